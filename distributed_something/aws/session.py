@@ -1,0 +1,98 @@
+"""Make the clients, all for one account, region and endpoint; nothing else in the toolkit makes one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+
+if TYPE_CHECKING:
+    from types_boto3_cloudwatch import CloudWatchClient
+    from types_boto3_ec2 import EC2Client
+    from types_boto3_ecs import ECSClient
+    from types_boto3_iam import IAMClient
+    from types_boto3_logs import CloudWatchLogsClient
+    from types_boto3_s3 import S3Client
+    from types_boto3_sqs import SQSClient
+    from types_boto3_ssm import SSMClient
+    from types_boto3_sts import STSClient
+
+DEFAULT_PROFILE = (
+    "default"  # every upstream config says so, and means the ordinary credential chain
+)
+PARALLEL_REQUESTS = 32
+
+_CONFIG = Config(
+    connect_timeout=5,
+    read_timeout=60,
+    max_pool_connections=PARALLEL_REQUESTS,
+    retries={"mode": "standard", "total_max_attempts": 6},
+)
+
+
+@dataclass(frozen=True)
+class Aws:
+    """The clients of one account and region, each made when first asked for.
+
+    `session` is boto3's; `endpoint_url` None means AWS itself, or what AWS_ENDPOINT_URL says.
+    """
+
+    session: boto3.Session
+    endpoint_url: str | None = None
+
+    @property
+    def region(self) -> str:
+        return self.session.region_name
+
+    @cached_property
+    def sqs(self) -> SQSClient:
+        return self.session.client("sqs", endpoint_url=self.endpoint_url, config=_CONFIG)
+
+    @cached_property
+    def ecs(self) -> ECSClient:
+        return self.session.client("ecs", endpoint_url=self.endpoint_url, config=_CONFIG)
+
+    @cached_property
+    def ec2(self) -> EC2Client:
+        return self.session.client("ec2", endpoint_url=self.endpoint_url, config=_CONFIG)
+
+    @cached_property
+    def s3(self) -> S3Client:
+        return self.session.client("s3", endpoint_url=self.endpoint_url, config=_S3_CONFIG)
+
+    @cached_property
+    def logs(self) -> CloudWatchLogsClient:
+        return self.session.client("logs", endpoint_url=self.endpoint_url, config=_CONFIG)
+
+    @cached_property
+    def cloudwatch(self) -> CloudWatchClient:
+        return self.session.client("cloudwatch", endpoint_url=self.endpoint_url, config=_CONFIG)
+
+    @cached_property
+    def iam(self) -> IAMClient:
+        return self.session.client("iam", endpoint_url=self.endpoint_url, config=_CONFIG)
+
+    @cached_property
+    def sts(self) -> STSClient:
+        return self.session.client("sts", endpoint_url=self.endpoint_url, config=_CONFIG)
+
+    @cached_property
+    def ssm(self) -> SSMClient:
+        return self.session.client("ssm", endpoint_url=self.endpoint_url, config=_CONFIG)
+
+
+# A bucket is a folder of the endpoint when the endpoint is an address: 127.0.0.1 has no subdomains.
+_S3_CONFIG = _CONFIG.merge(Config(s3={"addressing_style": "auto"}))
+
+
+def make_session(region: str, profile: str = DEFAULT_PROFILE) -> boto3.Session:
+    """A session of the named profile; 'default' leaves the choice to botocore's credential chain.
+
+    Raises botocore's ProfileNotFound for another profile that does not exist.
+    """
+    if profile == DEFAULT_PROFILE:
+        return boto3.Session(region_name=region)
+    return boto3.Session(region_name=region, profile_name=profile)

@@ -1,0 +1,1 @@
+"""One readable recipe a verb: what happens, in order; nothing here prints."""

@@ -1,0 +1,1 @@
+"""Pure functions from settings to the requests that AWS takes: no boto3, no clock, no files."""

@@ -1,0 +1,1 @@
+"""A simulated AWS and its machines, for laptops and tests."""

@@ -1,0 +1,88 @@
+"""When a job counts as done: the `done_when` key of a job file, read once for both sides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+
+@dataclass(frozen=True)
+class DoneWhen:
+    """Every condition that is set must hold; file names are relative to the job's output directory."""
+
+    exit_code: tuple[int, ...] | None = (0,)  # None: any exit code will do
+    min_files: int = 0
+    min_file_bytes: int = 0  # files smaller than this are not counted by min_files and glob
+    file: str | None = None
+    first_line: str | None = None  # of `file`
+    glob: tuple[tuple[str, int], ...] = ()  # pattern, least number of matches
+    json_file: str | None = None
+    json_path: str | None = None  # dotted, such as "plate.wells"
+
+    @classmethod
+    def from_json(cls, value: object, problems: list[str]) -> DoneWhen:
+        """Read the key's value; what is wrong is added to `problems`, one sentence each."""
+        if value is None:
+            return cls()
+        if not isinstance(value, Mapping):
+            problems.append(
+                f'done_when is {value!r}; it must be an object, such as {{"min_files": 2}}.'
+            )
+            return cls()
+        known = {field.name for field in fields(cls)}
+        for key in sorted(set(value) - known):
+            problems.append(f"done_when has the key {key!r}; it knows {', '.join(sorted(known))}.")
+        checked = cls(
+            exit_code=_exit_codes(value.get("exit_code", 0), problems),
+            min_files=_count(value, "min_files", problems),
+            min_file_bytes=_count(value, "min_file_bytes", problems),
+            file=_text(value, "file", problems),
+            first_line=_text(value, "first_line", problems),
+            glob=_globs(value.get("glob", {}), problems),
+            json_file=_text(value, "json_file", problems),
+            json_path=_text(value, "json_path", problems),
+        )
+        if checked.first_line is not None and checked.file is None:
+            problems.append(
+                "done_when has first_line but not file: name the file whose first line it is."
+            )
+        if (checked.json_file is None) != (checked.json_path is None):
+            problems.append("done_when needs json_file and json_path together.")
+        return checked
+
+
+def _exit_codes(value: object, problems: list[str]) -> tuple[int, ...] | None:
+    if value == "any":
+        return None
+    codes = value if isinstance(value, list) else [value]
+    if codes and all(isinstance(code, int) and not isinstance(code, bool) for code in codes):
+        return tuple(codes)
+    problems.append(
+        f'done_when.exit_code is {value!r}; it must be a number, a list of numbers or "any".'
+    )
+    return (0,)
+
+
+def _count(mapping: Mapping[str, object], key: str, problems: list[str]) -> int:
+    value = mapping.get(key, 0)
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    problems.append(f"done_when.{key} is {value!r}; it must be a whole number, 0 or more.")
+    return 0
+
+
+def _text(mapping: Mapping[str, object], key: str, problems: list[str]) -> str | None:
+    value = mapping.get(key)
+    if value is None or (isinstance(value, str) and value):
+        return value
+    problems.append(f"done_when.{key} is {value!r}; it must be text.")
+    return None
+
+
+def _globs(value: object, problems: list[str]) -> tuple[tuple[str, int], ...]:
+    if isinstance(value, Mapping):
+        counts = list(value.items())
+        if all(isinstance(n, int) and not isinstance(n, bool) and n > 0 for _, n in counts):
+            return tuple((str(pattern), n) for pattern, n in counts)
+    problems.append(f'done_when.glob is {value!r}; it must be an object such as {{"*.csv": 2}}.')
+    return ()

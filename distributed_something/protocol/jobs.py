@@ -1,0 +1,322 @@
+"""What a job is: the message that travels through SQS, its id, and the keys of a job file that have a meaning.
+
+`submitJob` reads a job file's shared keys once with `JobKeys.read`, checks them against every group and
+sends one message a group; a worker reads the same keys from the message with `Job.from_message`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from . import templates
+from .done_when import DoneWhen
+
+# Fields that every template of a job may use beside the job's own values.
+JOB_FIELDS = frozenset({"job_id", "name"})
+# Fields that exist only where the job runs, for `command` and `environment`.
+DIRECTORY_FIELDS = frozenset({"work_dir", "input_dir", "output_dir", "checkpoint_dir"})
+
+RESERVED_KEYS = frozenset(
+    {
+        "command", "shell", "inputs", "output", "name", "done_when", "timeout",
+        "no_retry_exit_codes", "environment", "checkpoint",
+    }
+)  # fmt: skip
+
+# Message attributes; the body stays upstream's.
+RUN_ID_ATTRIBUTE = "RunId"
+JOB_ID_ATTRIBUTE = "JobId"
+REASON_ATTRIBUTE = "Reason"  # on dead letters
+
+_SHELL_OPERATOR = re.compile(r"^[();<>|&]+$")
+
+
+class BadJob(ValueError):
+    """A message or a job file's keys that can never run; `problems` has a sentence for each fault."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__(" ".join(problems))
+        self.problems = problems
+
+
+def job_id(message: Mapping[str, object]) -> str:
+    """A hash of the message, the same however its JSON was written: 20 hexadecimal digits."""
+    text = json.dumps(message, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+def job_values(message: Mapping[str, object]) -> dict[str, object]:
+    """The values that a job's templates may use: shared scalars, overlaid by those of its group."""
+    values = {
+        key: value
+        for key, value in message.items()
+        if key not in RESERVED_KEYS and _is_scalar(value)
+    }
+    group = message.get("group")
+    if isinstance(group, Mapping):
+        values.update({str(key): value for key, value in group.items() if _is_scalar(value)})
+    return values
+
+
+def default_name(message: Mapping[str, object]) -> str:
+    """The group's values joined by `-`, in the order in which the job file gives them."""
+    group = message.get("group")
+    parts = group.values() if isinstance(group, Mapping) else [group]
+    name = "-".join(str(part) for part in parts if _is_scalar(part) and part not in (None, ""))
+    return name or job_id(message)
+
+
+@dataclass(frozen=True)
+class JobKeys:
+    """The reserved keys of a job file, read and checked; templates are still templates."""
+
+    command: tuple[str, ...] = ()  # argv; with `shell` one string, bash's script
+    shell: bool = False
+    inputs: tuple[str, ...] = ()
+    output: str | None = None
+    name: str | None = None
+    done_when: DoneWhen = field(default_factory=DoneWhen)
+    timeout: float | None = None  # seconds
+    no_retry_exit_codes: frozenset[int] = frozenset()
+    environment: tuple[tuple[str, str], ...] = ()
+    checkpoint: bool = False  # save {checkpoint_dir} when interrupted, bring it back
+
+    @classmethod
+    def read(cls, shared: Mapping[str, object]) -> JobKeys:
+        """Read the shared keys of a job file or message; raises BadJob with all that is wrong."""
+        problems: list[str] = []
+        shell = shared.get("shell", False)
+        if not isinstance(shell, bool):
+            problems.append(f"shell is {shell!r}; it must be true or false.")
+        keys = cls(
+            command=_command(shared.get("command"), shell is True, problems),
+            shell=shell is True,
+            inputs=_texts(shared.get("inputs"), "inputs", problems),
+            output=_optional_text(shared.get("output"), "output", problems),
+            name=_optional_text(shared.get("name"), "name", problems),
+            done_when=DoneWhen.from_json(shared.get("done_when"), problems),
+            timeout=_seconds(shared.get("timeout"), problems),
+            no_retry_exit_codes=_codes(shared.get("no_retry_exit_codes"), problems),
+            environment=_environment(shared.get("environment"), problems),
+            checkpoint=_flag(shared.get("checkpoint"), "checkpoint", problems),
+        )
+        for template, _ in keys._templates():
+            try:
+                templates.parse(template)
+            except templates.TemplateError as error:
+                problems.append(str(error))
+        if problems:
+            raise BadJob(problems)
+        return keys
+
+    def needed_fields(self) -> frozenset[str]:
+        """The fields that each job must have itself for all templates to be filled."""
+        needed: set[str] = set()
+        for template, given in self._templates():
+            needed |= templates.fields(template) - given
+        return frozenset(needed)
+
+    def has_formats(self) -> bool:
+        """Whether a template formats a value (`{site:02d}`), which can fail for one job and not for another."""
+        return any(
+            spec for template, _ in self._templates() for _, _, spec in templates.parse(template)
+        )
+
+    def _templates(self) -> Iterator[tuple[str, frozenset[str]]]:
+        """Every template, with the fields that it gets without the job having them."""
+        if not self.shell:
+            yield from ((part, JOB_FIELDS | DIRECTORY_FIELDS) for part in self.command)
+        yield from ((part, JOB_FIELDS) for part in self.inputs)
+        yield from ((value, JOB_FIELDS | DIRECTORY_FIELDS) for _, value in self.environment)
+        if self.output is not None:
+            yield self.output, JOB_FIELDS
+        if self.name is not None:
+            yield self.name, frozenset({"job_id"})
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job as a worker sees it: names and S3 places are filled in, directories not yet."""
+
+    job_id: str
+    name: str
+    message: Mapping[str, object]
+    values: Mapping[str, object]
+    keys: JobKeys
+    inputs: tuple[str, ...]  # S3 keys, prefixes (ending in /) or s3:// addresses
+    output: str | None  # S3 prefix without a slash at its end, or an s3:// address
+
+    @classmethod
+    def from_message(cls, body: str) -> Job:
+        """Read a message's body; raises BadJob, with reasons a person can read, if it can never run."""
+        try:
+            message = json.loads(body)
+        except ValueError as error:
+            raise BadJob([f"The message is not JSON: {error}."]) from None
+        if not isinstance(message, dict):
+            raise BadJob(["The message is not a JSON object."])
+        return cls.from_object(message)
+
+    @classmethod
+    def from_object(cls, message: Mapping[str, object]) -> Job:
+        """The same from an object, as `submitJob` checks it; raises BadJob."""
+        return cls.filled(message, JobKeys.read(message))
+
+    @classmethod
+    def filled(cls, message: Mapping[str, object], keys: JobKeys) -> Job:
+        """Fill the templates of keys that were read before; raises BadJob."""
+        values = job_values(message)
+        identity = job_id(message)
+        try:
+            values["job_id"] = identity
+            name = templates.render(keys.name, values) if keys.name else default_name(message)
+            values["name"] = name
+            inputs = tuple(templates.render(part, values) for part in keys.inputs)
+            output = None if keys.output is None else templates.render(keys.output, values)
+        except templates.TemplateError as error:
+            raise BadJob([str(error)]) from None
+        climbing = [place for place in (*inputs, output or "") if ".." in place.split("/")]
+        if climbing:
+            raise BadJob([f"{climbing[0]!r} climbs out of its prefix with '..'."])
+        return cls(
+            job_id=identity,
+            name=name,
+            message=message,
+            values=values,
+            keys=keys,
+            inputs=inputs,
+            output=output.rstrip("/") if output is not None else None,
+        )
+
+    def argv(self, directories: Mapping[str, str]) -> list[str]:
+        """The command with every field filled in; `directories` gives the DIRECTORY_FIELDS.
+
+        With `shell` the command is the author's own line, run by bash and never filled in.
+        Raises BadJob for a field without a value.
+        """
+        if self.keys.shell:
+            return ["bash", "-c", self.keys.command[0]]
+        try:
+            return [
+                templates.render(part, {**self.values, **directories}) for part in self.keys.command
+            ]
+        except templates.TemplateError as error:
+            raise BadJob([str(error)]) from None
+
+    def environment(self, directories: Mapping[str, str]) -> dict[str, str]:
+        """What the tool's environment gets: the job file's `environment`, filled in.
+
+        With `shell`, also each of the job's values and directories under its own name, and the
+        directories in capitals; a name that bash could not read is left out. Raises BadJob.
+        """
+        given = {**self.values, **directories}
+        try:
+            filled = {key: templates.render(text, given) for key, text in self.keys.environment}
+        except templates.TemplateError as error:
+            raise BadJob([str(error)]) from None
+        if not self.keys.shell:
+            return filled
+        shown = {key: templates.render("{value}", {"value": value}) for key, value in given.items()}
+        shown |= {key.upper(): path for key, path in directories.items()}
+        return {key: text for key, text in shown.items() if key.isidentifier()} | filled
+
+
+def _is_scalar(value: object) -> bool:
+    return value is None or isinstance(value, (str, int, float, bool))
+
+
+def _command(value: object, shell: bool, problems: list[str]) -> tuple[str, ...]:
+    if value is None:
+        if shell:
+            problems.append("shell is true but there is no command.")
+        return ()
+    if isinstance(value, str) and value.strip():
+        return (value,) if shell else _split(value, problems)
+    if (
+        isinstance(value, list)
+        and value
+        and all(isinstance(part, str) for part in value)
+        and not shell
+    ):
+        return tuple(value)
+    wanted = "text" if shell else "text or a list of texts"
+    problems.append(f"command is {value!r}; it must be {wanted}.")
+    return ()
+
+
+def _split(command: str, problems: list[str]) -> tuple[str, ...]:
+    """Split a command as a shell would, refusing what only a shell could do."""
+    try:
+        lexer = shlex.shlex(command, posix=True, punctuation_chars=True)
+        lexer.whitespace_split = True
+        lexer.commenters = ""
+        operators = [token for token in lexer if _SHELL_OPERATOR.match(token)]
+        words = shlex.split(command)
+    except ValueError as error:
+        problems.append(f"command {command!r} cannot be split into words: {error}.")
+        return ()
+    operators += [sign for sign in ("$(", "`") if sign in command]
+    if operators:
+        problems.append(
+            f"command {command!r} has {operators[0]!r}, which only a shell understands, and no shell runs it: "
+            'put "shell": true in the job file, or give the command as a list of words.'
+        )
+    return tuple(words)
+
+
+def _texts(value: object, key: str, problems: list[str]) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    parts = [value] if isinstance(value, str) else value
+    if isinstance(parts, list) and all(isinstance(part, str) and part for part in parts):
+        return tuple(parts)
+    problems.append(f"{key} is {value!r}; it must be text or a list of texts.")
+    return ()
+
+
+def _optional_text(value: object, key: str, problems: list[str]) -> str | None:
+    if value is None or (isinstance(value, str) and value):
+        return value
+    problems.append(f"{key} is {value!r}; it must be text.")
+    return None
+
+
+def _seconds(value: object, problems: list[str]) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0:
+        return float(value)
+    problems.append(f"timeout is {value!r}; it must be a number of seconds above 0.")
+    return None
+
+
+def _codes(value: object, problems: list[str]) -> frozenset[int]:
+    codes = [] if value is None else value
+    if isinstance(codes, list) and all(
+        isinstance(c, int) and not isinstance(c, bool) for c in codes
+    ):
+        return frozenset(codes)
+    problems.append(f"no_retry_exit_codes is {value!r}; it must be a list of numbers.")
+    return frozenset()
+
+
+def _environment(value: object, problems: list[str]) -> tuple[tuple[str, str], ...]:
+    variables = {} if value is None else value
+    if isinstance(variables, Mapping) and all(_is_scalar(text) for text in variables.values()):
+        return tuple(
+            (str(key), "" if text is None else str(text)) for key, text in variables.items()
+        )
+    problems.append(f"environment is {value!r}; it must be an object of texts.")
+    return ()
+
+
+def _flag(value: object, key: str, problems: list[str]) -> bool:
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    problems.append(f"{key} is {value!r}; it must be true or false.")
+    return False

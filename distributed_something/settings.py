@@ -1,0 +1,227 @@
+"""Read `config.py` into one validated, typed object, and say everything that is wrong with it at once."""
+
+from __future__ import annotations
+
+import re
+import runpy
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from .errors import UsageError
+
+_REGION = re.compile(r"^[a-z]{2}(-[a-z]+)+-\d+$")
+_ZONE = re.compile(r"^([a-z]{2}(?:-[a-z]+)+-\d+)[a-z]$")
+_SECRET = re.compile(r"SECRET|TOKEN|PASSWORD|ACCESS_KEY")
+
+
+def _flag(value: object) -> object:
+    """Upstream writes booleans as 'True' and 'False' in any case, and '' for unset."""
+    if isinstance(value, str) and value.strip().lower() in ("true", "false", ""):
+        return value.strip().lower() == "true"
+    if isinstance(value, bool):
+        return value
+    raise ValueError("must be 'True' or 'False'")
+
+
+def _unset(value: object) -> object:
+    """Upstream writes '', False or 'False' (in any case) for a text that is not set."""
+    if value is None or value is False:
+        return ""
+    return "" if isinstance(value, str) and value.strip().lower() == "false" else value
+
+
+def _region(value: str) -> str:
+    if zone := _ZONE.match(value):
+        raise ValueError(f"is an availability zone; its region is {zone[1]!r}")
+    if not _REGION.match(value):
+        raise ValueError("must be a region, such as 'us-east-1'")
+    return value
+
+
+def _price(value: object) -> object:
+    """0, None and '' mean no cap of our own."""
+    return None if value in (0, "0", "", "None", None) else value
+
+
+def _one_or_many(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+def _queue_name(value: str) -> str:
+    """A queue's name or its ARN, of which the text after the last colon is the name."""
+    name = value.rsplit(":", 1)[-1]
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,80}", name):
+        raise ValueError("must be a queue name of 1 to 80 letters, digits, - and _")
+    return name
+
+
+def _bucket(value: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", value):
+        raise ValueError(
+            "must be a bucket's name: 3 to 63 lower-case letters, digits, dots and hyphens, no s3://"
+        )
+    return value
+
+
+def _optional_bucket(value: str) -> str:
+    return _bucket(value) if value else ""
+
+
+Flag = Annotated[bool, BeforeValidator(_flag)]
+OptionalText = Annotated[str, BeforeValidator(_unset)]
+OptionalBucket = Annotated[str, AfterValidator(_optional_bucket), BeforeValidator(_unset)]
+QueueName = Annotated[str, AfterValidator(_queue_name)]
+
+
+class Settings(BaseModel):
+    """All constants of `config.py`, each field named as its constant in lower case."""
+
+    model_config = ConfigDict(
+        frozen=True, alias_generator=str.upper, extra="ignore", coerce_numbers_to_str=False
+    )
+
+    # Names
+    app_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,69}$")]
+    log_group_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_./#-]{1,400}$")]
+    dockerhub_tag: Annotated[str, Field(min_length=1, pattern=r"^\S+$")]
+
+    # Account
+    aws_region: Annotated[str, AfterValidator(_region)] = "us-east-1"
+    aws_profile: Annotated[str, Field(min_length=1)] = "default"
+    ssh_key_name: OptionalText = ""
+    aws_bucket: Annotated[str, AfterValidator(_bucket)]
+    source_bucket: OptionalBucket = ""
+    workspace_bucket: OptionalBucket = ""
+    destination_bucket: OptionalBucket = ""
+    upload_flags: OptionalText = ""
+    task_role_arn: OptionalText = ""
+
+    # Machines
+    ecs_cluster: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,255}$")] = "default"
+    cluster_machines: Annotated[int, Field(ge=1)]
+    tasks_per_machine: Annotated[int, Field(ge=1)] = 1
+    machine_type: Annotated[tuple[str, ...], Field(min_length=1), BeforeValidator(_one_or_many)]
+    machine_price: Annotated[float | None, Field(gt=0), BeforeValidator(_price)] = (
+        None  # USD per machine-hour
+    )
+    ebs_vol_size: Annotated[int, Field(ge=22)] = 30  # GiB
+    assign_ip: Flag = True
+    max_hours: Annotated[float, Field(gt=0, le=8760)] = 168.0
+
+    # Containers
+    docker_cores: Annotated[int, Field(ge=1)] = 1
+    cpu_shares: Annotated[int, Field(ge=1)]
+    memory: Annotated[int, Field(ge=4)]  # MB as ECS counts them
+    seconds_to_start: Annotated[float, Field(ge=0)] = 0.0
+
+    # Queue
+    sqs_queue_name: QueueName
+    sqs_message_visibility: Annotated[int, Field(ge=1, le=43200)] = 60  # seconds
+    sqs_dead_letter_queue: QueueName
+    job_retries: Annotated[int, Field(ge=1, le=1000)] = 10
+
+    # Jobs
+    job_defaults: dict[str, Any] = {}
+    download_files: Flag = True
+    check_if_done_bool: Flag = False
+    expected_number_files: Annotated[int, Field(ge=0)] = 1
+    min_file_size_bytes: Annotated[int, Field(ge=0)] = 1
+    necessary_string: OptionalText = ""
+
+    # Watching
+    auto_monitor: Flag = False
+    create_dashboard: Flag = False
+    clean_dashboard: Flag = False
+
+    # Extra constants, which reach the worker under their own names
+    extra: dict[str, str] = {}
+
+    @property
+    def container_count(self) -> int:
+        return self.cluster_machines * self.tasks_per_machine
+
+
+def load_settings(path: Path) -> Settings:
+    """Run a config file and check its constants; raises UsageError with a line for every fault."""
+    return make_settings(_constants(path), str(path))
+
+
+def make_settings(constants: Mapping[str, object], source: str) -> Settings:
+    """Check the constants of a config file; `source` names it in the error."""
+    problems: list[str] = []
+    values = _with_defaults(constants)
+    values["EXTRA"] = _extra(constants, problems)
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        problems = [*_sentences(error), *problems]
+    if problems:
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        raise UsageError("\n  ".join([f"{source} has {count}:", *problems]))
+    return settings
+
+
+def _constants(path: Path) -> dict[str, object]:
+    if not path.is_file():
+        raise UsageError(
+            f"No {path} here: run from the folder that holds it, or name it with --config."
+        )
+    try:
+        names = runpy.run_path(str(path))
+    except SyntaxError as error:
+        raise UsageError(
+            f"{path}, line {error.lineno}: {error.msg}. Mend the line, then try again."
+        ) from None
+    except Exception as error:  # noqa: BLE001  # the user's own Python may raise anything
+        raise UsageError(f"{path} stops with {type(error).__name__}: {error}.") from error
+    return {
+        name: value for name, value in names.items() if name.isupper() and not name.startswith("_")
+    }
+
+
+def _with_defaults(constants: Mapping[str, object]) -> dict[str, object]:
+    """Fill in the constants whose default is made from another's value."""
+    app = constants.get("APP_NAME", "")
+    defaults: dict[str, object] = {
+        "LOG_GROUP_NAME": app,
+        "SQS_QUEUE_NAME": f"{app}Queue",
+        "SQS_DEAD_LETTER_QUEUE": f"{app}_DeadMessages",
+        "CPU_SHARES": 1024 * _cores(constants.get("DOCKER_CORES", 1)),
+    }
+    return {**defaults, **{name: value for name, value in constants.items() if name != "EXTRA"}}
+
+
+def _cores(value: object) -> int:
+    return int(value) if isinstance(value, (int, str)) and str(value).isdigit() else 1
+
+
+def _extra(constants: Mapping[str, object], problems: list[str]) -> dict[str, str]:
+    """The constants that are none of ours: scalars reach the worker, names of secrets are refused."""
+    known = {name.upper() for name in Settings.model_fields}
+    extra = {}
+    for name, value in constants.items():
+        if name in known or not isinstance(value, (str, int, float, bool)):
+            continue
+        if _SECRET.search(name):
+            problems.append(
+                f"{name}: its value would be readable by everyone who can see the task definition; "
+                "take it out and give the task role the right instead (see documentation/step_0_prep.md)."
+            )
+        else:
+            extra[name] = str(value)
+    return extra
+
+
+def _sentences(error: ValidationError) -> list[str]:
+    sentences = []
+    for fault in error.errors():
+        name = str(fault["loc"][0])
+        if fault["type"] == "missing":
+            sentences.append(f"{name} is missing; every config needs it.")
+        else:
+            rule = fault["msg"].removeprefix("Value error, ")
+            sentences.append(f"{name} = {fault['input']!r}: {rule[0].lower()}{rule[1:]}.")
+    return sentences
