@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class DistributedSomethingError(Exception):
-    """Something failed on the way; the message says what happened, why, and the next step. Exit code 1."""
+    """Something failed: the message says what happened, why, and the next step. Exit code 1."""
 
     exit_code = 1
 
@@ -20,4 +20,4 @@ class NotFound(DistributedSomethingError):
 
 
 class TeardownIncomplete(DistributedSomethingError):
-    """Some steps of a teardown failed; what is left is in the message, and the same command tries again."""
+    """Steps of a teardown failed: the message says what is left; the same command tries again."""

@@ -1,7 +1,8 @@
-"""The run record (upstream's monitor file): what a run is made of, written before it costs money, read by teardown.
+"""The run record (upstream's monitor file): what a run is made of, and all that teardown reads.
 
-A record is in two places that say the same: `files/<APP_NAME>SpotFleetRequestId.json` on the machine that started
-the run, and `monitors/<the same name>` in the bucket, from where any other machine goes on.
+It is written before anything costs money, in two places that say the same:
+`files/<APP_NAME>SpotFleetRequestId.json` on the machine that started the run, and
+`monitors/<the same name>` in the bucket, from where any other machine goes on.
 """
 
 from __future__ import annotations
@@ -105,7 +106,7 @@ class RunRecord:
 
     @classmethod
     def from_json(cls, text: str, source: str) -> RunRecord:
-        """Read a record of ours or of upstream's, the malformed kind included; raises UsageError."""
+        """Read a record of ours or of upstream's, malformed ones too; raises UsageError."""
         values = _read_object(text, source)
         missing = [key for key in _UPSTREAM_KEYS if key not in values]
         if missing:
@@ -132,7 +133,7 @@ def record_key(app_name: str) -> str:
 
 
 def save_record(s3: S3Client, record: RunRecord, folder: Path | None) -> None:
-    """Write the record to the bucket, beside its ledger too, and to `folder` (None: not to this machine)."""
+    """Write the record to the bucket, beside its ledger too, and to `folder` unless None."""
     text = record.to_json()
     s3.put_object(Bucket=record.bucket, Key=record_key(record.app_name), Body=text.encode())
     if record.run_id:
@@ -161,7 +162,7 @@ def read_record_file(path: Path) -> RunRecord:
 
 
 def _read_object(text: str, source: str) -> dict[str, Any]:
-    """The file's object; upstream's HEAD closes it before its last key, which is then still read."""
+    """The file's object; upstream's HEAD closes it before its last key, which is read too."""
     try:
         values, end = json.JSONDecoder().raw_decode(text.strip())
         rest = text.strip()[end:].strip().lstrip(",")
@@ -181,4 +182,4 @@ def _write_atomically(path: Path, text: str) -> None:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-    os.replace(temporary, path)
+    Path(temporary).replace(path)

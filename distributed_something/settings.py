@@ -1,4 +1,4 @@
-"""Read `config.py` into one validated, typed object, and say everything that is wrong with it at once."""
+"""Read `config.py` into one validated, typed object, and say all that is wrong with it at once."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ def _constants(path: Path) -> dict[str, object]:
         raise UsageError(
             f"{path}, line {error.lineno}: {error.msg}. Mend the line, then try again."
         ) from None
-    except Exception as error:  # noqa: BLE001  # the user's own Python may raise anything
+    except Exception as error:  # the user's own Python may raise anything
         raise UsageError(f"{path} stops with {type(error).__name__}: {error}.") from error
     return {
         name: value for name, value in names.items() if name.isupper() and not name.startswith("_")
@@ -199,7 +199,7 @@ def _cores(value: object) -> int:
 
 
 def _extra(constants: Mapping[str, object], problems: list[str]) -> dict[str, str]:
-    """The constants that are none of ours: scalars reach the worker, names of secrets are refused."""
+    """The constants that are none of ours: scalars reach the worker, secrets are refused."""
     known = {name.upper() for name in Settings.model_fields}
     extra = {}
     for name, value in constants.items():
@@ -207,8 +207,8 @@ def _extra(constants: Mapping[str, object], problems: list[str]) -> dict[str, st
             continue
         if _SECRET.search(name):
             problems.append(
-                f"{name}: its value would be readable by everyone who can see the task definition; "
-                "take it out and give the task role the right instead (see documentation/step_0_prep.md)."
+                f"{name}: everyone who can see the task definition could read its value; take it "
+                "out and give the task role the right instead (documentation/step_0_prep.md)."
             )
         else:
             extra[name] = str(value)

@@ -1,4 +1,4 @@
-"""Make the clients, all for one account, region and endpoint; nothing else in the toolkit makes one."""
+"""Make the clients, all for one account, region and endpoint; nothing else makes one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a worker writes of an attempt at a job, and what its heartbeat says, as JSON in the ledger."""
+"""What a worker writes of an attempt at a job, and what its heartbeat says, as JSON."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ HEARTBEAT_LIVE_SECONDS = 150  # a heartbeat older than this is a dead worker's
 
 @dataclass(frozen=True)
 class Attempt:
-    """One attempt at one job; times are seconds since 1970, sizes MiB, None where not known (yet)."""
+    """One attempt at one job; times are seconds since 1970, sizes MiB, None where not known."""
 
     job_id: str
     name: str

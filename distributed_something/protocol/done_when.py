@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 
 @dataclass(frozen=True)
 class DoneWhen:
-    """Every condition that is set must hold; file names are relative to the job's output directory."""
+    """Every condition that is set must hold; files are named from the job's output directory."""
 
     exit_code: tuple[int, ...] | None = (0,)  # None: any exit code will do
     min_files: int = 0

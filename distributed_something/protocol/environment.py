@@ -1,8 +1,11 @@
-"""The environment variables by which a task definition tells a worker its settings; upstream's names where it has one."""
+"""The environment variables by which a task definition tells a worker its settings.
+
+They have upstream's names where upstream has one.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 
 
@@ -37,7 +40,10 @@ class WorkerEnvironment:
 
     @classmethod
     def from_environment(cls, variables: Mapping[str, str]) -> WorkerEnvironment:
-        """Read them back; raises KeyError for a needed one that is missing, ValueError for one that cannot be read."""
+        """Read them back.
+
+        Raises KeyError for a needed one that is missing, ValueError for one that cannot be read.
+        """
         values: dict[str, object] = {}
         for field in fields(cls):
             name = field.name.upper()
@@ -50,7 +56,7 @@ class WorkerEnvironment:
 
 def _read(name: str, text: str, kind: str) -> object:
     try:
-        return {"str": str, "int": int, "float": float, "bool": _truth}[kind](text)
+        return _READERS[kind](text)
     except ValueError:
         raise ValueError(
             f"The environment variable {name} is {text!r}, which is not {kind}."
@@ -61,3 +67,11 @@ def _truth(text: str) -> bool:
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
     raise ValueError(text)
+
+
+_READERS: Mapping[str, Callable[[str], object]] = {
+    "str": str,
+    "int": int,
+    "float": float,
+    "bool": _truth,
+}

@@ -1,7 +1,7 @@
-"""What a job is: the message that travels through SQS, its id, and the keys of a job file that have a meaning.
+"""What a job is: the message that travels through SQS, its id, and the keys that have a meaning.
 
-`submitJob` reads a job file's shared keys once with `JobKeys.read`, checks them against every group and
-sends one message a group; a worker reads the same keys from the message with `Job.from_message`.
+`submitJob` reads a job file's shared keys once with `JobKeys.read`, checks them against every group
+and sends one message a group; a worker reads the same keys from it with `Job.from_message`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _SHELL_OPERATOR = re.compile(r"^[();<>|&]+$")
 
 
 class BadJob(ValueError):
-    """A message or a job file's keys that can never run; `problems` has a sentence for each fault."""
+    """A message or a job file's keys that can never run; `problems` has a sentence a fault."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__(" ".join(problems))
@@ -122,7 +122,7 @@ class JobKeys:
         return frozenset(needed)
 
     def has_formats(self) -> bool:
-        """Whether a template formats a value (`{site:02d}`), which can fail for one job and not for another."""
+        """Whether a template formats a value (`{site:02d}`), which can fail for some jobs only."""
         return any(
             spec for template, _ in self._templates() for _, _, spec in templates.parse(template)
         )
@@ -153,7 +153,7 @@ class Job:
 
     @classmethod
     def from_message(cls, body: str) -> Job:
-        """Read a message's body; raises BadJob, with reasons a person can read, if it can never run."""
+        """Read a message's body; raises BadJob, with readable reasons, if it can never run."""
         try:
             message = json.loads(body)
         except ValueError as error:
@@ -263,8 +263,9 @@ def _split(command: str, problems: list[str]) -> tuple[str, ...]:
     operators += [sign for sign in ("$(", "`") if sign in command]
     if operators:
         problems.append(
-            f"command {command!r} has {operators[0]!r}, which only a shell understands, and no shell runs it: "
-            'put "shell": true in the job file, or give the command as a list of words.'
+            f"command {command!r} has {operators[0]!r}, which only a shell understands, "
+            'and no shell runs it: put "shell": true in the job file, '
+            "or give the command as a list of words."
         )
     return tuple(words)
 

@@ -20,7 +20,7 @@ RUNS = "runs/"
 
 
 class AttemptState(str, Enum):
-    """What a ledger key says of an attempt; `STARTED` without a later one is running or vanished."""
+    """What a ledger key says of an attempt; `STARTED` with none later is running or vanished."""
 
     STARTED = "started"
     DONE = "done"
@@ -48,7 +48,7 @@ class RunKeys:
         return f"{self.prefix}jobs/"
 
     def job_list(self, chunk: str, count: int) -> str:
-        """The key of one list of `count` submitted jobs; the count is in the key so that a listing can add up."""
+        """The key of one list of `count` submitted jobs; a listing of keys can so add them up."""
         return f"{self.job_lists}{chunk}-{count}.jsonl.gz"
 
     @property
@@ -106,5 +106,5 @@ def new_run_id(now: float) -> str:
 
 
 def new_attempt_id(now: float) -> str:
-    """An attempt id that sorts by its start (milliseconds since 1970) and that nobody else draws."""
+    """An attempt id that sorts by its start (ms since 1970) and that nobody else draws."""
     return f"{int(now * 1000):013d}-{secrets.token_hex(3)}"

@@ -1,6 +1,6 @@
-"""Fill `{field}` templates of job files from a job's values; no attribute, index or code is reachable.
+"""Fill `{field}` templates of job files from a job's values, plain names alone.
 
-`{{` and `}}` stand for braces, and a format such as `{site:02d}` works on numbers, as in `str.format`.
+`{{` and `}}` stand for braces, and a format such as `{site:02d}` works on numbers.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class TemplateError(ValueError):
 
 @lru_cache(maxsize=4096)
 def parse(template: str) -> tuple[tuple[str, str | None, str], ...]:
-    """The template's parts: the text before a field, the field's name (None at the end), its format.
+    """The parts: the text before a field, the field's name (None at the end), its format.
 
     Raises TemplateError where a brace is not closed or a field is more than a name.
     """
@@ -61,7 +61,8 @@ def render(template: str, values: Mapping[str, object]) -> str:
             filled.append(format(values[field], spec) if spec else _plain(values[field]))
         except (ValueError, TypeError) as error:
             raise TemplateError(
-                f"The template {template!r} cannot show {field}={values[field]!r} as {spec!r}: {error}."
+                f"The template {template!r} cannot show {field}={values[field]!r} "
+                f"as {spec!r}: {error}."
             ) from None
     return "".join(filled)
 
