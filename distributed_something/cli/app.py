@@ -1,0 +1,181 @@
+"""The verbs and their options; each connects, calls one command and shows what became of it."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from .. import __version__
+from ..aws.session import Aws, make_session
+from ..commands import runs
+from ..commands.monitor import monitor as watch_run
+from ..commands.setup import setup as set_up
+from ..commands.start_cluster import start_cluster as buy_machines
+from ..commands.submit_job import submit_job as queue_jobs
+from ..record import read_record_file
+from ..settings import Settings, load_settings
+from . import screens
+from .faults import explain
+
+FILES = Path("files")  # where run records are written, as upstream does
+_CHEAT_SHEET = "cheat sheet"
+_PATH = click.Path(path_type=Path)
+
+
+def main(cheat_sheet: str) -> int:
+    """Run one verb; returns the exit code: 0 done, 1 failed, 2 wrong usage."""
+    people = Console(stderr=True)
+    _show_log(people)
+    try:
+        verbs.main(obj={_CHEAT_SHEET: cheat_sheet}, prog_name="run.py", standalone_mode=False)
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.ClickException as error:
+        error.show(sys.stderr)
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        people.print("Stopped.")
+        return 130
+    except Exception as error:
+        explained = explain(error)
+        if explained is None:
+            raise
+        people.print(explained[0], style="red", markup=False, highlight=False, soft_wrap=True)
+        return explained[1]
+    return 0
+
+
+class _CheatSheet(click.Group):
+    """A group whose help is the cheat sheet of `run.py`, in the order in which a run happens."""
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        formatter.write(ctx.obj[_CHEAT_SHEET])
+
+
+@click.group(cls=_CheatSheet, no_args_is_help=True)
+@click.option("--config", "config", type=_PATH, default=Path("config.py"), show_default=True)
+@click.version_option(__version__)
+@click.pass_context
+def verbs(ctx: click.Context, config: Path) -> None:
+    """The group's help is the cheat sheet."""
+    ctx.obj["config"] = config
+
+
+def connect(settings: Settings) -> Aws:
+    """The clients for a config; AWS_ENDPOINT_URL, which botocore reads, can point them elsewhere."""
+    return Aws(make_session(settings.aws_region, settings.aws_profile))
+
+
+@verbs.command()
+@click.pass_obj
+def setup(obj: dict[str, Any]) -> None:
+    """Make the queue, its dead-letter queue, the cluster, the task definition and the service.
+
+    Safe to repeat after a change of config.py.  Example: python run.py setup
+    """
+    settings = load_settings(obj["config"])
+    set_up(connect(settings), settings)
+    screens.next_step("submitJob files/exampleJob.json")
+
+
+@verbs.command("submitJob")
+@click.argument("job_file", type=_PATH)
+@click.pass_obj
+def submit_job(obj: dict[str, Any], job_file: Path) -> None:
+    """Check every job of JOB_FILE (.json, .jsonl or .csv), then queue one message a group.
+
+    Example: python run.py submitJob files/exampleJob.json
+    """
+    settings = load_settings(obj["config"])
+    with screens.job_progress("Queueing jobs") as on_progress:
+        submitted = queue_jobs(
+            connect(settings), settings, job_file, folder=FILES, on_progress=on_progress
+        )
+    screens.show_submitted(submitted)
+    screens.next_step("startCluster files/exampleFleet_us-east-1.json")
+
+
+@verbs.command("startCluster")
+@click.argument("fleet_file", type=_PATH)
+@click.option("--yes", is_flag=True, help="Do not ask before buying.")
+@click.pass_obj
+def start_cluster(obj: dict[str, Any], fleet_file: Path, yes: bool) -> None:
+    """Show what FLEET_FILE and config.py ask for, then request the machines and wait for them.
+
+    Example: python run.py startCluster files/exampleFleet_us-east-1.json
+    """
+    settings = load_settings(obj["config"])
+    asks = sys.stdin.isatty() and not yes
+    record = buy_machines(
+        connect(settings),
+        settings,
+        fleet_file,
+        folder=FILES,
+        confirm=screens.ask_to_buy if asks else screens.show_purchase,
+        on_capacity=screens.show_capacity,
+    )
+    screens.next_step(f"monitor {FILES}/{record.app_name}SpotFleetRequestId.json")
+
+
+@verbs.command()
+@click.argument("record_file", type=_PATH, required=False)
+@click.argument("cheapest_word", required=False, metavar="[True]")
+@click.option("--cheapest", is_flag=True, help="After 15 minutes keep one machine only.")
+@click.option("--json", "as_json", is_flag=True, help="A JSON line on stdout for each look.")
+@click.pass_obj
+def monitor(
+    obj: dict[str, Any],
+    record_file: Path | None,
+    cheapest_word: str | None,
+    cheapest: bool,
+    as_json: bool,
+) -> None:
+    """Watch the run until all is done, give idle machines back, then remove everything.
+
+    Can be stopped and started again at any time, on any computer.  RECORD_FILE is the monitor
+    file that startCluster wrote; without it the app's run is found in the bucket.
+
+    Example: python run.py monitor files/MyAppSpotFleetRequestId.json
+    """
+    settings = load_settings(obj["config"])
+    aws = connect(settings)
+    record = read_record_file(record_file) if record_file else runs.find_run(aws, settings)
+    outcome = watch_run(
+        aws,
+        record,
+        folder=FILES,
+        cheapest=cheapest or _is_true(cheapest_word),
+        on_progress=screens.progress_printer(as_json),
+    )
+    screens.show_outcome(outcome)
+
+
+def _is_true(word: str | None) -> bool:
+    """Upstream's fourth word: True starts the cheapest mode; anything but True and False is refused."""
+    if word is None or word.lower() in ("true", "false"):
+        return word is not None and word.lower() == "true"
+    raise click.UsageError(f"The word after the monitor file is True or False, not {word}.")
+
+
+class _ConsoleHandler(logging.Handler):
+    """The package's log as plain sentences on stderr."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self.console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        style = "yellow" if record.levelno >= logging.WARNING else None
+        text = record.getMessage()
+        self.console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+def _show_log(console: Console) -> None:
+    package = logging.getLogger(__package__.split(".")[0])
+    package.setLevel(logging.INFO)
+    package.handlers = [_ConsoleHandler(console)]

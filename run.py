@@ -1,0 +1,22 @@
+"""Run any Docker image over many inputs on AWS spot machines.
+usage: python run.py VERB [options]           settings: config.py
+
+A run, in order
+  setup                    make queue, cluster, task, service
+  submitJob JOBS.json      queue one job per group
+  startCluster FLEET.json  buy machines; shows the price [--yes]
+  monitor [FILE]           watch, then remove everything [--cheapest]
+Before (no account needed)
+  rehearse JOBS.json       the same run on this computer [--jobs 5] [--serve]
+More: VERB --help, documentation/             exit: 0 done, 1 failed, 2 wrong usage
+"""
+
+import sys
+
+try:
+    from distributed_something.cli import main
+except ModuleNotFoundError as missing:
+    sys.exit(f"{missing.name} is not installed: run `python -m pip install -r requirements.txt`.")
+
+if __name__ == "__main__":
+    sys.exit(main(__doc__ or ""))
