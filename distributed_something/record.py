@@ -144,12 +144,12 @@ def save_record(s3: S3Client, record: RunRecord, folder: Path | None) -> None:
 
 def find_record(s3: S3Client, bucket: str, app_name: str) -> RunRecord | None:
     """The record of the app's live or last run, from the bucket; None if there has been no run."""
-    key = record_key(app_name)
-    try:
-        body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-    except s3.exceptions.NoSuchKey:
-        return None
-    return RunRecord.from_json(body.decode(), f"s3://{bucket}/{key}")
+    return _from_bucket(s3, bucket, record_key(app_name))
+
+
+def read_run(s3: S3Client, bucket: str, keys: RunKeys) -> RunRecord | None:
+    """The record of one run, from beside its ledger; None if there is no such run."""
+    return _from_bucket(s3, bucket, keys.record)
 
 
 def read_record_file(path: Path) -> RunRecord:
@@ -159,6 +159,14 @@ def read_record_file(path: Path) -> RunRecord:
     except OSError as error:
         raise UsageError(f"Cannot read the monitor file {path}: {error.strerror}.") from None
     return RunRecord.from_json(text, str(path))
+
+
+def _from_bucket(s3: S3Client, bucket: str, key: str) -> RunRecord | None:
+    try:
+        body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    except s3.exceptions.NoSuchKey:
+        return None
+    return RunRecord.from_json(body.decode(), f"s3://{bucket}/{key}")
 
 
 def _read_object(text: str, source: str) -> dict[str, Any]:

@@ -1,0 +1,239 @@
+"""Write and read a run's ledger: what was submitted, what became of it, who is alive."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from itertools import islice
+from typing import TYPE_CHECKING, TypeVar
+
+from .protocol.attempts import HEARTBEAT_LIVE_SECONDS, Attempt, Heartbeat
+from .protocol.ledger_keys import AttemptState, RunKeys, job_list_count, parse_attempt_key
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+    from types_boto3_s3.type_defs import ListObjectsV2OutputTypeDef
+
+PARALLEL_READS = 16
+READ_AHEAD = 256  # objects fetched before the reader asks for them: bounds memory, not the ledger
+
+# Where a long listing is cut: job ids begin with one of 16 digits, equally often.
+_DIGITS = "123456789abcdef"
+_CUTS = tuple(zip(("", *_DIGITS), (*_DIGITS, None), strict=True))
+
+_Read = TypeVar("_Read")
+_Fact = TypeVar("_Fact")
+
+
+@dataclass(frozen=True)
+class SubmittedJob:
+    """One job as `submitJob` wrote it down; `body` is the message's text."""
+
+    job_id: str
+    name: str
+    body: str
+
+    def to_line(self) -> bytes:
+        """The job's line in a job list, without the line's end."""
+        line = {"id": self.job_id, "name": self.name, "body": self.body}
+        return json.dumps(line, separators=(",", ":")).encode()
+
+    @classmethod
+    def from_line(cls, line: bytes) -> SubmittedJob:
+        values = json.loads(line)
+        return cls(values["id"], values["name"], values["body"])
+
+
+@dataclass(frozen=True)
+class LedgerSummary:
+    """How far a run is, in numbers: of jobs first, then of attempts."""
+
+    submitted: int
+    done: int
+    dead: int
+    attempts: int
+    failed: int
+    interrupted: int
+    open: int  # attempts begun and not ended: running, or vanished with their machine
+
+    @property
+    def unfinished(self) -> int:
+        return max(0, self.submitted - self.done - self.dead)
+
+
+def write_job_list(
+    s3: S3Client, bucket: str, keys: RunKeys, chunk: str, lines: Sequence[bytes]
+) -> str:
+    """Write one list of submitted jobs (`SubmittedJob.to_line`) and return its key.
+
+    `chunk` names the list within the run: the same chunk and count written again replace it.
+    """
+    key = keys.job_list(chunk, len(lines))
+    # Level 1: a million lines take seconds instead of a minute, and job lists compress well anyway.
+    body = gzip.compress(b"\n".join(lines) + b"\n", compresslevel=1, mtime=0)
+    s3.put_object(Bucket=bucket, Key=key, Body=body)
+    return key
+
+
+def read_job_lists(s3: S3Client, bucket: str, keys: RunKeys) -> Iterator[SubmittedJob]:
+    """Every submitted job of a run, list by list in the order of their keys."""
+    for key in list_keys(s3, bucket, keys.job_lists):
+        body = s3.get_object(Bucket=bucket, Key=key)["Body"]
+        with gzip.GzipFile(fileobj=body) as lines:
+            yield from (SubmittedJob.from_line(line) for line in lines if line.strip())
+
+
+def count_submitted(s3: S3Client, bucket: str, keys: RunKeys) -> int:
+    """How many jobs were submitted to a run, read off the keys of its job lists."""
+    return sum(job_list_count(key) for key in list_keys(s3, bucket, keys.job_lists))
+
+
+def summarise(s3: S3Client, bucket: str, keys: RunKeys) -> LedgerSummary:
+    """How far a run is, from listings alone: 1,000 facts a request, long ones read in parallel."""
+    attempts: Counter[str] = Counter()
+    for counts in _map_ranges(s3, bucket, keys.attempts, _count_attempts):
+        attempts.update(counts)
+    return LedgerSummary(
+        submitted=count_submitted(s3, bucket, keys),
+        done=_count_keys(s3, bucket, keys.done_markers),
+        dead=_count_keys(s3, bucket, keys.dead_markers),
+        attempts=attempts.total(),
+        failed=attempts[AttemptState.FAILED.value],
+        interrupted=attempts[AttemptState.INTERRUPTED.value],
+        open=attempts[AttemptState.STARTED.value],
+    )
+
+
+def live_heartbeats(
+    s3: S3Client, bucket: str, keys: RunKeys, live_seconds: float = HEARTBEAT_LIVE_SECONDS
+) -> list[Heartbeat]:
+    """The worker slots that are at a job now, by heartbeats younger than `live_seconds`.
+
+    Ages are taken between two times of the bucket's own clock: this computer's may be minutes off.
+    """
+    fresh: list[str] = []
+    for page in _pages(s3, bucket, keys.heartbeats):
+        answered = parsedate_to_datetime(page["ResponseMetadata"]["HTTPHeaders"]["date"])
+        for item in page.get("Contents", []):
+            if (answered - item["LastModified"]).total_seconds() < live_seconds:
+                fresh.append(item["Key"])
+    beats = _read_all(s3, bucket, fresh, Heartbeat.from_json)
+    return [beat for beat in beats if beat.job_id]
+
+
+def is_settled(s3: S3Client, bucket: str, keys: RunKeys, job_id: str) -> bool:
+    """Whether a job is done or dead-lettered, so that a heartbeat naming it holds nothing."""
+    return _exists(s3, bucket, keys.done(job_id)) or _exists(s3, bucket, keys.dead(job_id))
+
+
+def read_attempts(s3: S3Client, bucket: str, keys: RunKeys) -> Iterator[Attempt]:
+    """The last word on every attempt of a run, by job id and then by start."""
+    ends = _last_words(list_keys(s3, bucket, keys.attempts))
+    yield from _read_all(s3, bucket, ends, Attempt.from_json)
+
+
+def read_done(s3: S3Client, bucket: str, keys: RunKeys) -> Iterator[Attempt]:
+    """The attempt that finished each job, as its done marker tells it."""
+    yield from _read_all(s3, bucket, list_keys(s3, bucket, keys.done_markers), Attempt.from_json)
+
+
+def read_dead(s3: S3Client, bucket: str, keys: RunKeys) -> Iterator[Attempt]:
+    """The attempt after which each dead-lettered job was given up."""
+    yield from _read_all(s3, bucket, list_keys(s3, bucket, keys.dead_markers), Attempt.from_json)
+
+
+def list_keys(s3: S3Client, bucket: str, prefix: str) -> Iterator[str]:
+    """Every key below a prefix, in order."""
+    for page in _pages(s3, bucket, prefix):
+        yield from (item["Key"] for item in page.get("Contents", []))
+
+
+def _pages(s3: S3Client, bucket: str, prefix: str) -> Iterator[ListObjectsV2OutputTypeDef]:
+    yield from s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+
+
+def _exists(s3: S3Client, bucket: str, key: str) -> bool:
+    """Whether there is an object, by a listing: HEAD's 404 may as well be a missing bucket's."""
+    page = s3.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1)
+    return any(item["Key"] == key for item in page.get("Contents", []))
+
+
+def _count_keys(s3: S3Client, bucket: str, prefix: str) -> int:
+    return sum(_map_ranges(s3, bucket, prefix, lambda keys: sum(1 for _ in keys)))
+
+
+def _count_attempts(keys: Iterable[str]) -> Counter[str]:
+    """How many attempts there are by their last state.
+
+    `started` sorts after the other states, so an attempt's end comes right before its start.
+    """
+    counts: Counter[str] = Counter()
+    ended = ""
+    for key in keys:
+        attempt, _, state = key.rpartition(".")
+        if state != AttemptState.STARTED.value:
+            ended = attempt
+            counts[state] += 1
+        elif attempt != ended:
+            counts[state] += 1
+    return counts
+
+
+def _last_words(keys: Iterable[str]) -> Iterator[str]:
+    """Of each attempt the key that says how it ended, or that it started if it did not end."""
+    ended = None
+    for key in keys:
+        job_id, attempt_id, state = parse_attempt_key(key)
+        if state is not AttemptState.STARTED:
+            ended = (job_id, attempt_id)
+            yield key
+        elif (job_id, attempt_id) != ended:
+            yield key
+
+
+def _map_ranges(
+    s3: S3Client, bucket: str, prefix: str, work: Callable[[Iterable[str]], _Read]
+) -> list[_Read]:
+    """Apply `work` to the keys below a prefix: to all if one page holds them, else by ranges."""
+    first = s3.list_objects_v2(Bucket=bucket, Prefix=prefix)
+    if not first["IsTruncated"]:
+        return [work(item["Key"] for item in first.get("Contents", []))]
+    with ThreadPoolExecutor(PARALLEL_READS) as pool:
+        ranges = [_range(s3, bucket, prefix, after, until) for after, until in _CUTS]
+        return list(pool.map(work, ranges))
+
+
+def _range(s3: S3Client, bucket: str, prefix: str, after: str, until: str | None) -> Iterator[str]:
+    """The keys from `prefix + after` to just before `prefix + until` (None: the prefix's end)."""
+    pages = s3.get_paginator("list_objects_v2").paginate(
+        Bucket=bucket, Prefix=prefix, StartAfter=prefix + after
+    )
+    for page in pages:
+        for item in page.get("Contents", []):
+            if until is not None and item["Key"] >= prefix + until:
+                return
+            yield item["Key"]
+
+
+def _read_all(
+    s3: S3Client, bucket: str, keys: Iterable[str], parse: Callable[[bytes], _Fact]
+) -> Iterator[_Fact]:
+    """Fetch objects side by side, in order; one that went away meanwhile is left out."""
+    waiting = iter(keys)
+    with ThreadPoolExecutor(PARALLEL_READS) as pool:
+        while some := list(islice(waiting, READ_AHEAD)):
+            for body in pool.map(lambda key: _fetch(s3, bucket, key), some):
+                if body is not None:
+                    yield parse(body)
+
+
+def _fetch(s3: S3Client, bucket: str, key: str) -> bytes | None:
+    try:
+        return s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    except s3.exceptions.NoSuchKey:
+        return None
