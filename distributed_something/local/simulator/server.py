@@ -1,0 +1,152 @@
+"""Serve the simulated AWS on a loopback port from a thread of this process."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import socket
+from threading import Lock, Thread
+from types import TracebackType
+from typing import Any
+
+import boto3
+from moto.core.base_backend import BackendDict
+from moto.moto_server.werkzeug_app import (
+    DomainDispatcherApplication,
+    MotoRequestHandler,
+    create_backend_app,
+)
+from typing_extensions import Self
+from werkzeug.serving import BaseWSGIServer, make_server
+
+from ...aws.session import Aws
+from ...errors import UsageError
+from . import ec2, ecs, rules, s3, sqs
+from .rules import Rules
+
+HOST = "127.0.0.1"
+ACCOUNT = "123456789012"
+REGION = "us-east-1"
+# Any key opens the simulated account; these are no one's.
+ACCESS_KEY = "simulated"
+SECRET_KEY = "simulated"
+
+_running = Lock()  # moto's state is one for the process
+
+
+class _Handler(MotoRequestHandler):
+    """Answers without a log line, and without holding small answers back for 40 ms (Nagle)."""
+
+    disable_nagle_algorithm = True
+    protocol_version = "HTTP/1.1"
+
+    def log(self, type: str, message: str, *args: Any) -> None:
+        """Say nothing: thousands of requests a minute are no news."""
+
+
+class _Application(DomainDispatcherApplication):
+    """moto's application, in which a conditional PUT is one step: moto looks and writes in two."""
+
+    def __init__(self) -> None:
+        super().__init__(create_backend_app)
+        self._conditional = Lock()
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        if "HTTP_IF_NONE_MATCH" in environ and environ["REQUEST_METHOD"] == "PUT":
+            with self._conditional:
+                return super().__call__(environ, start_response)
+        return super().__call__(environ, start_response)
+
+
+class Simulator:
+    """A simulated AWS account, empty when it starts and gone when it stops; one at a time in a process.
+
+    `port` 0 takes a free one. Raises UsageError when the port is busy. Listens on 127.0.0.1 alone.
+    """
+
+    def __init__(self, port: int = 0, rules: Rules | None = None) -> None:
+        self._port = port
+        self._rules = rules or Rules()
+        self._server: BaseWSGIServer | None = None
+        self._thread: Thread | None = None
+
+    def __enter__(self) -> Self:
+        if not _running.acquire(blocking=False):
+            raise RuntimeError("Another simulator runs in this process; stop it first.")
+        try:
+            listener = _listen(self._port)
+        except BaseException:
+            _running.release()
+            raise
+        for service in (sqs, s3, ecs, ec2):
+            service.install()
+        rules.use(self._rules)
+        BackendDict.reset()
+        self._port = listener.getsockname()[1]
+        self._server = make_server(
+            HOST, self._port, _Application(), True, request_handler=_Handler, fd=listener.fileno()
+        )
+        listener.close()  # the server has its own copy
+        self._thread = Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        assert self._server is not None and self._thread is not None
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+        BackendDict.reset()
+        rules.use(Rules())
+        _running.release()
+
+    @property
+    def port(self) -> int:
+        return self._port
+
+    @property
+    def endpoint_url(self) -> str:
+        return f"http://{HOST}:{self._port}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What another process needs in its environment to be in this account."""
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint_url,
+            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+        }
+
+    def aws(self, region: str = REGION) -> Aws:
+        """Clients of the simulated account."""
+        session = boto3.Session(
+            aws_access_key_id=ACCESS_KEY, aws_secret_access_key=SECRET_KEY, region_name=region
+        )
+        return Aws(session, self.endpoint_url)
+
+
+def _listen(port: int) -> socket.socket:
+    """A socket that listens on the port; raises UsageError if something else does."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # A port whose last server has just gone is free; one that is listened on stays refused.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, port))
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
+        if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+            raise
+        raise UsageError(
+            f"Port {port} of {HOST} is busy or not allowed: choose another, or none for a free one."
+        ) from None
+    return listener
+
+
+# The server's own lines would drown what a person should read.
+logging.getLogger("werkzeug").setLevel(logging.ERROR)

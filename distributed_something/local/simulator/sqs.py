@@ -1,0 +1,337 @@
+"""Simulated SQS whose calls do not slow down with the queue's length, with the rules that moto leaves out."""
+
+from __future__ import annotations
+
+import copy
+import heapq
+import itertools
+from dataclasses import dataclass, field
+from threading import Condition
+from types import ModuleType
+from typing import Any
+from uuid import uuid4
+
+from moto.sqs import urls
+from moto.sqs.constants import MAXIMUM_VISIBILITY_TIMEOUT
+from moto.sqs.exceptions import InvalidParameterValue, QueueDoesNotExist, SQSException
+from moto.sqs.models import (
+    Message,
+    Queue,
+    SQSBackend,
+    _filter_message_attributes,
+    sqs_backends,
+)
+from moto.sqs.utils import generate_receipt_handle
+
+from . import rules
+
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
+MAX_IN_FLIGHT = 120_000
+_COUNTS = {
+    "ApproximateNumberOfMessages": "waiting",
+    "ApproximateNumberOfMessagesNotVisible": "in_flight",
+    "ApproximateNumberOfMessagesDelayed": "delayed",
+}
+_order = itertools.count()
+
+
+def _message_not_inflight() -> SQSException:
+    return SQSException(
+        "AWS.SimpleQueueService.MessageNotInflight", "The specified message isn't in flight."
+    )
+
+
+@dataclass(eq=False)
+class _Entry:
+    """A message and where it is: waiting (`wakes` 0), or hidden until `wakes` (in flight or delayed)."""
+
+    message: Message
+    wakes: float = 0.0
+    received: float | None = None  # None until first received: hidden means delayed
+    order: int = field(default_factory=lambda: next(_order))
+
+
+class FastQueue(Queue):
+    """A queue in which sending, receiving, deleting and counting cost the same however long it is."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._change = Condition()
+        self._waiting: dict[int, _Entry] = {}
+        self._hidden: list[tuple[float, int, _Entry]] = []
+        self._live: dict[int, _Entry] = {}
+        self._by_handle: dict[str, _Entry] = {}
+        self._counts = {"in_flight": 0, "delayed": 0}
+
+    def add_message(self, message: Message) -> None:
+        entry = _Entry(message)
+        with self._change:
+            self._live[entry.order] = entry
+            delay = message.delayed_until / 1000
+            if delay > rules.current().clock():
+                self._hide(entry, delay)
+            else:
+                self._show(entry)
+
+    def take(self, count: int, visibility: float, wait: float) -> list[Message]:
+        """Receive up to `count` messages, waiting up to `wait` seconds for the first."""
+        deadline = rules.current().clock() + wait
+        with self._change:
+            while True:
+                taken = self._take_waiting(count, visibility)
+                remaining = deadline - rules.current().clock()
+                if taken or remaining <= 0:
+                    return taken
+                self._change.wait(self._until_next(remaining))
+
+    def forget(self, handle: str) -> None:
+        """Delete by the latest receipt handle; an older one is accepted and does nothing, as on AWS."""
+        with self._change:
+            entry = self._by_handle.get(handle)
+            if entry is None or entry.message.receipt_handle != handle:
+                return
+            self._leave(entry)
+            del self._live[entry.order]
+
+    def change_visibility(self, handle: str, seconds: int) -> None:
+        """Hide a message in flight for `seconds` from now; raises what AWS does for any other."""
+        with self._change:
+            self._wake()
+            entry = self._by_handle.get(handle)
+            if entry is None or entry.order not in self._live:
+                raise InvalidParameterValue(
+                    f"Value {handle} for parameter ReceiptHandle is invalid. Reason: Message does "
+                    "not exist or is not available for visibility timeout change."
+                )
+            if entry.message.receipt_handle != handle or not entry.wakes:
+                raise _message_not_inflight()
+            now = rules.current().clock()
+            if now + seconds - (entry.received or now) > MAXIMUM_VISIBILITY_TIMEOUT:
+                raise InvalidParameterValue(
+                    f"Value {seconds} for parameter VisibilityTimeout is invalid. Reason: Total "
+                    "VisibilityTimeout for the message is beyond the limit [43200 seconds]."
+                )
+            self._leave(entry)
+            if seconds:
+                self._hide(entry, now + seconds)
+            else:
+                self._show(entry)
+
+    def purge(self) -> None:
+        with self._change:
+            self._waiting.clear()
+            self._hidden.clear()
+            self._live.clear()
+            self._by_handle.clear()
+            self._counts = {"in_flight": 0, "delayed": 0}
+
+    def count(self, what: str) -> int:
+        """How many messages are `waiting`, `in_flight` or `delayed`."""
+        with self._change:
+            self._wake()
+            return len(self._waiting) if what == "waiting" else self._counts[what]
+
+    @property
+    def approximate_number_of_messages(self) -> int:
+        return self.count("waiting")
+
+    @property
+    def approximate_number_of_messages_not_visible(self) -> int:
+        return self.count("in_flight")
+
+    @property
+    def approximate_number_of_messages_delayed(self) -> int:
+        return self.count("delayed")
+
+    def _take_waiting(self, count: int, visibility: float) -> list[Message]:
+        self._wake()
+        taken: list[Message] = []
+        for entry in list(itertools.islice(self._waiting.values(), count)):
+            if self._is_spent(entry):
+                self._bury(entry)
+                continue
+            if self._counts["in_flight"] >= MAX_IN_FLIGHT:
+                raise SQSException("OverLimit", "Too many messages in flight.")
+            taken.append(self._receive(entry, visibility))
+        return taken
+
+    def _receive(self, entry: _Entry, visibility: float) -> Message:
+        now = rules.current().clock()
+        message = entry.message
+        message.approximate_receive_count += 1
+        message.approximate_first_receive_timestamp = (
+            message.approximate_first_receive_timestamp or int(now * 1000)
+        )
+        message.receipt_handle = generate_receipt_handle()
+        self._by_handle[message.receipt_handle] = entry
+        entry.received = now
+        if visibility:
+            self._leave(entry)
+            self._hide(entry, now + visibility)
+        return copy.copy(message)
+
+    def _is_spent(self, entry: _Entry) -> bool:
+        policy = self.redrive_policy
+        return bool(
+            policy
+            and self.dead_letter_queue is not None
+            and entry.message.approximate_receive_count >= policy["maxReceiveCount"]
+        )
+
+    def _bury(self, entry: _Entry) -> None:
+        self._leave(entry)
+        del self._live[entry.order]
+        assert self.dead_letter_queue is not None
+        self.dead_letter_queue.add_message(entry.message)
+
+    def _show(self, entry: _Entry) -> None:
+        entry.wakes = 0.0
+        self._waiting[entry.order] = entry
+        self._change.notify_all()
+
+    def _hide(self, entry: _Entry, until: float) -> None:
+        entry.wakes = until
+        self._counts["delayed" if entry.received is None else "in_flight"] += 1
+        heapq.heappush(self._hidden, (until, entry.order, entry))
+
+    def _leave(self, entry: _Entry) -> None:
+        """Take an entry out of where it is; its place in the heap is stale from now on."""
+        if entry.wakes:
+            self._counts["delayed" if entry.received is None else "in_flight"] -= 1
+            entry.wakes = 0.0
+        self._waiting.pop(entry.order, None)
+
+    def _wake(self) -> None:
+        """Show every hidden message whose time has come."""
+        now = rules.current().clock()
+        while self._hidden and self._hidden[0][0] <= now:
+            until, _, entry = heapq.heappop(self._hidden)
+            if entry.wakes == until and entry.order in self._live:
+                self._leave(entry)
+                self._show(entry)
+
+    def _until_next(self, remaining: float) -> float:
+        """How long a long poll may sleep before it must look again."""
+        if not self._hidden:
+            return min(remaining, 1.0)
+        return max(0.01, min(remaining, self._hidden[0][0] - rules.current().clock(), 1.0))
+
+
+class SimulatedSqs(SQSBackend):
+    """moto's SQS on fast queues, in which a deleted queue is not gone for a minute."""
+
+    def __init__(self, region_name: str, account_id: str) -> None:
+        super().__init__(region_name, account_id)
+        self._deleted: dict[str, tuple[float, FastQueue]] = {}
+
+    @property
+    def _url_module(self) -> ModuleType:
+        return urls
+
+    def create_queue(self, name: str, tags: dict[str, str] | None = None, **kwargs: Any) -> Queue:
+        if name in self.queues:
+            return super().create_queue(name, tags, **kwargs)
+        if self._ghost(name) is not None:
+            raise SQSException(
+                "AWS.SimpleQueueService.QueueDeletedRecently",
+                "You must wait 60 seconds after deleting a queue before you can create another "
+                "with the same name.",
+            )
+        kwargs.pop("region", None)
+        queue = FastQueue(name, self.region_name, self.account_id, **kwargs)
+        queue.tags = tags or {}
+        self.queues[name] = queue
+        return queue
+
+    def delete_queue(self, queue_name: str) -> None:
+        queue = self.get_queue(queue_name)
+        assert isinstance(queue, FastQueue)
+        self._deleted[queue_name] = (rules.current().clock(), queue)
+        super().delete_queue(queue_name)
+
+    def get_queue_attributes(self, queue_name: str, attribute_names: list[str]) -> dict[str, Any]:
+        queue = self.get_queue(queue_name)
+        if attribute_names and set(attribute_names) <= set(_COUNTS):
+            assert isinstance(queue, FastQueue)
+            return {name: queue.count(_COUNTS[name]) for name in attribute_names}
+        return super().get_queue_attributes(queue_name, attribute_names)
+
+    def send_message(
+        self,
+        queue_name: str,
+        message_body: str,
+        message_attributes: dict[str, Any] | None = None,
+        delay_seconds: int | None = None,
+        deduplication_id: str | None = None,
+        group_id: str | None = None,
+        system_attributes: dict[str, Any] | None = None,
+        validate_group_id: bool = True,
+    ) -> Message:
+        queue = self._queue_or_ghost(queue_name)
+        self._validate_message(queue, message_body, int(delay_seconds or 0))
+        message = Message(str(uuid4()), message_body, system_attributes)
+        message.message_attributes = message_attributes or {}
+        delay = int(queue.delay_seconds if delay_seconds is None else delay_seconds)
+        if not 0 <= delay <= 900:
+            raise InvalidParameterValue(
+                f"Value {delay} for parameter DelaySeconds is invalid. "
+                "Reason: DelaySeconds must be >= 0 and <= 900."
+            )
+        message.sent_timestamp = int(rules.current().clock() * 1000)
+        if delay:
+            message.delayed_until = message.sent_timestamp + delay * 1000
+        queue.add_message(message)
+        return message
+
+    def receive_message(
+        self,
+        queue_name: str,
+        count: int,
+        wait_seconds_timeout: int,
+        visibility_timeout: int,
+        message_attribute_names: list[str] | None = None,
+    ) -> list[Message]:
+        queue = self.get_queue(queue_name)
+        assert isinstance(queue, FastQueue)
+        messages = queue.take(count, visibility_timeout, wait_seconds_timeout)
+        for message in messages:
+            _filter_message_attributes(message, message_attribute_names or [])
+        return messages
+
+    def delete_message(self, queue_name: str, receipt_handle: str) -> None:
+        queue = self.get_queue(queue_name)
+        assert isinstance(queue, FastQueue)
+        queue.forget(receipt_handle)
+
+    def change_message_visibility(
+        self, queue_name: str, receipt_handle: str, visibility_timeout: int
+    ) -> None:
+        queue = self.get_queue(queue_name)
+        assert isinstance(queue, FastQueue)
+        queue.change_visibility(receipt_handle, int(visibility_timeout))
+
+    def purge_queue(self, queue_name: str) -> None:
+        queue = self.get_queue(queue_name)
+        assert isinstance(queue, FastQueue)
+        queue.purge()
+
+    def _queue_or_ghost(self, name: str) -> Queue:
+        """The queue; for a minute after its deletion AWS still accepts what nobody will ever receive."""
+        queue = self.queues.get(name) or self._ghost(name)
+        if queue is None:
+            raise QueueDoesNotExist()
+        return queue
+
+    def _ghost(self, name: str) -> FastQueue | None:
+        deleted, queue = self._deleted.get(name, (0.0, None))
+        if queue is None:
+            return None
+        recently = rules.current().clock() - deleted < rules.current().deleted_queue_seconds
+        if not recently:
+            del self._deleted[name]
+        return queue if recently else None
+
+
+def install() -> None:
+    """Put the simulated SQS in the place of moto's, for backends made from now on."""
+    sqs_backends.backend = SimulatedSqs
