@@ -1,0 +1,114 @@
+"""Ask which machine types and machine images there are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from ..errors import DistributedSomethingError, UsageError
+from .tags import error_code
+
+if TYPE_CHECKING:
+    from types_boto3_ec2 import EC2Client
+    from types_boto3_ssm import SSMClient
+
+# Which ECS-optimised Amazon Linux 2023 fits a kind of machine:
+# https://docs.aws.amazon.com/AmazonECS/latest/developerguide/retrieve-ecs-optimized_AMI.html
+_PARAMETERS = {
+    "x86_64": "/aws/service/ecs/optimized-ami/amazon-linux-2023/recommended/image_id",
+    "arm64": "/aws/service/ecs/optimized-ami/amazon-linux-2023/arm64/recommended/image_id",
+    "gpu": "/aws/service/ecs/optimized-ami/amazon-linux-2023/gpu/recommended/image_id",
+}
+
+
+@dataclass(frozen=True)
+class MachineType:
+    """An EC2 instance type; `memory_mib` is the nominal size."""
+
+    name: str
+    architecture: str  # x86_64 or arm64
+    memory_mib: int
+    vcpus: int
+    has_gpu: bool
+
+    @property
+    def kind(self) -> str:
+        """Which image fits: x86_64, arm64 or gpu."""
+        return "gpu" if self.has_gpu else self.architecture
+
+
+@dataclass(frozen=True)
+class MachineImage:
+    """An AMI; `root_gib` is the least size of its root disk."""
+
+    image_id: str
+    name: str
+    root_device: str
+    root_gib: int
+
+
+def machine_types(ec2: EC2Client, names: Iterable[str]) -> dict[str, MachineType]:
+    """What EC2 knows of these types, by name; raises UsageError for those that do not exist."""
+    wanted = list(dict.fromkeys(names))
+    request: Any = {"InstanceTypes": wanted}
+    try:
+        pages = list(ec2.get_paginator("describe_instance_types").paginate(**request))
+    except ClientError as error:
+        if error_code(error) not in ("InvalidInstanceType", "InvalidParameterValue"):
+            raise
+        raise UsageError(
+            f"MACHINE_TYPE = {wanted!r}: {error.response['Error']['Message']}"
+        ) from None
+    found = [_machine_type(raw) for page in pages for raw in page["InstanceTypes"]]
+    return {machine.name: machine for machine in found}
+
+
+def recommended_image(ssm: SSMClient, kind: str) -> str:
+    """The id of the newest ECS-optimised image for a kind of machine: x86_64, arm64 or gpu."""
+    try:
+        return ssm.get_parameter(Name=_PARAMETERS[kind])["Parameter"]["Value"]
+    except ssm.exceptions.ParameterNotFound:
+        raise DistributedSomethingError(
+            f"AWS recommends no {kind} image in {ssm.meta.region_name} ({_PARAMETERS[kind]}): "
+            "take another AWS_REGION, or give ImageId in the fleet file and --keep-ami."
+        ) from None
+
+
+def find_image(ec2: EC2Client, image_id: str) -> MachineImage | None:
+    """The image, or None if EC2 does not show it to us."""
+    try:
+        images = ec2.describe_images(ImageIds=[image_id])["Images"]
+    except ClientError as error:
+        if error_code(error).startswith("InvalidAMIID"):
+            return None
+        raise
+    return _machine_image(images[0]) if images else None
+
+
+def _machine_type(raw: Mapping[str, Any]) -> MachineType:
+    architectures = raw["ProcessorInfo"]["SupportedArchitectures"]
+    return MachineType(
+        name=raw["InstanceType"],
+        architecture="arm64" if "arm64" in architectures else "x86_64",
+        memory_mib=raw["MemoryInfo"]["SizeInMiB"],
+        vcpus=raw["VCpuInfo"]["DefaultVCpus"],
+        has_gpu=any(gpu.get("Manufacturer") == "NVIDIA" for gpu in _gpus(raw)),
+    )
+
+
+def _gpus(raw: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    gpus: list[Mapping[str, Any]] = raw.get("GpuInfo", {}).get("Gpus", [])
+    return gpus
+
+
+def _machine_image(raw: Mapping[str, Any]) -> MachineImage:
+    root = raw.get("RootDeviceName", "/dev/xvda")
+    sizes = [
+        mapping["Ebs"].get("VolumeSize", 0)
+        for mapping in raw.get("BlockDeviceMappings", [])
+        if mapping.get("DeviceName") == root and "Ebs" in mapping
+    ]
+    return MachineImage(raw["ImageId"], raw.get("Name", ""), root, max(sizes, default=0))
