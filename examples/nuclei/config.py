@@ -1,0 +1,32 @@
+# Settings of the nuclei example: 2 machines, each with one container of 2 workers.
+APP_NAME = "Nuclei"
+LOG_GROUP_NAME = APP_NAME
+
+# The image made from this folder's Dockerfile; README.md says how.
+DOCKERHUB_TAG = "user/distributed-nuclei:1.0"
+
+# Your account.
+AWS_REGION = "us-east-1"
+AWS_PROFILE = "default"
+SSH_KEY_NAME = ""
+AWS_BUCKET = "your-bucket-name"
+
+# Machines.
+ECS_CLUSTER = "default"
+CLUSTER_MACHINES = 2
+TASKS_PER_MACHINE = 1
+MACHINE_TYPE = ["m6a.large", "m5.large"]
+MACHINE_PRICE = 0.10  # US dollars an hour, at most
+EBS_VOL_SIZE = 30  # GiB
+
+# Containers: m6a.large has 2 cores and 8 GiB.
+DOCKER_CORES = 2  # workers in a container
+CPU_SHARES = DOCKER_CORES * 1024
+MEMORY = 6000  # MB
+SECONDS_TO_START = 0
+
+# Queue.
+SQS_QUEUE_NAME = APP_NAME + "Queue"
+SQS_MESSAGE_VISIBILITY = 60  # seconds
+SQS_DEAD_LETTER_QUEUE = APP_NAME + "_DeadMessages"
+JOB_RETRIES = 3
