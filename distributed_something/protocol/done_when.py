@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
 
 
 @dataclass(frozen=True)
 class DoneWhen:
-    """Every condition that is set must hold; files are named from the job's output directory."""
+    """Every condition that is set must hold; files are named from the job's output directory.
+
+    Names, patterns and the first line are templates.
+    """
 
     exit_code: tuple[int, ...] | None = (0,)  # None: any exit code will do
     min_files: int = 0
@@ -48,7 +51,27 @@ class DoneWhen:
             )
         if (checked.json_file is None) != (checked.json_path is None):
             problems.append("done_when needs json_file and json_path together.")
+        for place in filter(None, (checked.file, checked.json_file, *dict(checked.glob))):
+            if place.startswith("/") or ".." in place.split("/"):
+                problems.append(f"done_when names {place!r}, which is outside the job's output.")
         return checked
+
+    def templates(self) -> tuple[str, ...]:
+        """Everything in it that may name a job's fields."""
+        texts = (self.file, self.first_line, self.json_file)
+        return (*(text for text in texts if text is not None), *(name for name, _ in self.glob))
+
+    def filled(self, fill: Callable[[str], str]) -> DoneWhen:
+        """The same conditions for one job, each template filled in by `fill`."""
+        if not any("{" in text or "}" in text for text in self.templates()):
+            return self
+        return replace(
+            self,
+            file=None if self.file is None else fill(self.file),
+            first_line=None if self.first_line is None else fill(self.first_line),
+            json_file=None if self.json_file is None else fill(self.json_file),
+            glob=tuple((fill(pattern), count) for pattern, count in self.glob),
+        )
 
 
 def _exit_codes(value: object, problems: list[str]) -> tuple[int, ...] | None:

@@ -11,7 +11,7 @@ import json
 import re
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from . import templates
 from .done_when import DoneWhen
@@ -33,7 +33,20 @@ RUN_ID_ATTRIBUTE = "RunId"
 JOB_ID_ATTRIBUTE = "JobId"
 REASON_ATTRIBUTE = "Reason"  # on dead letters
 
-_SHELL_OPERATOR = re.compile(r"^[();<>|&]+$")
+_NAME_LENGTH = 200  # characters: a name becomes part of S3 keys and of a log stream's name
+_PLACE_BYTES = 900  # S3 keys have at most 1,024, and a file's own name is still to come
+_FOREVER = 1e9  # seconds, 31 years
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f]|[\ud800-\udfff]")
+
+_FIELD = re.compile(r"\{[^{}\s]*\}")
+# A single-quoted part, an escaped character, or what only a shell understands.
+_SHELL_PART = re.compile(
+    r"""'[^']*'|\\.|"(?P<quoted>(?:\\.|[^"\\])*)"|(?P<operator>[();<>|&]+|`|\$[A-Za-z_{(])""",
+    re.DOTALL,
+)
+_SHELL_IN_QUOTES = re.compile(r"\\.|(?P<operator>`|\$[A-Za-z_{(])", re.DOTALL)
+_ASSIGNMENT = re.compile(r"\s*(?P<operator>[A-Za-z_]\w*=)")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class BadJob(ValueError):
@@ -55,19 +68,50 @@ def job_values(message: Mapping[str, object]) -> dict[str, object]:
     values = {
         key: value
         for key, value in message.items()
-        if key not in RESERVED_KEYS and _is_scalar(value)
+        if key not in RESERVED_KEYS and is_scalar(value)
     }
     group = message.get("group")
     if isinstance(group, Mapping):
-        values.update({str(key): value for key, value in group.items() if _is_scalar(value)})
+        values.update({str(key): value for key, value in group.items() if is_scalar(value)})
     return values
 
 
+def job_name(
+    message: Mapping[str, object], keys: JobKeys, values: Mapping[str, object] | None = None
+) -> str:
+    """The job's readable name; `values` are `job_values` with `job_id`, if they are at hand.
+
+    Raises TemplateError if the job file's `name` cannot be filled in.
+    """
+    if keys.name is None:
+        return tidy_name(default_name(message), message)
+    given = values or {**job_values(message), "job_id": job_id(message)}
+    return tidy_name(templates.render(keys.name, given), message)
+
+
 def default_name(message: Mapping[str, object]) -> str:
-    """The group's values joined by `-`, in the order in which the job file gives them."""
+    """The group's values joined by `-`, in the order in which the job file gives them.
+
+    A group that holds more than texts and numbers gets the job's id at the end.
+    """
     group = message.get("group")
-    parts = group.values() if isinstance(group, Mapping) else [group]
-    name = "-".join(str(part) for part in parts if _is_scalar(part) and part not in (None, ""))
+    parts = list(group.values()) if isinstance(group, Mapping) else [group]
+    shown = [templates.plain(part) for part in parts if is_scalar(part)]
+    name = "-".join(part for part in shown if part)
+    return name if len(shown) == len(parts) else f"{name}-{job_id(message)}".lstrip("-")
+
+
+def tidy_name(name: str, message: Mapping[str, object]) -> str:
+    """A name fit for S3 keys and log streams: no `..` or empty step, no control character.
+
+    Too long a name is cut and gets the job's id at its end; one with nothing left is the id.
+    """
+    if _UNPRINTABLE.search(name):
+        name = _UNPRINTABLE.sub("_", name)
+    if "." in name or "/" in name:
+        name = "/".join(step for step in name.split("/") if step not in ("", ".", ".."))
+    if len(name) > _NAME_LENGTH:
+        name = f"{name[: _NAME_LENGTH - 21].rstrip('/')}-{job_id(message)}"
     return name or job_id(message)
 
 
@@ -90,12 +134,10 @@ class JobKeys:
     def read(cls, shared: Mapping[str, object]) -> JobKeys:
         """Read the shared keys of a job file or message; raises BadJob with all that is wrong."""
         problems: list[str] = []
-        shell = shared.get("shell", False)
-        if not isinstance(shell, bool):
-            problems.append(f"shell is {shell!r}; it must be true or false.")
+        shell = _flag(shared.get("shell"), "shell", problems)
         keys = cls(
-            command=_command(shared.get("command"), shell is True, problems),
-            shell=shell is True,
+            command=_command(shared.get("command"), shell, problems),
+            shell=shell,
             inputs=_texts(shared.get("inputs"), "inputs", problems),
             output=_optional_text(shared.get("output"), "output", problems),
             name=_optional_text(shared.get("name"), "name", problems),
@@ -105,7 +147,7 @@ class JobKeys:
             environment=_environment(shared.get("environment"), problems),
             checkpoint=_flag(shared.get("checkpoint"), "checkpoint", problems),
         )
-        for template, _ in keys._templates():
+        for template, _ in keys.templates():
             try:
                 templates.parse(template)
             except templates.TemplateError as error:
@@ -117,22 +159,23 @@ class JobKeys:
     def needed_fields(self) -> frozenset[str]:
         """The fields that each job must have itself for all templates to be filled."""
         needed: set[str] = set()
-        for template, given in self._templates():
+        for template, given in self.templates():
             needed |= templates.fields(template) - given
         return frozenset(needed)
 
     def has_formats(self) -> bool:
         """Whether a template formats a value (`{site:02d}`), which can fail for some jobs only."""
         return any(
-            spec for template, _ in self._templates() for _, _, spec in templates.parse(template)
+            spec for template, _ in self.templates() for _, _, spec in templates.parse(template)
         )
 
-    def _templates(self) -> Iterator[tuple[str, frozenset[str]]]:
+    def templates(self) -> Iterator[tuple[str, frozenset[str]]]:
         """Every template, with the fields that it gets without the job having them."""
         if not self.shell:
             yield from ((part, JOB_FIELDS | DIRECTORY_FIELDS) for part in self.command)
         yield from ((part, JOB_FIELDS) for part in self.inputs)
         yield from ((value, JOB_FIELDS | DIRECTORY_FIELDS) for _, value in self.environment)
+        yield from ((text, JOB_FIELDS) for text in self.done_when.templates())
         if self.output is not None:
             yield self.output, JOB_FIELDS
         if self.name is not None:
@@ -170,28 +213,24 @@ class Job:
     @classmethod
     def filled(cls, message: Mapping[str, object], keys: JobKeys) -> Job:
         """Fill the templates of keys that were read before; raises BadJob."""
-        values = job_values(message)
         identity = job_id(message)
+        values = {**job_values(message), "job_id": identity}
+
+        def fill(template: str) -> str:
+            return templates.render(template, values)
+
         try:
-            values["job_id"] = identity
-            name = templates.render(keys.name, values) if keys.name else default_name(message)
-            values["name"] = name
-            inputs = tuple(templates.render(part, values) for part in keys.inputs)
-            output = None if keys.output is None else templates.render(keys.output, values)
+            name = job_name(message, keys, values)
+            values.setdefault("name", name)  # a group's own `name` stays what {name} means
+            inputs = tuple(fill(part) for part in keys.inputs)
+            output = None if keys.output is None else fill(keys.output).rstrip("/")
+            done_when = keys.done_when.filled(fill)
         except templates.TemplateError as error:
             raise BadJob([str(error)]) from None
-        climbing = [place for place in (*inputs, output or "") if ".." in place.split("/")]
-        if climbing:
-            raise BadJob([f"{climbing[0]!r} climbs out of its prefix with '..'."])
-        return cls(
-            job_id=identity,
-            name=name,
-            message=message,
-            values=values,
-            keys=keys,
-            inputs=inputs,
-            output=output.rstrip("/") if output is not None else None,
-        )
+        if problems := _place_problems(inputs, output):
+            raise BadJob(problems)
+        keys = keys if done_when is keys.done_when else replace(keys, done_when=done_when)
+        return cls(identity, name, message, values, keys, inputs, output)
 
     def argv(self, directories: Mapping[str, str]) -> list[str]:
         """The command with every field filled in; `directories` gives the DIRECTORY_FIELDS.
@@ -221,12 +260,29 @@ class Job:
             raise BadJob([str(error)]) from None
         if not self.keys.shell:
             return filled
-        shown = {key: templates.render("{value}", {"value": value}) for key, value in given.items()}
+        shown = {key: templates.plain(value) for key, value in given.items()}
         shown |= {key.upper(): path for key, path in directories.items()}
-        return {key: text for key, text in shown.items() if key.isidentifier()} | filled
+        return {key: text for key, text in shown.items() if _VARIABLE.fullmatch(key)} | filled
 
 
-def _is_scalar(value: object) -> bool:
+def _place_problems(inputs: tuple[str, ...], output: str | None) -> list[str]:
+    """What is wrong with where a job's files come from and go to."""
+    problems = []
+    for key, place in [("inputs", part) for part in inputs] + [("output", output)]:
+        if place is None:
+            continue
+        if not place.removeprefix("s3://").strip("/"):
+            problems.append(f"{key} is {place!r} for this job; it must name a place in the bucket.")
+        if ".." in place.split("/"):
+            problems.append(f"{key} is {place!r} for this job, which climbs out with '..'.")
+        if len(place.encode(errors="replace")) > _PLACE_BYTES:
+            problems.append(f"{key} is {place[:60]!r}... for this job; S3 takes no key that long.")
+        if "\0" in place:
+            problems.append(f"{key} is {place!r} for this job; it holds a NUL character.")
+    return problems
+
+
+def is_scalar(value: object) -> bool:
     return value is None or isinstance(value, (str, int, float, bool))
 
 
@@ -252,22 +308,30 @@ def _command(value: object, shell: bool, problems: list[str]) -> tuple[str, ...]
 def _split(command: str, problems: list[str]) -> tuple[str, ...]:
     """Split a command as a shell would, refusing what only a shell could do."""
     try:
-        lexer = shlex.shlex(command, posix=True, punctuation_chars=True)
-        lexer.whitespace_split = True
-        lexer.commenters = ""
-        operators = [token for token in lexer if _SHELL_OPERATOR.match(token)]
         words = shlex.split(command)
     except ValueError as error:
         problems.append(f"command {command!r} cannot be split into words: {error}.")
         return ()
-    operators += [sign for sign in ("$(", "`") if sign in command]
-    if operators:
+    if operator := _shell_operator(_FIELD.sub("x", command)):
         problems.append(
-            f"command {command!r} has {operators[0]!r}, which only a shell understands, "
+            f"command {command!r} has {operator!r}, which only a shell understands, "
             'and no shell runs it: put "shell": true in the job file, '
             "or give the command as a list of words."
         )
     return tuple(words)
+
+
+def _shell_operator(command: str) -> str:
+    """The first thing in a command that means something to a shell alone; '' if there is none."""
+    if assignment := _ASSIGNMENT.match(command):
+        return assignment["operator"]
+    for part in _SHELL_PART.finditer(command):
+        if part["operator"]:
+            return part["operator"]
+        for inner in _SHELL_IN_QUOTES.finditer(part["quoted"] or ""):
+            if inner["operator"]:
+                return inner["operator"]
+    return ""
 
 
 def _texts(value: object, key: str, problems: list[str]) -> tuple[str, ...]:
@@ -290,7 +354,7 @@ def _optional_text(value: object, key: str, problems: list[str]) -> str | None:
 def _seconds(value: object, problems: list[str]) -> float | None:
     if value is None:
         return None
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0:
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= _FOREVER:
         return float(value)
     problems.append(f"timeout is {value!r}; it must be a number of seconds above 0.")
     return None
@@ -308,12 +372,13 @@ def _codes(value: object, problems: list[str]) -> frozenset[int]:
 
 def _environment(value: object, problems: list[str]) -> tuple[tuple[str, str], ...]:
     variables = {} if value is None else value
-    if isinstance(variables, Mapping) and all(_is_scalar(text) for text in variables.values()):
-        return tuple(
-            (str(key), "" if text is None else str(text)) for key, text in variables.items()
-        )
-    problems.append(f"environment is {value!r}; it must be an object of texts.")
-    return ()
+    if not isinstance(variables, Mapping) or not all(map(is_scalar, variables.values())):
+        problems.append(f"environment is {value!r}; it must be an object of texts.")
+        return ()
+    for key in variables:
+        if not _VARIABLE.fullmatch(str(key)):
+            problems.append(f"environment has {key!r}, which cannot name a variable.")
+    return tuple((str(key), templates.plain(text)) for key, text in variables.items())
 
 
 def _flag(value: object, key: str, problems: list[str]) -> bool:

@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+import re
 import string
 from collections.abc import Mapping
 from functools import lru_cache
 
 _FORMATTER = string.Formatter()
 _NOT_IN_A_NAME = set(".[]{}!")
+# A width of more digits than this would only fill memory.
+_TOO_WIDE = re.compile(r"\d{4}")
 
 
 class TemplateError(ValueError):
@@ -37,6 +40,10 @@ def parse(template: str) -> tuple[tuple[str, str | None, str], ...]:
                 f"The template {template!r} has the field {{{field}}}: "
                 "a field is a plain name, such as {plate}; write {{ and }} for braces."
             )
+        if _TOO_WIDE.search(spec or ""):
+            raise TemplateError(
+                f"The template {template!r} formats {{{field}}} too wide: {spec!r}."
+            )
     return tuple((text, field, spec or "") for text, field, spec, _ in parts)
 
 
@@ -58,8 +65,8 @@ def render(template: str, values: Mapping[str, object]) -> str:
                 f"it has {', '.join(sorted(values)) or 'no fields'}."
             )
         try:
-            filled.append(format(values[field], spec) if spec else _plain(values[field]))
-        except (ValueError, TypeError) as error:
+            filled.append(format(values[field], spec) if spec else plain(values[field]))
+        except (ValueError, TypeError, OverflowError) as error:
             raise TemplateError(
                 f"The template {template!r} cannot show {field}={values[field]!r} "
                 f"as {spec!r}: {error}."
@@ -67,7 +74,7 @@ def render(template: str, values: Mapping[str, object]) -> str:
     return "".join(filled)
 
 
-def _plain(value: object) -> str:
+def plain(value: object) -> str:
     """A value as text, booleans and null in JSON's spelling."""
     if value is True:
         return "true"
