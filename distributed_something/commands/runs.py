@@ -62,10 +62,17 @@ def find_run(aws: Aws, settings: Settings) -> RunRecord:
 
 
 def refresh(aws: Aws, record: RunRecord) -> RunRecord:
-    """The same run's record as the bucket has it: another machine may have changed or ended it."""
-    if not record.run_id:
-        return record
-    return read_run(aws.s3, record.bucket, record.keys) or record
+    """The same run's record as the bucket has it: another machine may have changed or ended it.
+
+    A record of upstream's has no id; if the bucket tells of a live run of its app or of its end,
+    that is the record now.
+    """
+    if record.run_id:
+        return read_run(aws.s3, record.bucket, record.keys) or record
+    found = find_record(aws.s3, record.bucket, record.app_name)
+    if found and (found.fleet_ids == record.fleet_ids or (found.run_id and found.is_live)):
+        return found
+    return record
 
 
 def _live_elsewhere(aws: Aws, settings: Settings, folder: Path | None) -> RunRecord | None:

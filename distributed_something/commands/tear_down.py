@@ -1,0 +1,230 @@
+"""Remove everything that a run made, what costs most first, however many steps fail on the way."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ..aws import alarms, cluster, fleet, queues
+from ..definitions.tags import APP_TAG, app_tags, run_tags
+from ..errors import DistributedSomethingError, NotFound
+from ..record import RunRecord, save_record
+from .runs import refresh
+
+if TYPE_CHECKING:
+    from ..aws.session import Aws
+
+logger = logging.getLogger(__name__)
+
+# What a step may meet: AWS refuses, AWS cannot be reached, or it cannot be done now.
+FAULTS = (ClientError, BotoCoreError, DistributedSomethingError)
+
+STAYS = (
+    ("dead-letter queue", "holds the jobs that were given up, to look at and to send again"),
+    ("log groups", "hold what the jobs printed; CloudWatch deletes it after the retention time"),
+    ("ledger", "runs/ in the bucket: what became of every job"),
+    ("monitor file", "monitors/ in the bucket: says that the run has ended"),
+)
+
+APP_ATTRIBUTE = "distributed-something.app"  # of the machines that our user data registers
+_CLUSTER_LOOK = 5.0  # seconds between two tries to delete a cluster whose last tasks stop
+_CLUSTER_LOOKS = 24
+
+
+@dataclass(frozen=True)
+class Teardown:
+    """What every step is given."""
+
+    aws: Aws
+    record: RunRecord
+    folder: Path | None
+    sleep: Callable[[float], None]
+    now: Callable[[], float]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step; `name` completes the sentence "Could not ..."."""
+
+    name: str
+    run: Callable[[Teardown], None]
+
+
+def tear_down(
+    aws: Aws,
+    record: RunRecord,
+    *,
+    folder: Path | None,
+    sleep: Callable[[float], None] = time.sleep,
+    now: Callable[[], float] = time.time,
+    steps: Sequence[Step] | None = None,
+) -> list[str]:
+    """Take every step, then mark the run's record as ended; returns a sentence for each failure.
+
+    With a failure the run stays live, and calling this again goes on. A run that has ended already
+    is left alone: its names may be in use by the next one. `folder` is this machine's records.
+    """
+    record = _latest(aws, record)
+    if not record.is_live:
+        logger.info("Run %s of %s was removed already.", record.run_id, record.app_name)
+        return []
+    teardown = Teardown(aws, record, folder, sleep, now)
+    failures = []
+    for step in STEPS if steps is None else steps:
+        try:
+            step.run(teardown)
+        except FAULTS as error:
+            failures.append(f"Could not {step.name}: {error}")
+            logger.warning("%s", failures[-1])
+    return failures or _end(teardown)
+
+
+def _latest(aws: Aws, record: RunRecord) -> RunRecord:
+    """The record as the bucket has it; if the bucket does not answer, what we have will do."""
+    try:
+        return refresh(aws, record)
+    except FAULTS as error:
+        logger.warning("Cannot read the bucket's monitor file, going on with ours: %s", error)
+        return record
+
+
+def _end(teardown: Teardown) -> list[str]:
+    """Mark the run as ended, unless somebody added a fleet to it while it was taken down."""
+    try:
+        latest = refresh(teardown.aws, teardown.record)
+        if {f.client_token for f in latest.fleets} != {
+            f.client_token for f in teardown.record.fleets
+        }:
+            return ["A fleet was added to the run while it was being removed: remove it again."]
+        ended = replace(latest, ended=teardown.now())
+        save_record(teardown.aws.s3, ended, teardown.folder)
+    except FAULTS as error:
+        return [f"Could not mark the run as ended in its monitor file: {error}"]
+    logger.info("Removed all of run %s of %s.", ended.run_id, ended.app_name)
+    return []
+
+
+def _cancel_fleets(teardown: Teardown) -> None:
+    """Cancel the recorded fleets, then any that was bought without our hearing of its id."""
+    ec2, record = teardown.aws.ec2, teardown.record
+    _each(record.fleet_ids, lambda fleet_id: fleet.cancel_fleet(ec2, fleet_id))
+    if record.run_id:
+        unheard = set(fleet.find_fleets(ec2, _run_tags(record))) - set(record.fleet_ids)
+        _each(sorted(unheard), lambda fleet_id: fleet.cancel_fleet(ec2, fleet_id))
+
+
+def _terminate_machines(teardown: Teardown) -> None:
+    """Terminate what a cancelled fleet did not: machines that it left running, or that left it."""
+    ec2, record = teardown.aws.ec2, teardown.record
+    left = {m.instance_id for f in record.fleet_ids for m in fleet.fleet_instances(ec2, f)}
+    if record.run_id:
+        left |= {machine.instance_id for machine in fleet.find_machines(ec2, _run_tags(record))}
+    fleet.terminate_instances(ec2, sorted(left))
+
+
+def _delete_service(teardown: Teardown) -> None:
+    record = teardown.record
+    cluster.delete_service(teardown.aws.ecs, record.cluster, record.service)
+
+
+def _delete_alarms(teardown: Teardown) -> None:
+    cloudwatch = teardown.aws.cloudwatch
+    names = alarms.find_machine_alarms(cloudwatch, teardown.record.app_name)
+    alarms.delete_alarms(cloudwatch, names)
+
+
+def _delete_queue(teardown: Teardown) -> None:
+    """Delete the queue; the time is saved before it: the next `setup` has to wait from then on."""
+    sqs, record = teardown.aws.sqs, teardown.record
+    try:
+        queues.find_queue(sqs, record.queue_name)
+    except NotFound:
+        return
+    latest = refresh(teardown.aws, record)
+    save_record(teardown.aws.s3, replace(latest, queue_deleted=teardown.now()), teardown.folder)
+    queues.delete_queue(sqs, record.queue_name)
+
+
+def _delete_task_definitions(teardown: Teardown) -> None:
+    cluster.delete_task_definitions(teardown.aws.ecs, teardown.record.task_family)
+
+
+def _delete_launch_templates(teardown: Teardown) -> None:
+    ec2, record = teardown.aws.ec2, teardown.record
+    names = set(record.launch_templates)
+    if record.run_id:
+        names |= set(fleet.find_launch_templates(ec2, _run_tags(record)))
+    _each(sorted(names), lambda name: fleet.delete_launch_template(ec2, name))
+
+
+def _deregister_machines(teardown: Teardown) -> None:
+    """Take our machines off the cluster's list: one whose agent is cut off would stay on it."""
+    ecs, record = teardown.aws.ecs, teardown.record
+    ours = [
+        machine.arn
+        for machine in cluster.container_instances(ecs, record.cluster)
+        if machine.attributes.get(APP_ATTRIBUTE) == record.app_name
+    ]
+    _each(ours, lambda arn: cluster.deregister_instance(ecs, record.cluster, arn))
+
+
+def _delete_cluster(teardown: Teardown) -> None:
+    """Delete the cluster if it is ours and nobody else's, once its last tasks have stopped."""
+    ecs, record = teardown.aws.ecs, teardown.record
+    for look in range(_CLUSTER_LOOKS):
+        if cluster.delete_cluster(ecs, record.cluster, app_tags(record.app_name)):
+            return
+        found = ecs.describe_clusters(clusters=[record.cluster], include=["TAGS"])["clusters"]
+        if not any(_is_held_by_us(one, record) for one in found):
+            logger.info("The cluster %s stays: it is not ours, or it is in use.", record.cluster)
+            return
+        if look < _CLUSTER_LOOKS - 1:
+            teardown.sleep(_CLUSTER_LOOK)
+    raise DistributedSomethingError(f"the cluster {record.cluster} still runs tasks.")
+
+
+def _is_held_by_us(described: Any, record: RunRecord) -> bool:
+    """Whether the cluster is ours and only our last tasks, which are stopping, keep it."""
+    tags = {tag.get("key"): tag.get("value") for tag in described.get("tags", [])}
+    others = described["registeredContainerInstancesCount"] or described["activeServicesCount"]
+    return (
+        described["status"] == "ACTIVE"
+        and described["clusterName"] != "default"
+        and tags.get(APP_TAG) == record.app_name
+        and not others
+    )
+
+
+STEPS = (
+    Step("cancel the spot fleets", _cancel_fleets),
+    Step("terminate the machines that were left", _terminate_machines),
+    Step("delete the service", _delete_service),
+    Step("delete the machines' alarms", _delete_alarms),
+    Step("delete the queue", _delete_queue),
+    Step("deregister the task definitions", _delete_task_definitions),
+    Step("delete the launch templates", _delete_launch_templates),
+    Step("take the machines off the cluster's list", _deregister_machines),
+    Step("delete the cluster", _delete_cluster),
+)
+
+
+def _run_tags(record: RunRecord) -> dict[str, str]:
+    return run_tags(record.app_name, record.run_id)
+
+
+def _each(names: Iterable[str], act: Callable[[str], object]) -> None:
+    """Act on every name however many fail; raises one error that names those."""
+    problems = []
+    for name in names:
+        try:
+            act(name)
+        except FAULTS as error:
+            problems.append(f"{name}: {error}")
+    if problems:
+        raise DistributedSomethingError("; ".join(problems))
