@@ -230,7 +230,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
     number = 0
     with path.open(encoding="utf-8-sig", newline="") as file:
         try:
-            for number, line in enumerate(file, start=1):  # noqa: B007  # the error names it
+            for number, line in enumerate(file, start=1):
                 yield number, line
         except UnicodeDecodeError:
             raise UsageError(

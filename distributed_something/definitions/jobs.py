@@ -51,6 +51,11 @@ class JobMessage(NamedTuple):
     name: str
     body: str
 
+    @property
+    def size(self) -> int:
+        """What SQS counts, in bytes."""
+        return len(self.body) + ATTRIBUTE_BYTES
+
 
 class Problem(NamedTuple):
     """What is wrong with a group; groups with the same `kind` suffer from the same fault."""
@@ -105,10 +110,9 @@ class JobMaker:
         if group.own or self._always_look or not self._is_plainly_right(group.value):
             yield from self._closer_look(group)
 
-    def size(self, group: Group) -> int:
-        """What SQS counts of a group's message, in bytes."""
-        body = _PLAIN(self.message(group)) if group.own else self._body(group.value)
-        return len(body) + ATTRIBUTE_BYTES
+    def output_of(self, group: Group) -> object:
+        """The template of where the job's outputs go; None if they go where its name says."""
+        return (group.own or {}).get("output", self.keys.output)
 
     def _body(self, group: object) -> str:
         return f"{self._head}{_PLAIN(group)}}}"

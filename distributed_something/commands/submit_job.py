@@ -1,0 +1,222 @@
+"""`submitJob`: check every job of a job file, write them into the run's ledger, queue them."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..aws.messages import Message, queue_message_limit, send_messages
+from ..aws.queues import find_queue
+from ..definitions.jobs import Group, JobMaker, JobMessage
+from ..definitions.seen import Seen
+from ..errors import UsageError
+from ..ledger import SubmittedJob, count_submitted, read_job_lists, write_job_list
+from ..protocol.jobs import BadJob
+from ..protocol.ledger_keys import new_attempt_id
+from ..record import RunRecord
+from .job_files import JobFile, open_job_file
+from .runs import ensure_run
+
+if TYPE_CHECKING:
+    from ..aws.session import Aws
+    from ..settings import Settings
+
+logger = logging.getLogger(__name__)
+
+CHUNK = 5000  # jobs in one list of the ledger
+_KINDS = 10  # of faults that are shown
+_CHECK_EVERY = 10_000  # groups between two words on progress
+
+Progress = Callable[[int, int | None], None]
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """What was queued; `duplicates` are groups that equal an earlier one, each queued once."""
+
+    run_id: str
+    count: int
+    duplicates: int
+    queue_name: str
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a look at every group found."""
+
+    groups: int
+    duplicates: int
+    largest: int  # bytes of the largest message, as SQS counts
+
+    @property
+    def jobs(self) -> int:
+        return self.groups - self.duplicates
+
+
+def submit_job(
+    aws: Aws,
+    settings: Settings,
+    job_file: Path,
+    *,
+    folder: Path | None,
+    limit: int | None = None,
+    on_progress: Progress = lambda done, total: None,
+    now: Callable[[], float] = time.time,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Submitted:
+    """Queue the jobs of a job file (the first `limit` groups of it) in the app's live or a new run.
+
+    Nothing is created before every group was found right: UsageError tells what is not, NotFound
+    that there is no queue. `on_progress` is told how many groups were checked with None, and then
+    how many jobs were sent of how many.
+    """
+    file = open_job_file(job_file, settings.job_defaults)
+    maker = make_maker(file)
+    checked = check_groups(file, maker, limit, on_progress)
+    queue_url = find_queue(aws.sqs, settings.sqs_queue_name)
+    _check_size(checked.largest, queue_message_limit(aws.sqs, queue_url), settings, job_file)
+    run = ensure_run(aws, settings, folder=folder, now=now)
+    jobs = _unique_jobs(file, maker, limit, checked.duplicates > 0)
+    sent = send_messages(
+        aws.sqs,
+        queue_url,
+        run.run_id,
+        _listed_first(aws, run, jobs, now),
+        on_sent=lambda sent: on_progress(sent, checked.jobs),
+        sleep=sleep,
+    )
+    logger.info("Sent %d jobs of run %s to %s.", sent, run.run_id, settings.sqs_queue_name)
+    return Submitted(run.run_id, sent, checked.duplicates, settings.sqs_queue_name)
+
+
+def make_maker(file: JobFile) -> JobMaker:
+    """The maker of a file's jobs; raises UsageError with all that is wrong with its shared keys."""
+    try:
+        return JobMaker(file.shared)
+    except BadJob as error:
+        raise _usage_error(file, error.problems) from None
+
+
+def check_groups(
+    file: JobFile,
+    maker: JobMaker,
+    limit: int | None = None,
+    on_progress: Progress = lambda done, total: None,
+) -> Checked:
+    """Look at every group; raises UsageError with the first group of each kind of fault."""
+    check = _Check(file, maker)
+    groups = 0
+    for groups, group in enumerate(islice(file.groups(), limit), start=1):
+        check.look_at(groups, group)
+        if groups % _CHECK_EVERY == 0:
+            on_progress(groups, None)
+    if check.faults:
+        raise _usage_error(file, check.sentences())
+    if not groups:
+        raise UsageError(f"{file.path} has no groups: there is nothing to queue.")
+    return Checked(groups, check.duplicates, check.largest)
+
+
+class _Check:
+    """What is known after some of the groups: their faults, and which jobs and names there are."""
+
+    def __init__(self, file: JobFile, maker: JobMaker) -> None:
+        self.faults: dict[str, tuple[str, int]] = {}  # kind: its first sentence, how many groups
+        self.duplicates = 0
+        self.largest = 0
+        self._file = file
+        self._maker = maker
+        self._jobs = Seen()
+        self._names = Seen()
+
+    def look_at(self, number: int, group: Group) -> None:
+        problems = list(self._maker.problems(group))
+        for problem in problems:
+            self._add(problem.kind, f"{self._file.noun} {number}: {problem.sentence}")
+        if problems or self.faults:
+            return
+        job = self._maker.make(group)
+        self.largest = max(self.largest, job.size)
+        if not self._jobs.add(_hash(job)):
+            self.duplicates += 1
+        elif self._maker.output_of(group) is None and not self._names.add(hash(job.name) % 2**64):
+            self._add(
+                "name",
+                f"{self._file.noun} {number}: its name {job.name!r} is an earlier job's too, and "
+                "both would write to the same place; tell them apart with `name` or `output`, such "
+                f'as "name": "{job.name[:20]}-{{job_id}}".',
+            )
+
+    def _add(self, kind: str, sentence: str) -> None:
+        first, count = self.faults.get(kind, (sentence, 0))
+        self.faults[kind] = (first, count + 1)
+
+    def sentences(self) -> list[str]:
+        shown = [
+            first if count == 1 else f"{first} ({count - 1} more like it.)"
+            for first, count in list(self.faults.values())[:_KINDS]
+        ]
+        more = len(self.faults) - _KINDS
+        return [*shown, f"And {more} other kinds of fault."] if more > 0 else shown
+
+
+def _usage_error(file: JobFile, problems: list[str]) -> UsageError:
+    count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+    return UsageError("\n  ".join([f"{file.path} has {count}; nothing was sent:", *problems]))
+
+
+def _check_size(largest: int, limit: int, settings: Settings, job_file: Path) -> None:
+    if largest > limit:
+        raise UsageError(
+            f"{job_file} makes a message of {largest:,} bytes, and the queue "
+            f"{settings.sqs_queue_name} takes {limit:,}: run `python run.py setup` to raise that."
+        )
+
+
+def _unique_jobs(
+    file: JobFile, maker: JobMaker, limit: int | None, has_duplicates: bool
+) -> Iterator[JobMessage]:
+    seen = Seen()
+    for group in islice(file.groups(), limit):
+        job = maker.make(group)
+        if not has_duplicates or seen.add(_hash(job)):
+            yield job
+
+
+def _listed_first(
+    aws: Aws, run: RunRecord, jobs: Iterator[JobMessage], now: Callable[[], float]
+) -> Iterator[Message]:
+    """The jobs' messages, each given out only once its job is in a list of the run's ledger."""
+    listed = _already_listed(aws, run)
+    submission = new_attempt_id(now())
+    chunk = 0
+    while jobs_here := list(islice(jobs, CHUNK)):
+        lines = [_line(job) for job in jobs_here if not len(listed) or listed.add(_hash(job))]
+        if lines:
+            name = f"{submission}-{chunk:06d}"
+            write_job_list(aws.s3, run.bucket, run.keys, name, lines)
+        yield from (Message(job.job_id, job.body) for job in jobs_here)
+        chunk += 1
+
+
+def _already_listed(aws: Aws, run: RunRecord) -> Seen:
+    """The jobs that were submitted to this run before: sent again, but not counted again."""
+    listed = Seen()
+    if count_submitted(aws.s3, run.bucket, run.keys):
+        for job in read_job_lists(aws.s3, run.bucket, run.keys):
+            listed.add(int(job.job_id[:16], 16))
+    return listed
+
+
+def _line(job: JobMessage) -> bytes:
+    return SubmittedJob(job.job_id, job.name, job.body).to_line()
+
+
+def _hash(job: JobMessage) -> int:
+    """64 bits of the job's id: among a million jobs, a chance of 3 in 100 million that two agree."""
+    return int(job.job_id[:16], 16)
