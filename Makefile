@@ -1,0 +1,56 @@
+# What can be done with this clone; each target sets up what it needs in .venv, quickly the second time.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+VENV := .venv
+BIN := $(CURDIR)/$(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+NUCLEI := $(BIN)/python run.py --config examples/nuclei/config.py
+NUCLEI_DATA := rehearsal/nuclei-data
+
+export PATH := $(BIN):$(PATH)
+# Caches stay in the clone: nothing is written to HOME.
+export XDG_CACHE_HOME := $(CURDIR)/$(VENV)/cache
+export MPLCONFIGDIR := $(CURDIR)/$(VENV)/cache/matplotlib
+export PYTHONNOUSERSITE := 1
+unexport PYTHONHOME PYTHONPATH
+
+.PHONY: help demo test check clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s  %s\n", $$1, $$2 }' Makefile
+
+demo: $(VENV)/demo.done ## a whole run on this computer: 25 jobs on a real picture, no account needed
+	@nuclei cut $(NUCLEI_DATA)/tiles
+	$(NUCLEI) rehearse examples/nuclei/job.json --data $(NUCLEI_DATA) $(ARGS)
+	@echo
+	@nuclei join rehearsal/Nuclei rehearsal/Nuclei/joined
+	@echo "Table:   rehearsal/Nuclei/joined/nuclei.csv"
+	@echo "Picture: rehearsal/Nuclei/joined/nuclei.png"
+
+test: $(VENV)/develop.done ## all tests; some of them only: make test ARGS="-k queue"
+	@python -m pytest $(ARGS)
+
+check: $(VENV)/develop.done ## lint, types and the layers' contracts
+	ruff check
+	ruff format --check
+	mypy --strict
+	lint-imports
+
+clean: ## remove what the other targets made
+	rm -rf $(VENV) rehearsal .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+$(VENV)/made.done:
+	@python=$$(.ci/find-python) && echo "Making $(VENV) with $$python" && \
+	"$$python" -m venv --clear $(VENV)
+	@touch $@
+
+$(VENV)/demo.done: $(VENV)/made.done requirements.txt worker/requirements.txt \
+		examples/nuclei/requirements.txt examples/nuclei/pyproject.toml
+	@echo "Installing what the demo needs into $(VENV): about a minute"
+	@$(PIP) -r requirements.txt -r examples/nuclei/requirements.txt
+	@touch $@
+
+$(VENV)/develop.done: $(VENV)/demo.done requirements-dev.txt
+	@echo "Installing what the tests need into $(VENV): about a minute"
+	@$(PIP) -r requirements-dev.txt
+	@touch $@
