@@ -1,4 +1,4 @@
-"""The command line: arguments in, a command run, its outcome shown; nothing else in the toolkit prints."""
+"""The command line: arguments in, a command run, its outcome shown; nothing else prints."""
 
 from .app import main
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
 from .. import __version__
 from ..aws.session import Aws, make_session
@@ -29,8 +28,7 @@ _PATH = click.Path(path_type=Path)
 
 def main(cheat_sheet: str) -> int:
     """Run one verb; returns the exit code: 0 done, 1 failed, 2 wrong usage."""
-    people = Console(stderr=True)
-    _show_log(people)
+    _show_log()
     try:
         verbs.main(obj={_CHEAT_SHEET: cheat_sheet}, prog_name="run.py", standalone_mode=False)
     except click.exceptions.Exit as end:
@@ -39,13 +37,13 @@ def main(cheat_sheet: str) -> int:
         error.show(sys.stderr)
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
-        people.print("Stopped.")
+        screens.say("Stopped.")
         return 130
     except Exception as error:
         explained = explain(error)
         if explained is None:
             raise
-        people.print(explained[0], style="red", markup=False, highlight=False, soft_wrap=True)
+        screens.say(explained[0], style="red")
         return explained[1]
     return 0
 
@@ -67,7 +65,7 @@ def verbs(ctx: click.Context, config: Path) -> None:
 
 
 def connect(settings: Settings) -> Aws:
-    """The clients for a config; AWS_ENDPOINT_URL, which botocore reads, can point them elsewhere."""
+    """The clients for a config; botocore reads AWS_ENDPOINT_URL, which can point them elsewhere."""
     return Aws(make_session(settings.aws_region, settings.aws_profile))
 
 
@@ -92,7 +90,7 @@ def submit_job(obj: dict[str, Any], job_file: Path) -> None:
     Example: python run.py submitJob files/exampleJob.json
     """
     settings = load_settings(obj["config"])
-    with screens.job_progress("Queueing jobs") as on_progress:
+    with screens.job_progress() as on_progress:
         submitted = queue_jobs(
             connect(settings), settings, job_file, folder=FILES, on_progress=on_progress
         )
@@ -156,26 +154,21 @@ def monitor(
 
 
 def _is_true(word: str | None) -> bool:
-    """Upstream's fourth word: True starts the cheapest mode; anything but True and False is refused."""
+    """Upstream's fourth word: True starts the cheapest mode; only True and False are taken."""
     if word is None or word.lower() in ("true", "false"):
         return word is not None and word.lower() == "true"
     raise click.UsageError(f"The word after the monitor file is True or False, not {word}.")
 
 
-class _ConsoleHandler(logging.Handler):
+class _SentenceHandler(logging.Handler):
     """The package's log as plain sentences on stderr."""
-
-    def __init__(self, console: Console) -> None:
-        super().__init__()
-        self.console = console
 
     def emit(self, record: logging.LogRecord) -> None:
         style = "yellow" if record.levelno >= logging.WARNING else None
-        text = record.getMessage()
-        self.console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+        screens.say(record.getMessage(), style)
 
 
-def _show_log(console: Console) -> None:
+def _show_log() -> None:
     package = logging.getLogger(__package__.split(".")[0])
     package.setLevel(logging.INFO)
-    package.handlers = [_ConsoleHandler(console)]
+    package.handlers = [_SentenceHandler()]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from botocore import exceptions
 
 from ..errors import DistributedSomethingError
@@ -38,7 +41,7 @@ def explain(error: Exception) -> tuple[str, int] | None:
 
 def _refusal(error: exceptions.ClientError) -> str:
     """What AWS answered, the operation it refused, and the way out where one is known."""
-    answer = error.response.get("Error", {})
+    answer: Mapping[str, Any] = error.response.get("Error", {})
     code, text = answer.get("Code", ""), answer.get("Message", "")
     if code in _REFUSALS:
         return _REFUSALS[code]
@@ -46,7 +49,9 @@ def _refusal(error: exceptions.ClientError) -> str:
     if code in ("NoSuchBucket", "404") and "BucketName" in answer:
         return f"No bucket named {answer['BucketName']}: make it, or mend AWS_BUCKET in config.py."
     if "Denied" in code or "Unauthorized" in code:
-        return f"AWS does not allow {operation}: {text} ({code}). Ask for the right, then try again."
+        return (
+            f"AWS does not allow {operation}: {text} ({code}). Ask for the right, then try again."
+        )
     return f"AWS refused {operation}: {text} ({code})."
 
 

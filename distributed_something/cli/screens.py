@@ -1,0 +1,163 @@
+"""What a person sees: stdout carries what another program can use, stderr all the rest."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+
+import click
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from ..commands.monitor import MonitorOutcome, RunProgress
+from ..commands.start_cluster import Purchase
+from ..commands.submit_job import Submitted
+
+people = Console(stderr=True)
+
+
+def say(text: str, style: str | None = None) -> None:
+    """One sentence for a person, as it stands: no markup, and no line broken for them."""
+    people.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+def next_step(words: str) -> None:
+    """The verb that usually follows."""
+    say(f"Next: python run.py {words}", style="bold")
+
+
+@contextmanager
+def job_progress() -> Iterator[Callable[[int, int | None], None]]:
+    """A bar that shows jobs per second while they are checked and queued; on a terminal only."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TaskProgressColumn(show_speed=True),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=people, disable=not people.is_terminal, transient=True) as bar:
+        checking = bar.add_task("Checking jobs", total=None, rate="")
+        sending = bar.add_task("Queueing jobs", total=None, rate="", visible=False)
+        began = time.monotonic()
+
+        def show(done: int, total: int | None) -> None:
+            nonlocal began
+            if total is None:
+                bar.update(checking, completed=done)
+                return
+            if not bar.tasks[1].visible:
+                began = time.monotonic()
+                bar.update(checking, visible=False)
+            rate = done / max(time.monotonic() - began, 1e-6)
+            bar.update(
+                sending, completed=done, total=total, visible=True, rate=f"{rate:,.0f} jobs/s"
+            )
+
+        yield show
+
+
+def show_submitted(submitted: Submitted) -> None:
+    """How many jobs were queued; the run's id goes to stdout."""
+    say(f"Queued {submitted.count:,} jobs in {submitted.queue_name} (run {submitted.run_id}).")
+    if submitted.duplicates:
+        say(
+            f"{submitted.duplicates:,} groups equal an earlier one; each such job was queued once.",
+            style="yellow",
+        )
+    click.echo(submitted.run_id)
+
+
+def show_purchase(purchase: Purchase) -> bool:
+    """What will be bought and what it can cost; always goes on."""
+    table = Table(
+        title=f"Machines for {purchase.app_name}", show_header=False, title_justify="left"
+    )
+    table.add_row("machines", f"{purchase.machines}, in {purchase.region}")
+    table.add_row("types", ", ".join(purchase.machine_types))
+    table.add_row("price", _price(purchase))
+    table.add_row("disk", f"{purchase.disk_gib} GiB each")
+    table.add_row("ends by itself", _moment(purchase.ends_by))
+    if purchase.fleets_already:
+        table.add_row("besides", ", ".join(purchase.fleets_already))
+    people.print(table)
+    for note in purchase.notes:
+        say(note, style="yellow")
+    return True
+
+
+def ask_to_buy(purchase: Purchase) -> bool:
+    """Show the same, then ask."""
+    show_purchase(purchase)
+    return click.confirm("Buy these machines?", default=False, err=True)
+
+
+def show_capacity(machines: int, target: int) -> None:
+    """How many machines are there of how many."""
+    say(f"{machines} of {target} machines are up.")
+
+
+def progress_printer(as_json: bool) -> Callable[[RunProgress], None]:
+    """A printer of looks: a line for people when something changed, or a JSON line for each."""
+    return _print_json if as_json else _ChangePrinter()
+
+
+def show_outcome(outcome: MonitorOutcome) -> None:
+    """How the run ended."""
+    summary, record = outcome.summary, outcome.record
+    say(
+        f"Run {record.run_id or 'of upstream'} of {record.app_name} is over: "
+        f"{summary.done:,} done, {summary.dead:,} in the dead-letter queue, {summary.unfinished:,} unaccounted for, "
+        f"of {summary.submitted:,} jobs. Everything it made was removed.",
+        style="green" if summary.done == summary.submitted else "yellow",
+    )
+
+
+class _ChangePrinter:
+    """Prints a look when its numbers or its note differ from the last one's."""
+
+    def __init__(self) -> None:
+        self._last: tuple[object, ...] = ()
+
+    def __call__(self, look: RunProgress) -> None:
+        numbers = (look.waiting + look.delayed, look.in_flight, look.finished)
+        seen = (*numbers, look.machines, look.target, look.note)
+        if seen == self._last:
+            return
+        self._last = seen
+        waiting, running, finished = numbers
+        line = (
+            f"{time.strftime('%H:%M:%S', time.localtime(look.time))}  "
+            f"waiting {waiting:,}  running {running:,}  finished {finished:,} of "
+            f"{look.submitted:,}  machines {look.machines} of {look.target}"
+        )
+        say(f"{line}  {look.note}" if look.note else line)
+
+
+def _print_json(look: RunProgress) -> None:
+    sys.stdout.write(json.dumps({**asdict(look), "finished": look.finished}) + "\n")
+    sys.stdout.flush()
+
+
+def _price(purchase: Purchase) -> str:
+    total = purchase.price_cap_per_hour
+    if total is None:
+        return "the spot price, never more than the on-demand price"
+    return f"at most ${purchase.price_cap:g} a machine-hour, ${total:g} an hour for all"
+
+
+def _moment(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
