@@ -117,10 +117,15 @@ class RunRecord:
         own["started"] = float(values.get("MONITOR_START_TIME") or 0) / 1000
         own["clean_dashboard"] = str(values.get("CLEAN_DASHBOARD", "False")).lower() == "true"
         own["launch_templates"] = tuple(own.get("launch_templates", ()))
-        own["fleets"] = tuple(FleetRecord(**fleet) for fleet in own.get("fleets", ()))
+        own["fleets"] = tuple(_fleet(fleet) for fleet in own.get("fleets", ()))
         if not own["fleets"] and values.get("MONITOR_FLEET_ID"):
             own["fleets"] = (FleetRecord("", {}, 0, str(values["MONITOR_FLEET_ID"])),)
         return cls(**own)
+
+
+def _fleet(values: Mapping[str, Any]) -> FleetRecord:
+    known = {f.name for f in fields(FleetRecord)}
+    return FleetRecord(**{key: value for key, value in values.items() if key in known})
 
 
 def record_name(app_name: str) -> str:
@@ -155,7 +160,7 @@ def read_run(s3: S3Client, bucket: str, keys: RunKeys) -> RunRecord | None:
 def read_record_file(path: Path) -> RunRecord:
     """Read a record from a file; raises UsageError if it is missing or none."""
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise UsageError(f"Cannot read the monitor file {path}: {error.strerror}.") from None
     return RunRecord.from_json(text, str(path))
@@ -186,8 +191,12 @@ def _read_object(text: str, source: str) -> dict[str, Any]:
 def _write_atomically(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-    with os.fdopen(handle, "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    Path(temporary).replace(path)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink()
+        raise

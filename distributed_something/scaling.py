@@ -114,12 +114,12 @@ def _kept(machines: Sequence[Machine], enough: int) -> Collection[Machine]:
 
 def _lower(fleets: Sequence[Fleet], kept: Collection[Machine], enough: int) -> tuple[Fleet, ...]:
     """Each fleet's target down to its kept machines, with `enough` over all fleets."""
-    missing = max(0, enough - len(kept))
+    own = {fleet: sum(m.fleet_id == fleet.fleet_id for m in kept) for fleet in fleets}
+    missing = max(0, enough - sum(min(fleet.target, own[fleet]) for fleet in fleets))
     lowered = []
     for fleet in fleets:
-        own = sum(1 for machine in kept if machine.fleet_id == fleet.fleet_id)
-        target = min(fleet.target, own + missing)
-        missing -= max(0, target - own)
+        target = min(fleet.target, own[fleet] + missing)
+        missing -= max(0, target - own[fleet])
         if target < fleet.target:
             lowered.append(replace(fleet, target=target))
     return tuple(lowered)

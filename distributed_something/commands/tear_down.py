@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ..aws import alarms, cluster, fleet, queues
 from ..definitions.tags import APP_TAG, app_tags, run_tags
+from ..definitions.user_data import APP_ATTRIBUTE
 from ..errors import DistributedSomethingError, NotFound
 from ..record import RunRecord, save_record
 from .runs import refresh
@@ -32,7 +33,6 @@ STAYS = (
     ("monitor file", "monitors/ in the bucket: says that the run has ended"),
 )
 
-APP_ATTRIBUTE = "distributed-something.app"  # of the machines that our user data registers
 _CLUSTER_LOOK = 5.0  # seconds between two tries to delete a cluster whose last tasks stop
 _CLUSTER_LOOKS = 24
 
