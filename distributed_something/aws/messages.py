@@ -10,15 +10,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import DistributedSomethingError, NotFound
-from ..protocol.jobs import JOB_ID_ATTRIBUTE, RUN_ID_ATTRIBUTE
+from ..protocol.jobs import ATTRIBUTE_BYTES, JOB_ID_ATTRIBUTE, MESSAGE_BYTES, RUN_ID_ATTRIBUTE
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
 
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
 BATCH_SIZE = 10  # the most messages SQS takes in one request
-BATCH_BYTES = 1024 * 1024  # and the most bytes, attributes included
-ATTRIBUTE_BYTES = 128  # more than names, types and values of RunId and JobId take
 
 THREADS = 16  # requests on their way at once
 _AHEAD = 4 * THREADS  # requests made up before they can be sent: bounds memory
@@ -39,7 +37,7 @@ def send_messages(
     run_id: str,
     messages: Iterable[Message],
     *,
-    on_sent: Callable[[int], None] = lambda sent: None,
+    on_sent: Callable[[int], None] = lambda _: None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> int:
     """Send every message of a run; returns how many. `on_sent` is told how many SQS has so far.
@@ -68,7 +66,7 @@ def send_messages(
 def queue_message_limit(sqs: SQSClient, queue_url: str) -> int:
     """The most bytes that this queue takes in one message."""
     answer = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["MaximumMessageSize"])
-    return int(answer.get("Attributes", {}).get("MaximumMessageSize", BATCH_BYTES))
+    return int(answer.get("Attributes", {}).get("MaximumMessageSize", MESSAGE_BYTES))
 
 
 def _batches(messages: Iterable[Message]) -> Iterator[list[Message]]:
@@ -76,7 +74,7 @@ def _batches(messages: Iterable[Message]) -> Iterator[list[Message]]:
     size = 0
     for message in messages:
         bytes_ = len(message.body) + ATTRIBUTE_BYTES
-        if batch and (len(batch) == BATCH_SIZE or size + bytes_ > BATCH_BYTES):
+        if batch and (len(batch) == BATCH_SIZE or size + bytes_ > MESSAGE_BYTES):
             yield batch
             batch, size = [], 0
         batch.append(message)

@@ -65,7 +65,7 @@ def submit_job(
     *,
     folder: Path | None,
     limit: int | None = None,
-    on_progress: Progress = lambda done, total: None,
+    on_progress: Progress = lambda _done, _total: None,
     now: Callable[[], float] = time.time,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Submitted:
@@ -106,7 +106,7 @@ def check_groups(
     file: JobFile,
     maker: JobMaker,
     limit: int | None = None,
-    on_progress: Progress = lambda done, total: None,
+    on_progress: Progress = lambda _done, _total: None,
 ) -> Checked:
     """Look at every group; raises UsageError with the first group of each kind of fault."""
     check = _Check(file, maker)
@@ -218,5 +218,5 @@ def _line(job: JobMessage) -> bytes:
 
 
 def _hash(job: JobMessage) -> int:
-    """64 bits of the job's id: among a million jobs, a chance of 3 in 100 million that two agree."""
+    """64 bits of the job's id: of a million jobs, two agree with a chance of 3 in 100 million."""
     return int(job.job_id[:16], 16)

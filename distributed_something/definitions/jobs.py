@@ -13,7 +13,9 @@ from typing import NamedTuple
 
 from ..protocol import templates
 from ..protocol.jobs import (
+    ATTRIBUTE_BYTES,
     DIRECTORY_FIELDS,
+    MESSAGE_BYTES,
     RESERVED_KEYS,
     BadJob,
     Job,
@@ -23,11 +25,6 @@ from ..protocol.jobs import (
     job_name,
     job_values,
 )
-
-# The most SQS takes, attributes included:
-# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
-MESSAGE_BYTES = 1024 * 1024
-ATTRIBUTE_BYTES = 128  # more than names, types and values of RunId and JobId take
 
 _SORTED = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 _PLAIN = json.JSONEncoder(allow_nan=False).encode
@@ -98,9 +95,7 @@ class JobMaker:
         """What is wrong with a group's job; nothing if it can be sent."""
         if not isinstance(group.value, Mapping) and not _names_something(group.value):
             shown = json.dumps(group.value)[:60]
-            yield Problem(
-                "kind", f"{shown} is not a group: a group is an object of names and values."
-            )
+            yield Problem("kind", f"{shown} is no group; a group is an object of names and values.")
             return
         size = len(_PLAIN(self.message(group)) if group.own else self._body(group.value))
         if size > MESSAGE_BYTES - ATTRIBUTE_BYTES:

@@ -33,6 +33,11 @@ RUN_ID_ATTRIBUTE = "RunId"
 JOB_ID_ATTRIBUTE = "JobId"
 REASON_ATTRIBUTE = "Reason"  # on dead letters
 
+# The most SQS takes in a message and in a request of several, attributes included:
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
+MESSAGE_BYTES = 1024 * 1024
+ATTRIBUTE_BYTES = 128  # more than names, types and values of RunId and JobId take
+
 _NAME_LENGTH = 200  # characters: a name becomes part of S3 keys and of a log stream's name
 _PLACE_BYTES = 900  # S3 keys have at most 1,024, and a file's own name is still to come
 _FOREVER = 1e9  # seconds, 31 years
