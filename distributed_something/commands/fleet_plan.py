@@ -1,0 +1,145 @@
+"""Plan a fleet before anything is bought: which image, disk and machine types, and do jobs fit."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..aws.images import MachineImage, MachineType, find_image, machine_types, recommended_image
+from ..definitions.fleet import Image, Launch, types_of_specifications
+from ..errors import UsageError
+
+if TYPE_CHECKING:
+    from ..aws.session import Aws
+    from ..definitions.fleet_file import FleetFile, Specification
+    from ..settings import Settings
+
+logger = logging.getLogger(__name__)
+
+LEAST_DISK_GIB = 30  # the root disk of ECS-optimised Amazon Linux 2023
+# ECS registers somewhat less memory than the nominal size; above this share it may be too little.
+TIGHT_MEMORY = 0.96
+# Amazon Linux 1 and 2 get no more updates, and their ECS agents no more releases.
+_DEAD_IMAGE = re.compile(r"^amzn2?-ami-")
+_CPU_UNITS = 1024  # of a vCPU, as ECS counts them
+
+
+@dataclass(frozen=True)
+class FleetPlan:
+    """The launch templates to be, and what the person who buys should know."""
+
+    launches: tuple[Launch, ...]
+    notes: tuple[str, ...]
+
+
+def plan_fleet(aws: Aws, settings: Settings, fleet_file: FleetFile, *, keep_ami: bool) -> FleetPlan:
+    """Look the machine types and images up, creating nothing.
+
+    Raises UsageError for a type that does not exist or that is too small for its containers.
+    """
+    types = machine_types(aws.ec2, settings.machine_type)
+    notes = [note for machine in types.values() for note in _fit(settings, machine)]
+    launches = []
+    names = types_of_specifications(settings.machine_type, len(fleet_file.specifications))
+    for specification, own_names in zip(fleet_file.specifications, names, strict=True):
+        own_image = _own_image(aws, specification, keep_ami, notes)
+        for kind, members in _by_kind([types[name] for name in own_names]).items():
+            image = _image(aws, settings, specification, kind, own_image, notes)
+            launches.append(Launch(specification, image, members))
+    if len({machine.architecture for machine in types.values()}) > 1:
+        notes.append(
+            "MACHINE_TYPE mixes x86 and arm: the image of DOCKERHUB_TAG must exist for both."
+        )
+    return FleetPlan(tuple(launches), tuple(dict.fromkeys(notes)))
+
+
+def _fit(settings: Settings, machine: MachineType) -> Iterator[str]:
+    """Notes on how the containers fit a machine; raises UsageError if they cannot."""
+    memory = settings.memory * settings.tasks_per_machine
+    cpu = settings.cpu_shares * settings.tasks_per_machine
+    containers = (
+        "1 container needs"
+        if settings.tasks_per_machine == 1
+        else f"{settings.tasks_per_machine} containers (TASKS_PER_MACHINE) need"
+    )
+    if memory > machine.memory_mib:
+        raise UsageError(
+            f"{containers} {memory} MB (MEMORY), and a {machine.name} (MACHINE_TYPE) has "
+            f"{machine.memory_mib}: lower MEMORY, or take a larger MACHINE_TYPE."
+        )
+    if cpu > machine.vcpus * _CPU_UNITS:
+        raise UsageError(
+            f"{containers} {cpu} CPU_SHARES, and a {machine.name} (MACHINE_TYPE) has "
+            f"{machine.vcpus * _CPU_UNITS} ({machine.vcpus} vCPUs): lower CPU_SHARES, "
+            "or take a larger MACHINE_TYPE."
+        )
+    if memory > TIGHT_MEMORY * machine.memory_mib:
+        yield (
+            f"{containers} {memory} MB of the {machine.memory_mib} that a {machine.name} has; ECS "
+            "keeps some for itself, so they may never start. Lower MEMORY to be sure."
+        )
+
+
+def _by_kind(types: list[MachineType]) -> dict[str, tuple[str, ...]]:
+    """The names of machine types by the kind of image that they boot, in their order."""
+    kinds: dict[str, tuple[str, ...]] = {}
+    for machine in types:
+        kinds[machine.kind] = (*kinds.get(machine.kind, ()), machine.name)
+    return kinds
+
+
+def _own_image(
+    aws: Aws, specification: Specification, keep_ami: bool, notes: list[str]
+) -> MachineImage | None:
+    """The fleet file's own image where it is to be kept; None for Amazon's newest one."""
+    wanted = specification.image_id
+    if not wanted or wanted.startswith("resolve:"):
+        return None
+    found = find_image(aws.ec2, wanted)
+    if keep_ami:
+        if found is None:
+            raise UsageError(
+                f"{specification.name}.ImageId is {wanted}, which EC2 does not know in "
+                f"{aws.region}: mend it, or leave out --keep-ami."
+            )
+        return found
+    if found is not None and not _DEAD_IMAGE.match(found.name):
+        return found
+    why = "is of Amazon Linux 1 or 2" if found else f"is not there in {aws.region}"
+    notes.append(
+        f"{specification.name}.ImageId {wanted} {why}: ECS-optimised Amazon Linux 2023 takes its "
+        "place, with one disk of EBS_VOL_SIZE."
+    )
+    return None
+
+
+def _image(
+    aws: Aws,
+    settings: Settings,
+    specification: Specification,
+    kind: str,
+    own: MachineImage | None,
+    notes: list[str],
+) -> Image:
+    gpu = kind == "gpu"
+    if own is not None:
+        size = _disk(settings, own.root_gib, notes)
+        return Image(own.image_id, own.root_device, size, gpu, specification.devices)
+    image_id = recommended_image(aws.ssm, kind)
+    found = find_image(aws.ec2, image_id)
+    root = found.root_device if found else "/dev/xvda"
+    least = max(found.root_gib if found else 0, LEAST_DISK_GIB)
+    return Image(image_id, root, _disk(settings, least, notes), gpu)
+
+
+def _disk(settings: Settings, least: int, notes: list[str]) -> int:
+    """EBS_VOL_SIZE in GiB, raised to what the image needs."""
+    if settings.ebs_vol_size < least:
+        notes.append(
+            f"EBS_VOL_SIZE = {settings.ebs_vol_size} is less than the image needs: "
+            f"the disk gets {least} GiB."
+        )
+    return max(settings.ebs_vol_size, least)

@@ -1,0 +1,138 @@
+"""The verb `startCluster`: buy the machines of a run, last of all and recoverably."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..aws import cluster, queues, storage
+from ..definitions.fleet import valid_until
+from ..definitions.fleet_file import read_fleet_file
+from ..definitions.task import service_name
+from ..errors import DistributedSomethingError, UsageError
+from ..record import RunRecord, find_record, save_record
+from . import purchase
+from .capacity import wait_for_capacity
+from .fleet_plan import FleetPlan, plan_fleet
+from .runs import ensure_run
+from .setup import ensure_log_groups
+
+if TYPE_CHECKING:
+    from ..aws.session import Aws
+    from ..settings import Settings
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Purchase:
+    """What a person is shown before anything is bought."""
+
+    app_name: str
+    region: str
+    machines: int
+    machine_types: tuple[str, ...]
+    price_cap: float | None  # USD per machine-hour; None: the on-demand price
+    ends_by: float  # seconds since 1970: when the fleet ends by itself, whatever happens
+    disk_gib: int
+    fleets_already: tuple[str, ...]  # the ids of those that this run has
+    notes: tuple[str, ...]  # sentences
+
+    @property
+    def price_cap_per_hour(self) -> float | None:
+        """The most that all these machines together can cost in an hour, USD."""
+        return None if self.price_cap is None else self.price_cap * self.machines
+
+
+def start_cluster(
+    aws: Aws,
+    settings: Settings,
+    fleet_file: Path,
+    *,
+    folder: Path | None,
+    confirm: Callable[[Purchase], bool] = lambda _: True,
+    on_capacity: Callable[[int, int], None] = lambda _machines, _target: None,
+    keep_ami: bool = False,
+    max_wait: float = 900.0,
+    sleep: Callable[[float], None] = time.sleep,
+    now: Callable[[], float] = time.time,
+) -> RunRecord:
+    """Buy the fleet of a file and wait until its machines are there, `max_wait` seconds at most.
+
+    Adds to the app's live run, or begins one, with its record in the bucket and in `folder`.
+    Raises UsageError for what can never work and DistributedSomethingError if `confirm` says no;
+    nothing has been created then. Whatever fails after the purchase cancels it.
+    """
+    wanted = read_fleet_file(_read(fleet_file), str(fleet_file))
+    _check_set_up(aws, settings)
+    plan = plan_fleet(aws, settings, wanted, keep_ami=keep_ami)
+    if not confirm(_purchase(aws, settings, plan, now())):
+        raise DistributedSomethingError("Nothing was bought and nothing was changed.")
+    ensure_log_groups(aws, settings)
+    record = ensure_run(aws, settings, folder=folder, now=now)
+    recovered = purchase.recover(aws, record)
+    order = purchase.make_order(settings, record, recovered, wanted, plan.launches, now())
+    record = purchase.write_down(aws, settings, record, recovered, order, folder)
+    try:
+        record = purchase.buy(aws, settings, record, order)
+        save_record(aws.s3, record, folder)
+        fleet_id = purchase.fleet_of(record, order).fleet_id
+        wait_for_capacity(
+            aws, record, fleet_id, on_capacity, max_wait=max_wait, sleep=sleep, now=now
+        )
+    except purchase.FAILURES as error:
+        raise _taken_back(error, purchase.undo(aws, record, order, folder)) from error
+    return record
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise UsageError(f"Cannot read the fleet file {path}: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"The fleet file {path} is not text in UTF-8.") from None
+
+
+def _check_set_up(aws: Aws, settings: Settings) -> None:
+    """Raise NotFound unless `setup` has made what a machine needs to work."""
+    storage.check_bucket(aws.s3, settings.aws_bucket)
+    queues.find_queue(aws.sqs, settings.sqs_queue_name)
+    cluster.describe_service(aws.ecs, settings.ecs_cluster, service_name(settings.app_name))
+
+
+def _purchase(aws: Aws, settings: Settings, plan: FleetPlan, now: float) -> Purchase:
+    last = find_record(aws.s3, settings.aws_bucket, settings.app_name)
+    types = [one for launch in plan.launches for one in launch.machine_types]
+    return Purchase(
+        app_name=settings.app_name,
+        region=aws.region,
+        machines=settings.cluster_machines,
+        machine_types=tuple(dict.fromkeys(types)),
+        price_cap=settings.machine_price,
+        ends_by=valid_until(settings, now),
+        disk_gib=max(launch.image.volume_gib for launch in plan.launches),
+        fleets_already=last.fleet_ids if last is not None and last.is_live else (),
+        notes=plan.notes,
+    )
+
+
+def _taken_back(error: Exception, failures: list[str]) -> DistributedSomethingError:
+    """The error to show for a purchase that failed, with what could not be taken back."""
+    if failures:
+        return DistributedSomethingError(
+            "\n  ".join(
+                [
+                    f"startCluster failed: {error}",
+                    *failures,
+                    "Machines may still run: `python run.py monitor` takes down what is left.",
+                ]
+            )
+        )
+    return DistributedSomethingError(
+        f"startCluster failed: {error} Nothing is left of the purchase; mend that and try again."
+    )

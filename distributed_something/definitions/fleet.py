@@ -1,0 +1,192 @@
+"""What a fleet's launch templates and its request are made with."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from .tags import fleet_tags, run_tags
+from .user_data import user_data
+
+if TYPE_CHECKING:
+    from ..settings import Settings
+    from .fleet_file import FleetFile, Specification
+
+DEFAULT_STRATEGY = "priceCapacityOptimized"
+
+
+@dataclass(frozen=True)
+class Image:
+    """The AMI of a launch template and its disk."""
+
+    image_id: str
+    root_device: str
+    volume_gib: int
+    gpu: bool = False
+    devices: tuple[Mapping[str, Any], ...] = ()  # a kept image's own; (): one gp3 root disk
+
+
+@dataclass(frozen=True)
+class Launch:
+    """One launch template to be: a specification, its image and the machine types that it fits."""
+
+    specification: Specification
+    image: Image
+    machine_types: tuple[str, ...]
+
+
+def types_of_specifications(types: Sequence[str], count: int) -> list[tuple[str, ...]]:
+    """Which machine types each of `count` specifications gets.
+
+    As many types as specifications go one to one, as upstream's do; otherwise each gets all.
+    """
+    if len(types) == count:
+        return [(one,) for one in types]
+    return [tuple(types)] * count
+
+
+def template_name(app_name: str, run_id: str, number: int) -> str:
+    """The name of a run's launch template, counted from 1."""
+    return f"{app_name}-{run_id}-{number}"
+
+
+def launch_template(settings: Settings, launch: Launch, run_id: str) -> dict[str, Any]:
+    """The data of a launch template; type and subnet come from the fleet's overrides."""
+    script = user_data(settings, gpu=launch.image.gpu)
+    return {
+        **launch.specification.template,
+        **_network(settings, launch.specification),
+        "ImageId": launch.image.image_id,
+        "BlockDeviceMappings": _devices(settings, launch.image),
+        "UserData": base64.b64encode(script.encode()).decode(),
+        # A container on the bridge is one hop further from the metadata service.
+        "MetadataOptions": {"HttpTokens": "required", "HttpPutResponseHopLimit": 2},
+        "InstanceInitiatedShutdownBehavior": "terminate",
+        "TagSpecifications": _machine_tags(settings, launch.specification, run_id),
+    }
+
+
+def fleet_request(
+    settings: Settings,
+    fleet_file: FleetFile,
+    launches: Sequence[tuple[str, Launch]],
+    *,
+    run_id: str,
+    client_token: str,
+    now: float,
+) -> dict[str, Any]:
+    """The SpotFleetRequestConfig, fit for JSON; `launches` have their templates' names.
+
+    It ends by itself MAX_HOURS after `now` (seconds since 1970), and its machines with it.
+    """
+    request: dict[str, Any] = {
+        "AllocationStrategy": DEFAULT_STRATEGY,
+        "Type": "maintain",
+        **fleet_file.request,
+        "ClientToken": client_token,
+        "TargetCapacity": settings.cluster_machines,
+        "ValidUntil": iso_time(valid_until(settings, now)),
+        "TerminateInstancesWithExpiration": True,
+        "LaunchTemplateConfigs": [
+            {
+                "LaunchTemplateSpecification": {"LaunchTemplateName": name, "Version": "1"},
+                "Overrides": _overrides(launch),
+            }
+            for name, launch in launches
+        ],
+        "TagSpecifications": _fleet_tag_specifications(settings, fleet_file, run_id, client_token),
+    }
+    if settings.machine_price is not None:
+        request["SpotPrice"] = price_text(settings.machine_price)
+    return request
+
+
+def valid_until(settings: Settings, now: float) -> float:
+    """When a fleet requested now ends by itself, in seconds since 1970."""
+    return now + settings.max_hours * 3600
+
+
+def iso_time(seconds: float) -> str:
+    moment = datetime.fromtimestamp(seconds, timezone.utc).replace(microsecond=0)
+    return moment.isoformat().replace("+00:00", "Z")
+
+
+def price_text(price: float) -> str:
+    """A price as EC2 reads it, every digit kept."""
+    return format(Decimal(repr(price)), "f")
+
+
+def _network(settings: Settings, specification: Specification) -> dict[str, Any]:
+    """The security groups, and a network interface where one is needed to say who gets an IP."""
+    groups = list(specification.security_groups)
+    if settings.assign_ip and not specification.subnets and not specification.interface:
+        # The default VPC's subnets give every machine an address by themselves.
+        return {"SecurityGroupIds": groups} if groups else {}
+    interface: dict[str, Any] = {
+        "DeleteOnTermination": True,
+        **specification.interface,
+        "DeviceIndex": 0,
+    }
+    if not specification.more_interfaces:  # with several, EC2 gives a machine no public IP
+        interface["AssociatePublicIpAddress"] = settings.assign_ip
+    if groups:
+        interface["Groups"] = groups
+    return {"NetworkInterfaces": [interface, *specification.more_interfaces]}
+
+
+def _devices(settings: Settings, image: Image) -> list[dict[str, Any]]:
+    if image.devices:
+        return _kept_devices(settings, image)
+    disk = {"VolumeSize": image.volume_gib, "VolumeType": "gp3", "DeleteOnTermination": True}
+    return [{"DeviceName": image.root_device, "Ebs": disk}]
+
+
+def _kept_devices(settings: Settings, image: Image) -> list[dict[str, Any]]:
+    """A kept image's devices, EBS_VOL_SIZE on the second as upstream had it, or on the only one."""
+    devices = [dict(device) for device in image.devices]
+    sized = devices[1] if len(devices) > 1 else devices[0]
+    sized["Ebs"] = {**sized.get("Ebs", {}), "VolumeSize": settings.ebs_vol_size}
+    return devices
+
+
+def _machine_tags(
+    settings: Settings, specification: Specification, run_id: str
+) -> list[dict[str, Any]]:
+    ours = {"Name": f"{settings.app_name}Worker", **run_tags(settings.app_name, run_id)}
+    return [
+        {"ResourceType": kind, "Tags": _merged(specification.tags.get(kind, ()), ours)}
+        for kind in ("instance", "volume")
+    ]
+
+
+def _fleet_tag_specifications(
+    settings: Settings, fleet_file: FleetFile, run_id: str, client_token: str
+) -> list[dict[str, Any]]:
+    theirs = [
+        tag
+        for one in fleet_file.request.get("TagSpecifications", [])
+        for tag in one.get("Tags", [])
+    ]
+    ours = fleet_tags(settings.app_name, run_id, client_token)
+    return [{"ResourceType": "spot-fleet-request", "Tags": _merged(theirs, ours)}]
+
+
+def _merged(theirs: Sequence[Mapping[str, str]], ours: Mapping[str, str]) -> list[dict[str, str]]:
+    """A file's tags and our own, which win; a key may be there only once."""
+    tags = {tag["Key"]: tag.get("Value", "") for tag in theirs} | dict(ours)
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
+
+
+def _overrides(launch: Launch) -> list[dict[str, Any]]:
+    """One override for every machine type in every subnet or zone."""
+    specification = launch.specification
+    places: list[dict[str, Any]] = [{"SubnetId": subnet} for subnet in specification.subnets]
+    places = places or [{"AvailabilityZone": zone} for zone in specification.zones] or [{}]
+    weight = {} if specification.weight is None else {"WeightedCapacity": specification.weight}
+    return [
+        {"InstanceType": one, **place, **weight} for one in launch.machine_types for place in places
+    ]

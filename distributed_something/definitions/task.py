@@ -1,0 +1,113 @@
+"""What the workers' task definition and service are made with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..protocol.environment import WorkerEnvironment
+from .logs import container_log_group
+from .tags import app_tags
+from .user_data import APP_ATTRIBUTE
+
+if TYPE_CHECKING:
+    from ..settings import Settings
+
+# Between SIGTERM and SIGKILL; a spot machine is gone two minutes after its notice, which the
+# ECS agent sees some seconds late.
+STOP_SECONDS = 100
+
+
+def task_family(app_name: str) -> str:
+    return f"{app_name}Task"
+
+
+def service_name(app_name: str) -> str:
+    return f"{app_name}Service"
+
+
+def worker_environment(settings: Settings, queue_url: str, dead_letter_url: str) -> dict[str, str]:
+    """The variables of a worker: what it must be told, and the config file's extra constants."""
+    told = WorkerEnvironment(
+        app_name=settings.app_name,
+        aws_region=settings.aws_region,
+        sqs_queue_url=queue_url,
+        sqs_dead_letter_queue_url=dead_letter_url,
+        aws_bucket=settings.aws_bucket,
+        log_group_name=settings.log_group_name,
+        ecs_cluster=settings.ecs_cluster,
+        docker_cores=settings.docker_cores,
+        seconds_to_start=settings.seconds_to_start,
+        sqs_message_visibility=settings.sqs_message_visibility,
+        job_retries=settings.job_retries,
+        source_bucket=settings.source_bucket,
+        workspace_bucket=settings.workspace_bucket,
+        destination_bucket=settings.destination_bucket,
+        upload_flags=settings.upload_flags,
+        check_if_done_bool=settings.check_if_done_bool,
+        expected_number_files=settings.expected_number_files,
+        min_file_size_bytes=settings.min_file_size_bytes,
+        necessary_string=settings.necessary_string,
+        download_files=settings.download_files,
+    ).to_environment()
+    # Tools in the image read AWS_DEFAULT_REGION; boto3 does not read AWS_REGION.
+    return {**settings.extra, **told, "AWS_DEFAULT_REGION": settings.aws_region}
+
+
+def task_definition(settings: Settings, queue_url: str, dead_letter_url: str) -> dict[str, Any]:
+    """The request that registers the workers' task definition."""
+    environment = worker_environment(settings, queue_url, dead_letter_url)
+    request: dict[str, Any] = {
+        "family": task_family(settings.app_name),
+        "networkMode": "bridge",
+        "requiresCompatibilities": ["EC2"],
+        "containerDefinitions": [_container(settings, environment)],
+        "tags": [{"key": k, "value": v} for k, v in app_tags(settings.app_name).items()],
+    }
+    if settings.task_role_arn:
+        request["taskRoleArn"] = settings.task_role_arn
+    return request
+
+
+def service(settings: Settings) -> dict[str, Any]:
+    """The request that makes or updates the workers' service, without its desired count."""
+    ours = f"attribute:{APP_ATTRIBUTE} == {settings.app_name}"
+    constraints = [{"type": "memberOf", "expression": ours}]
+    if settings.tasks_per_machine == 1:
+        constraints.append({"type": "distinctInstance"})
+    return {
+        "cluster": settings.ecs_cluster,
+        "serviceName": service_name(settings.app_name),
+        "taskDefinition": task_family(settings.app_name),
+        "launchType": "EC2",
+        "schedulingStrategy": "REPLICA",
+        # A machine has no room for the old container beside the new one.
+        "deploymentConfiguration": {"minimumHealthyPercent": 0, "maximumPercent": 100},
+        "placementConstraints": constraints,
+        "placementStrategy": [{"type": "spread", "field": "instanceId"}],
+        # Moving containers between zones would stop the jobs that they run.
+        "availabilityZoneRebalancing": "DISABLED",
+    }
+
+
+def _container(settings: Settings, environment: dict[str, str]) -> dict[str, Any]:
+    return {
+        "name": settings.app_name,
+        "image": settings.dockerhub_tag,
+        "cpu": settings.cpu_shares,
+        "memory": settings.memory,
+        "essential": True,
+        "privileged": False,
+        "stopTimeout": STOP_SECONDS,
+        "environment": [{"name": k, "value": v} for k, v in sorted(environment.items())],
+        "logConfiguration": {
+            "logDriver": "awslogs",
+            "options": {
+                "awslogs-group": container_log_group(settings.log_group_name),
+                "awslogs-region": settings.aws_region,
+                "awslogs-stream-prefix": settings.app_name,
+                # A slow log service must not hold up the tool.
+                "mode": "non-blocking",
+                "max-buffer-size": "25m",
+            },
+        },
+    }
