@@ -1,1 +1,1 @@
-"""The container: a supervisor that starts loops, and the loop that takes a job, runs it and keeps its results."""
+"""The container: a supervisor that starts loops; a loop takes a job, runs it, keeps its results."""

@@ -1,0 +1,85 @@
+"""`python -m worker` is the supervisor; it runs `python -m worker loop` for each slot."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+
+logger = logging.getLogger("worker")
+
+USAGE = 2  # exit code
+
+
+def main(arguments: list[str]) -> int:
+    """Run what the arguments name; returns the exit code."""
+    _log_to_stdout()
+    try:
+        if not arguments:
+            return _supervise()
+        if arguments[0] == "loop" and len(arguments) == 2:
+            return _loop(int(arguments[1]))
+        if arguments == ["healthy"]:
+            return _healthy()
+    except KeyError as error:
+        logger.error("The environment variable %s is missing.", error.args[0])
+        return USAGE
+    except ValueError as error:
+        logger.error("%s", error)
+        return USAGE
+    logger.error("python -m worker takes no arguments.")
+    return USAGE
+
+
+def _supervise() -> int:
+    from .supervisor import Supervisor
+
+    return Supervisor(os.environ).run()
+
+
+def _healthy() -> int:
+    from .supervisor import is_healthy
+
+    return 0 if is_healthy(os.environ) else 1
+
+
+def _loop(parent: int) -> int:
+    from .clients import make_clients
+    from .directories import remove
+    from .environment import Place
+    from .heartbeat import Heart
+    from .loop import Loop
+    from .processes import adopt_orphans, end_with_parent
+    from .stopping import STOP_SIGNALS, Stopping, listen
+
+    stopping = Stopping()
+    listen(
+        lambda number: stopping.ask(f"the worker was told to stop ({number.name})"), *STOP_SIGNALS
+    )
+    end_with_parent(parent, signal.SIGTERM)
+    adopt_orphans()
+    place = Place.from_environment(os.environ)
+    clients = make_clients(place.settings.aws_region)
+    heart = Heart(clients.s3, place)
+    heart.start()
+    try:
+        Loop(clients, place, stopping, heart).run()
+    finally:
+        heart.end()
+        remove(place.directory)
+    return 0
+
+
+def _log_to_stdout() -> None:
+    """One line an event, with the slot; botocore's own logging stays off."""
+    slot = os.environ.get("WORKER_SLOT", "supervisor")
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(logging.Formatter(f"%(asctime)s {slot} %(message)s"))
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,255 @@
+"""One attempt at one job, from its inputs to its done marker."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from distributed_something.protocol import PROTOCOL_VERSION
+from distributed_something.protocol.attempts import Attempt
+from distributed_something.protocol.jobs import BadJob, Job
+from distributed_something.protocol.ledger_keys import AttemptState, RunKeys, new_attempt_id
+
+from . import ledger, something
+from .clients import Clients
+from .directories import Directories, private_directories
+from .environment import Place, tool_environment
+from .inputs import fetch_inputs
+from .lease import Lease
+from .log_stream import JobLog
+from .outcomes import (
+    DoneElsewhere,
+    Ended,
+    Ending,
+    Failure,
+    Hopeless,
+    Interruption,
+    LostLease,
+    Outcome,
+)
+from .results import destination, send_results
+from .stopping import Stopping
+from .success import exit_sentence, what_is_missing
+from .tool import CannotStart, ToolResult, run_tool
+
+logger = logging.getLogger(__name__)
+
+_STATES = {
+    Ending.DONE: AttemptState.DONE,
+    Ending.FAILED: AttemptState.FAILED,
+    Ending.HOPELESS: AttemptState.FAILED,
+    Ending.INTERRUPTED: AttemptState.INTERRUPTED,
+    Ending.LOST: AttemptState.INTERRUPTED,
+    Ending.ELSEWHERE: AttemptState.INTERRUPTED,
+}
+
+
+class JobAttempt:
+    """The work on one job under one lease."""
+
+    def __init__(
+        self,
+        clients: Clients,
+        place: Place,
+        stopping: Stopping,
+        lease: Lease,
+        job: Job,
+        keys: RunKeys,
+        number: int,
+        *,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._clients = clients
+        self._place = place
+        self._stopping = stopping
+        self._lease = lease
+        self._job = job
+        self._keys = keys
+        self._now = now
+        self._bucket = place.settings.aws_bucket
+        started = now()
+        self.facts = Attempt(
+            job_id=job.job_id,
+            name=job.name,
+            attempt_id=new_attempt_id(started),
+            number=number,
+            state=AttemptState.STARTED.value,
+            instance_id=place.instance_id,
+            slot=place.slot,
+            started=started,
+            instance_type=place.instance_type,
+            worker_version=PROTOCOL_VERSION,
+        )
+
+    def run(self) -> Outcome:
+        """Work on the job until it ends, one way or another, and write the end to the ledger."""
+        ledger.write_attempt(self._clients.s3, self._bucket, self._keys, self.facts)
+        log = JobLog(self._clients.logs, self._place.settings.log_group_name, self._job.name)
+        try:
+            outcome = self._ended_by(log)
+        finally:
+            log.close()
+        self._record(outcome)
+        return outcome
+
+    def _ended_by(self, log: JobLog) -> Outcome:
+        try:
+            with private_directories(self._place.directory, self.facts.attempt_id) as directories:
+                self._work(directories, log)
+        except Ended as ended:
+            return self._outcome(ended.ending, str(ended), log)
+        except BadJob as error:
+            return self._outcome(Ending.HOPELESS, str(error), log)
+        except (ClientError, BotoCoreError, OSError) as error:
+            return self._outcome(Ending.FAILED, f"{type(error).__name__}: {error}", log)
+        return self._outcome(Ending.DONE, "", log)
+
+    def _outcome(self, ending: Ending, reason: str, log: JobLog) -> Outcome:
+        log.write(f"Attempt {self.facts.number} ended: {ending.value}. {reason}".rstrip())
+        self.facts = replace(
+            self.facts,
+            state=_STATES[ending].value,
+            ended=self._now(),
+            reason=reason,
+            log_tail=log.tail,
+        )
+        return Outcome(ending, self.facts, reason)
+
+    def _record(self, outcome: Outcome) -> None:
+        """Write how the attempt ended; a done one is in the done marker already."""
+        try:
+            ledger.write_attempt(self._clients.s3, self._bucket, self._keys, outcome.attempt)
+        except (ClientError, BotoCoreError) as error:
+            logger.error("The end of the attempt could not be written: %s", error)
+
+    def _work(self, directories: Directories, log: JobLog) -> None:
+        """The recipe."""
+        with self._timed("input_seconds"):
+            fetch_inputs(
+                self._clients.s3,
+                self._place.input_bucket,
+                self._job.inputs,
+                directories.input,
+                self._check,
+            )
+        with _own_code():
+            something.prepare(self._job, directories)
+        result = self._run_tool(directories, log)
+        self._judge(result, directories)
+        self._publish(directories)
+
+    def _run_tool(self, directories: Directories, log: JobLog) -> ToolResult:
+        with _own_code():
+            argv = something.command(self._job, directories)
+        environment = tool_environment(os.environ) | self._job.environment(directories.fields())
+        log.write(f"start run {self._job.name} (attempt {self.facts.number}): {argv}")
+        self._check()
+        try:
+            result = run_tool(
+                argv,
+                directories.work,
+                environment,
+                on_line=log.write,
+                wake=self._stopping.wake,
+                why_end=self._why_end,
+                timeout=self._job.keys.timeout,
+                grace=self._grace,
+            )
+        except CannotStart as error:
+            raise Failure(str(error)) from error
+        self.facts = replace(
+            self.facts,
+            exit_code=result.exit_code,
+            tool_seconds=round(result.seconds, 3),
+            peak_memory_mib=result.peak_memory_mib,
+            peak_disk_mib=result.peak_disk_mib,
+        )
+        return result
+
+    def _judge(self, result: ToolResult, directories: Directories) -> None:
+        """Raise what ended the attempt, if its outputs are not to be kept."""
+        if result.ended:
+            self._check()  # it was stopped, or has lost its lease
+            raise Failure(f"The command was ended: {result.ended}.")
+        if result.exit_code in self._job.keys.no_retry_exit_codes:
+            raise Hopeless(
+                f"{exit_sentence(result.exit_code)} The job file lists it in no_retry_exit_codes."
+            )
+        missing = what_is_missing(self._job.keys.done_when, directories.output, result.exit_code)
+        if missing is None:
+            with _own_code():
+                missing = something.check(self._job, directories, result.exit_code)
+        if missing is not None:
+            self._check()  # a tool that ends badly when told to stop has not failed
+            raise Failure(missing)
+
+    def _publish(self, directories: Directories) -> None:
+        """Send the outputs and write the done marker, unless another attempt was first."""
+        if not self._lease.renew():
+            raise LostLease(self._lease.lost)
+        self._end_if_done()
+        target = destination(self._job, self._place.settings.app_name, self._place.output_bucket)
+        with self._timed("upload_seconds"):
+            sent = send_results(self._clients.s3, directories.output, target, self._check_upload)
+        self.facts = replace(
+            self.facts, output=str(target), output_files=sent.files, output_bytes=sent.size
+        )
+        if self._lease.lost:
+            raise LostLease(self._lease.lost)
+        done = replace(self.facts, state=AttemptState.DONE.value, ended=self._now())
+        if not ledger.mark_done(self._clients.s3, self._bucket, self._keys, done):
+            raise DoneElsewhere("Another attempt finished the job first.")
+
+    def _end_if_done(self) -> None:
+        if ledger.is_done(self._clients.s3, self._bucket, self._keys, self._job.job_id):
+            raise DoneElsewhere("Another attempt finished the job first.")
+
+    def _why_end(self) -> str:
+        return self._lease.lost or (self._stopping.reason if self._stopping.asked else "")
+
+    def _check(self) -> None:
+        """Raise if the attempt should not go on."""
+        if self._lease.lost:
+            raise LostLease(self._lease.lost)
+        if self._stopping.asked:
+            raise Interruption(self._stopping.reason)
+
+    def _check_upload(self) -> None:
+        """The same while outputs are on their way: a stop lets them arrive if there is time."""
+        if self._lease.lost:
+            raise LostLease(self._lease.lost)
+        if self._stopping.asked and self._grace() <= 0:
+            raise Interruption(f"{self._stopping.reason}; there was no time to send the outputs")
+
+    def _grace(self) -> float:
+        """How many seconds are left to a tool that is told to end."""
+        return max(0.0, self._place.pace.grace_seconds - self._stopping.seconds_since())
+
+    @contextmanager
+    def _timed(self, field: str) -> Iterator[None]:
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            took = {field: round(time.monotonic() - began, 3)}
+            self.facts = replace(self.facts, **took)  # type: ignore[arg-type]  # a float field
+
+
+@contextmanager
+def _own_code() -> Iterator[None]:
+    """Turn an error of worker/something.py into a reason."""
+    try:
+        yield
+    except (Ended, BadJob):
+        raise
+    except ValueError as error:
+        raise Hopeless(str(error)) from error
+    except Exception as error:
+        logger.exception("worker/something.py failed.")
+        raise Hopeless(f"worker/something.py: {type(error).__name__}: {error}") from error

@@ -1,0 +1,47 @@
+"""Make the worker's clients; botocore finds region, credentials and AWS_ENDPOINT_URL by itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+
+if TYPE_CHECKING:
+    from types_boto3_logs import CloudWatchLogsClient
+    from types_boto3_s3 import S3Client
+    from types_boto3_sqs import SQSClient
+
+PARALLEL_TRANSFERS = 16
+_PATIENT = Config(
+    connect_timeout=5,
+    read_timeout=60,
+    retries={"mode": "standard", "total_max_attempts": 5},
+    max_pool_connections=PARALLEL_TRANSFERS + 4,
+)
+# A renewal that hangs must fail in time for the next one, so it neither waits long nor tries again.
+_BRISK = Config(
+    connect_timeout=5, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 1}
+)
+
+
+@dataclass(frozen=True)
+class Clients:
+    """One loop's clients; boto3's clients may be shared by its threads."""
+
+    sqs: SQSClient
+    lease_sqs: SQSClient
+    s3: S3Client
+    logs: CloudWatchLogsClient
+
+
+def make_clients(region: str) -> Clients:
+    """Make them all, for one region."""
+    session = boto3.Session(region_name=region)
+    return Clients(
+        sqs=session.client("sqs", config=_PATIENT),
+        lease_sqs=session.client("sqs", config=_BRISK),
+        s3=session.client("s3", config=_PATIENT),
+        logs=session.client("logs", config=_PATIENT),
+    )

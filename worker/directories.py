@@ -1,0 +1,60 @@
+"""The private folders of one attempt at a job: made before it, always removed after it."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Directories:
+    """The folders of one attempt; `work` is where the command starts, the others are inside it."""
+
+    work: Path
+
+    @property
+    def input(self) -> Path:
+        return self.work / "input"
+
+    @property
+    def output(self) -> Path:
+        return self.work / "output"
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.work / "checkpoint"
+
+    def fields(self) -> Mapping[str, str]:
+        """What a command's {input_dir}, {output_dir}, {checkpoint_dir} and {work_dir} become."""
+        return {
+            "work_dir": str(self.work),
+            "input_dir": str(self.input),
+            "output_dir": str(self.output),
+            "checkpoint_dir": str(self.checkpoint),
+        }
+
+
+@contextlib.contextmanager
+def private_directories(parent: Path, attempt_id: str) -> Iterator[Directories]:
+    """Make an attempt's folders, and remove them and all that is in them."""
+    directories = Directories(parent / attempt_id)
+    try:
+        for folder in (directories.input, directories.output, directories.checkpoint):
+            folder.mkdir(parents=True)
+        yield directories
+    finally:
+        remove(directories.work)
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder, also one whose own tool has taken its write permission away."""
+    shutil.rmtree(folder, ignore_errors=True)
+    if folder.exists():
+        for path in (folder, *folder.rglob("*")):
+            with contextlib.suppress(OSError):
+                if path.is_dir() and not path.is_symlink():
+                    path.chmod(0o700)
+        shutil.rmtree(folder, ignore_errors=True)

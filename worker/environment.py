@@ -1,0 +1,121 @@
+"""Read what the container tells a worker: its task's settings, and where and how fast it works."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from distributed_something.protocol import __path__ as _protocol_path
+from distributed_something.protocol.environment import WorkerEnvironment
+
+INSTANCE_VARIABLES = ("INSTANCE_ID", "INSTANCE_TYPE", "INSTANCE_ZONE")
+_APPLICATION = Path(next(iter(_protocol_path))).parents[1]  # the folder Python finds us in
+_OWN_VARIABLES = ("WORKER_SLOT", "PYTHONUNBUFFERED")
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast a worker does things, in seconds; tests and rehearsals go faster by variables.
+
+    The variable of each is `WORKER_` and its name in capitals, such as WORKER_GRACE_SECONDS.
+    """
+
+    # A worker told to stop waits for its receive to end, or the message would hide from
+    # everyone for a lease. SQS takes up to 20; 5 costs a waiting worker 720 requests an hour.
+    poll_seconds: float = 5.0
+    grace_seconds: float = 30.0  # from TERM to KILL for the tool
+    stop_seconds: float = 90.0  # from TERM to KILL for a loop; ECS gives our container 100
+    backoff_seconds: float = 10.0  # after a first failure; it doubles with each
+    backoff_most_seconds: float = 600.0
+    # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-visibility-timeout.html
+    lease_limit_seconds: float = 43200.0
+    notice_seconds: float = 2.0  # how often the instance metadata is asked for a spot notice
+    heartbeat_seconds: float = 60.0
+
+    @classmethod
+    def from_environment(cls, variables: Mapping[str, str]) -> Pace:
+        """Read the variables that are set; raises ValueError for one that is no number."""
+        values = {}
+        for name in cls.__dataclass_fields__:
+            variable = f"WORKER_{name.upper()}"
+            if variable in variables:
+                try:
+                    values[name] = float(variables[variable])
+                except ValueError:
+                    raise ValueError(
+                        f"The environment variable {variable} is {variables[variable]!r}, "
+                        "which is not a number."
+                    ) from None
+        return cls(**values)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a loop works: its machine, its slot and its folder, with the settings of its task."""
+
+    settings: WorkerEnvironment
+    pace: Pace
+    directory: Path  # of this slot alone
+    slot: str
+    instance_id: str
+    instance_type: str = ""
+    zone: str = ""
+
+    @property
+    def input_bucket(self) -> str:
+        return self.settings.source_bucket or self.settings.aws_bucket
+
+    @property
+    def output_bucket(self) -> str:
+        return self.settings.destination_bucket or self.settings.aws_bucket
+
+    @classmethod
+    def from_environment(cls, variables: Mapping[str, str]) -> Place:
+        """Read a loop's place; raises KeyError for a missing variable, ValueError for a bad one."""
+        slot = variables["WORKER_SLOT"]
+        return cls(
+            settings=WorkerEnvironment.from_environment(variables),
+            pace=Pace.from_environment(variables),
+            directory=working_directory(variables) / slot,
+            slot=slot,
+            instance_id=variables.get("INSTANCE_ID") or socket.gethostname(),
+            instance_type=variables.get("INSTANCE_TYPE", ""),
+            zone=variables.get("INSTANCE_ZONE", ""),
+        )
+
+
+def working_directory(variables: Mapping[str, str]) -> Path:
+    """The folder of all slots' folders: WORKER_DIRECTORY, else one in the temporary folder."""
+    given = variables.get("WORKER_DIRECTORY")
+    return Path(given) if given else Path(tempfile.gettempdir()) / "distributed-something"
+
+
+def loop_environment(variables: Mapping[str, str], slot: str) -> dict[str, str]:
+    """The environment of a loop: the container's own, its slot, and the way to this package."""
+    path = variables.get("PYTHONPATH", "")
+    return {
+        **variables,
+        "WORKER_SLOT": slot,
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(_APPLICATION), path])),
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def tool_environment(variables: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a tool: the container's, without the worker's own additions to it."""
+    kept = {name: value for name, value in variables.items() if name not in _OWN_VARIABLES}
+    entries = kept.pop("PYTHONPATH", "").split(os.pathsep)
+    others = [entry for entry in entries if entry and Path(entry) != _APPLICATION]
+    if others:
+        kept["PYTHONPATH"] = os.pathsep.join(others)
+    return kept
+
+
+def python_command(*arguments: str) -> list[str]:
+    """The command that runs this package again."""
+    return [sys.executable, "-m", "worker", *arguments]

@@ -1,0 +1,98 @@
+"""Write what a worker slot is doing to the ledger, once a minute and at every change."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from distributed_something.protocol.attempts import Heartbeat
+from distributed_something.protocol.ledger_keys import RunKeys
+
+from .environment import Place
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+logger = logging.getLogger(__name__)
+
+SHORTEST_GAP = 2.0  # seconds; a worker of very short jobs need not write one for each
+
+
+class Heart:
+    """The heartbeat of one slot; beats go to the ledger of the run whose job it last had."""
+
+    def __init__(self, s3: S3Client, place: Place, *, now: Callable[[], float] = time.time) -> None:
+        self._s3 = s3
+        self._place = place
+        self._now = now
+        self._keys: RunKeys | None = None
+        self._beat = Heartbeat(
+            instance_id=place.instance_id,
+            slot=place.slot,
+            written=0.0,
+            instance_type=place.instance_type,
+            zone=place.zone,
+        )
+        self._changed = threading.Event()
+        self._ended = threading.Event()
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._keep, name="heartbeat", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def busy(self, keys: RunKeys, job_id: str, name: str, attempt_id: str) -> None:
+        """Say that the slot works on an attempt."""
+        self._keys = keys
+        self._beat = replace(
+            self._beat, job_id=job_id, name=name, attempt_id=attempt_id, since=self._now()
+        )
+        self._changed.set()
+
+    def idle(self) -> None:
+        """Say that the slot waits for a job."""
+        self._beat = replace(self._beat, job_id="", name="", attempt_id="", since=self._now())
+        self._changed.set()
+
+    def begin(self, keys: RunKeys) -> None:
+        """Say that the slot waits for a job of this run."""
+        self._keys = keys
+        self.idle()
+
+    def end(self) -> None:
+        """Write that the slot is idle, and stop."""
+        self.idle()
+        self._ended.set()
+        self._changed.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=10)
+        self.write()
+
+    def write(self) -> None:
+        """Write the heartbeat as it is now; a failure is logged, the next beat comes anyway."""
+        with self._lock:
+            if self._keys is None:
+                return
+            beat = replace(self._beat, written=self._now())
+            try:
+                self._s3.put_object(
+                    Bucket=self._place.settings.aws_bucket,
+                    Key=self._keys.heartbeat(beat.instance_id, beat.slot),
+                    Body=beat.to_json(),
+                )
+            except (ClientError, BotoCoreError) as error:
+                logger.warning("The heartbeat could not be written: %s", error)
+
+    def _keep(self) -> None:
+        while not self._ended.is_set():
+            self._changed.wait(self._place.pace.heartbeat_seconds)
+            self._changed.clear()
+            if not self._ended.is_set():
+                self.write()
+                self._ended.wait(SHORTEST_GAP)

@@ -1,0 +1,80 @@
+"""What a worker knows of its machine, from the environment or from the instance metadata."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+
+logger = logging.getLogger(__name__)
+
+METADATA_ENDPOINT = "http://169.254.169.254"
+_TOKEN_SECONDS = 21600  # the longest that IMDSv2 gives
+_TIMEOUT = 1.0  # the service is on the machine itself
+
+
+class Metadata:
+    """The instance metadata service, version 2 alone; every answer is None where there is none."""
+
+    def __init__(self, endpoint: str = METADATA_ENDPOINT) -> None:
+        self._endpoint = endpoint.rstrip("/")
+        self._token = ""
+
+    def get(self, path: str) -> str | None:
+        """What the service says at `latest/<path>`; None for a 404 or where there is no service."""
+        for _ in range(2):
+            if not self._token and not self._new_token():
+                return None
+            headers = {"X-aws-ec2-metadata-token": self._token}
+            try:
+                return self._ask("GET", path, headers)
+            except urllib.error.HTTPError as error:
+                if error.code != 401:
+                    return None
+                self._token = ""  # it has run out
+            except OSError:
+                return None
+        return None
+
+    def _new_token(self) -> bool:
+        headers = {"X-aws-ec2-metadata-token-ttl-seconds": str(_TOKEN_SECONDS)}
+        try:
+            self._token = self._ask("PUT", "api/token", headers)
+        except OSError:
+            return False
+        return True
+
+    def _ask(self, method: str, path: str, headers: dict[str, str]) -> str:
+        request = urllib.request.Request(
+            f"{self._endpoint}/latest/{path}", method=method, headers=headers
+        )
+        with _OPENER.open(request, timeout=_TIMEOUT) as response:
+            return str(response.read().decode())
+
+
+# A proxy has no way to this machine's own metadata.
+_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def find_metadata(variables: Mapping[str, str]) -> Metadata | None:
+    """The service that botocore's variables name; None if it is switched off."""
+    if variables.get("AWS_EC2_METADATA_DISABLED", "").lower() == "true":
+        return None
+    return Metadata(variables.get("AWS_EC2_METADATA_SERVICE_ENDPOINT") or METADATA_ENDPOINT)
+
+
+def identify(variables: Mapping[str, str], metadata: Metadata | None) -> dict[str, str]:
+    """INSTANCE_ID, INSTANCE_TYPE and INSTANCE_ZONE, as given or found, else the host's name."""
+    if variables.get("INSTANCE_ID"):
+        names = ("INSTANCE_ID", "INSTANCE_TYPE", "INSTANCE_ZONE")
+        return {name: variables.get(name, "") for name in names}
+    found = metadata.get("meta-data/instance-id") if metadata else None
+    if metadata is None or not found:
+        return {"INSTANCE_ID": socket.gethostname(), "INSTANCE_TYPE": "", "INSTANCE_ZONE": ""}
+    return {
+        "INSTANCE_ID": found,
+        "INSTANCE_TYPE": metadata.get("meta-data/instance-type") or "",
+        "INSTANCE_ZONE": metadata.get("meta-data/placement/availability-zone") or "",
+    }

@@ -1,0 +1,126 @@
+"""Take one message from a queue, and settle it: delete it, give it back, or dead-letter it."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from distributed_something.protocol.jobs import (
+    JOB_ID_ATTRIBUTE,
+    REASON_ATTRIBUTE,
+    RUN_ID_ATTRIBUTE,
+)
+
+if TYPE_CHECKING:
+    from types_boto3_sqs import SQSClient
+
+logger = logging.getLogger(__name__)
+
+LONGEST_POLL = 20  # seconds, the most that SQS waits
+LONGEST_VISIBILITY = 43200  # seconds
+LONGEST_REASON = 1000  # characters
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
+_NOT_ALLOWED = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+@dataclass(frozen=True)
+class Message:
+    """One received message; times are seconds since 1970."""
+
+    body: str
+    receipt: str
+    received: float
+    sent: float = 0.0
+    receive_count: int = 1
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def run_id(self) -> str:
+        """The run it was sent in; empty if it was sent by hand."""
+        return self.attributes.get(RUN_ID_ATTRIBUTE, "")
+
+    @property
+    def job_id(self) -> str:
+        """What its sender said the job's id is; empty if it was sent by hand."""
+        return self.attributes.get(JOB_ID_ATTRIBUTE, "")
+
+
+def receive(
+    sqs: SQSClient,
+    queue_url: str,
+    visibility: int,
+    wait: float,
+    *,
+    now: Callable[[], float] = time.time,
+) -> Message | None:
+    """Wait up to `wait` seconds for one message, which is then hidden for `visibility` seconds."""
+    asked = now()  # the lease began no earlier than this
+    response = sqs.receive_message(
+        QueueUrl=queue_url,
+        MaxNumberOfMessages=1,
+        WaitTimeSeconds=min(LONGEST_POLL, round(wait)),
+        VisibilityTimeout=visibility,
+        MessageAttributeNames=["All"],
+        MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp"],
+    )
+    messages = response.get("Messages", [])
+    return _read(messages[0], max(asked, now() - 1)) if messages else None
+
+
+def _read(message: Mapping[str, Any], received: float) -> Message:
+    system = message.get("Attributes", {})
+    given = message.get("MessageAttributes", {})
+    return Message(
+        body=message["Body"],
+        receipt=message["ReceiptHandle"],
+        received=received,
+        sent=int(system.get("SentTimestamp", 0)) / 1000,
+        receive_count=int(system.get("ApproximateReceiveCount", 1)),
+        attributes={
+            name: value["StringValue"] for name, value in given.items() if "StringValue" in value
+        },
+    )
+
+
+def delete(sqs: SQSClient, queue_url: str, message: Message) -> None:
+    """Take a message out of the queue for good; one that is already out is fine."""
+    try:
+        sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message.receipt)
+    except sqs.exceptions.ReceiptHandleIsInvalid:
+        logger.info("The message was already taken out of the queue, or given to another worker.")
+
+
+def give_back(sqs: SQSClient, queue_url: str, message: Message, delay: float) -> None:
+    """Make a message visible again after `delay` seconds; one no longer ours is left alone."""
+    seconds = max(0, min(LONGEST_VISIBILITY, round(delay)))
+    try:
+        sqs.change_message_visibility(
+            QueueUrl=queue_url, ReceiptHandle=message.receipt, VisibilityTimeout=seconds
+        )
+    except (sqs.exceptions.MessageNotInflight, sqs.exceptions.ReceiptHandleIsInvalid):
+        logger.info("The message is no longer held by this worker; nothing to give back.")
+
+
+def send_to_dead_letters(
+    sqs: SQSClient, dead_letter_url: str, message: Message, reason: str
+) -> None:
+    """Copy a message to the dead-letter queue with the reason as an attribute."""
+    attributes = {**message.attributes, REASON_ATTRIBUTE: legal_text(reason)[:LONGEST_REASON]}
+    sqs.send_message(
+        QueueUrl=dead_letter_url,
+        MessageBody=message.body,
+        MessageAttributes={
+            name: {"DataType": "String", "StringValue": value}
+            for name, value in attributes.items()
+            if value
+        },
+    )
+
+
+def legal_text(text: str) -> str:
+    """The text with each character that SQS refuses replaced by a question mark."""
+    return _NOT_ALLOWED.sub("?", text)

@@ -1,0 +1,98 @@
+"""Write what becomes of each job to the run's ledger in S3, and read what became of it before."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from distributed_something.protocol.attempts import Attempt
+from distributed_something.protocol.ledger_keys import AttemptState, RunKeys, parse_attempt_key
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+# A message that was sent by hand, with no run of this app ever begun, still gets a ledger.
+NO_RUN = "no-run"
+
+
+@dataclass(frozen=True)
+class History:
+    """A job's earlier attempts since its message was sent."""
+
+    attempts: int = 0
+    failures: int = 0  # attempts that failed, or vanished without a word
+
+
+def write_attempt(s3: S3Client, bucket: str, keys: RunKeys, attempt: Attempt) -> None:
+    """Write one attempt under the key that says its state."""
+    key = keys.attempt(attempt.job_id, attempt.attempt_id, AttemptState(attempt.state))
+    s3.put_object(Bucket=bucket, Key=key, Body=attempt.to_json())
+
+
+def is_done(s3: S3Client, bucket: str, keys: RunKeys, job_id: str) -> bool:
+    """Whether an attempt has put its outputs in place and said so."""
+    try:
+        s3.head_object(Bucket=bucket, Key=keys.done(job_id))
+    except ClientError as error:
+        # HeadObject has no body to name its error in; without s3:ListBucket an absent key is a 403.
+        if error.response["Error"]["Code"] in ("404", "NoSuchKey", "NotFound"):
+            return False
+        raise
+    return True
+
+
+def mark_done(s3: S3Client, bucket: str, keys: RunKeys, attempt: Attempt) -> bool:
+    """Write the done marker; False if another attempt has written it first."""
+    try:
+        s3.put_object(
+            Bucket=bucket, Key=keys.done(attempt.job_id), Body=attempt.to_json(), IfNoneMatch="*"
+        )
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code == "PreconditionFailed":
+            return False
+        # Two conditional writes met; S3 asks the loser to look again.
+        if code == "ConditionalRequestConflict":
+            return mark_done(s3, bucket, keys, attempt)
+        raise
+    return True
+
+
+def mark_dead(s3: S3Client, bucket: str, keys: RunKeys, job_id: str, reason: str) -> None:
+    """Write why a job was given up."""
+    body = json.dumps({"job_id": job_id, "reason": reason}).encode()
+    s3.put_object(Bucket=bucket, Key=keys.dead(job_id), Body=body)
+
+
+def read_history(s3: S3Client, bucket: str, keys: RunKeys, job_id: str, since: float) -> History:
+    """Count the attempts that began after `since` (seconds since 1970), from their keys alone."""
+    states: dict[str, set[AttemptState]] = {}
+    pages = s3.get_paginator("list_objects_v2").paginate(
+        Bucket=bucket, Prefix=keys.attempts_of(job_id)
+    )
+    for page in pages:
+        for item in page.get("Contents", []):
+            _, attempt_id, state = parse_attempt_key(item["Key"])
+            if int(attempt_id.split("-", 1)[0]) >= int(since * 1000):
+                states.setdefault(attempt_id, set()).add(state)
+    failures = sum(
+        1
+        for seen in states.values()
+        if AttemptState.FAILED in seen or seen == {AttemptState.STARTED}
+    )
+    return History(attempts=len(states), failures=failures)
+
+
+def find_run_id(s3: S3Client, bucket: str, app_name: str) -> str:
+    """The id of the app's live or last run, for a message that was sent by hand."""
+    try:
+        body = s3.get_object(Bucket=bucket, Key=f"monitors/{app_name}SpotFleetRequestId.json")
+        record = json.loads(body["Body"].read())
+        return str(record.get("run_id") or NO_RUN)
+    except s3.exceptions.NoSuchKey:
+        return NO_RUN
+    except (ValueError, AttributeError):  # upstream's own record may not be JSON; it has no run id
+        return NO_RUN

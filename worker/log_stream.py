@@ -1,0 +1,112 @@
+"""Send what a job prints to its own CloudWatch stream and to this process's log; keep its end."""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+import warnings
+from collections import deque
+from typing import TYPE_CHECKING
+
+import watchtower
+from botocore.exceptions import BotoCoreError, ClientError
+
+if TYPE_CHECKING:
+    from types_boto3_logs import CloudWatchLogsClient
+
+logger = logging.getLogger(__name__)
+_printed = logging.getLogger("worker.printed")
+
+LONGEST_STREAM_NAME = 512  # characters, CloudWatch's limit
+TAIL_LINES = 20
+LONGEST_TAIL_LINE = 500  # characters
+LOG_LIMIT = 64 * 2**20  # characters a job; CloudWatch asks about 0.50 USD a GB
+FLUSH_EVERY = 20_000  # lines; the shipping library's queue has no bound of its own
+SEND_SECONDS = 5
+
+
+class JobLog:
+    """The log of one attempt at a job."""
+
+    def __init__(self, logs: CloudWatchLogsClient, group: str, name: str) -> None:
+        self._logs = logs
+        self._group = group
+        self._stream = stream_name(name)
+        self._name = name
+        self._tail: deque[str] = deque(maxlen=TAIL_LINES)
+        self._size = 0
+        self._lines = 0
+        self._lock = threading.Lock()
+        self._handler = self._open() if group else None
+
+    @property
+    def tail(self) -> str:
+        """The last lines, joined."""
+        return "\n".join(self._tail)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether only the last lines are kept from now on."""
+        return self._size > LOG_LIMIT
+
+    def write(self, line: str) -> None:
+        """Log one line; beyond LOG_LIMIT it is only remembered."""
+        with self._lock:
+            self._tail.append(line[:LONGEST_TAIL_LINE])
+            if self.is_full:
+                return
+            self._size += len(line) + 1
+            self._show(line)
+            if self.is_full:
+                self._show(f"The job has printed {LOG_LIMIT // 2**20} MiB; the rest is not logged.")
+
+    def close(self) -> threading.Thread | None:
+        """Send the rest, in a thread that can be joined."""
+        if self._handler is None:
+            return None
+        thread = threading.Thread(target=_close, args=(self._handler,), name="log", daemon=True)
+        thread.start()
+        return thread
+
+    def _show(self, line: str) -> None:
+        _printed.info("%s | %s", self._name, line)
+        if self._handler is None:
+            return
+        # CloudWatch refuses an empty event.
+        record = logging.LogRecord("job", logging.INFO, "", 0, "%s", (line or " ",), None)
+        self._handler.emit(record)  # type: ignore[no-untyped-call]
+        self._lines += 1
+        if self._lines % FLUSH_EVERY == 0:
+            self._handler.flush()  # type: ignore[no-untyped-call]
+
+    def _open(self) -> watchtower.CloudWatchLogHandler | None:
+        """Make the stream; None, said in the log, if CloudWatch cannot be had."""
+        try:
+            self._logs.create_log_stream(logGroupName=self._group, logStreamName=self._stream)
+        except self._logs.exceptions.ResourceAlreadyExistsException:
+            pass
+        except (ClientError, BotoCoreError) as error:
+            logger.warning("Job %s has no log in CloudWatch: %s", self._name, error)
+            return None
+        return watchtower.CloudWatchLogHandler(
+            log_group_name=self._group,
+            # The library fills braces in a stream's name.
+            log_stream_name=self._stream.replace("{", "{{").replace("}", "}}"),
+            boto3_client=self._logs,
+            create_log_group=False,
+            create_log_stream=False,
+            send_interval=SEND_SECONDS,
+        )
+
+
+def stream_name(name: str) -> str:
+    """A job's name as CloudWatch allows it for a stream."""
+    legal = re.sub(r"[:*\x00-\x1f]", "_", name)[:LONGEST_STREAM_NAME]
+    return legal.encode("utf-8", "replace").decode() or "_"
+
+
+def _close(handler: watchtower.CloudWatchLogHandler) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it warns where it cannot deliver; the log says so already
+        handler.close()  # type: ignore[no-untyped-call]

@@ -1,0 +1,207 @@
+"""Take one job at a time, attempt it, and settle its message; the loop of one worker slot."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import random
+import time
+from collections.abc import Callable
+from functools import lru_cache
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from distributed_something.protocol.jobs import BadJob, Job
+from distributed_something.protocol.ledger_keys import RunKeys
+
+from . import job_queue, ledger
+from .attempt import JobAttempt
+from .clients import Clients
+from .environment import Place
+from .heartbeat import Heart
+from .job_queue import Message
+from .lease import Lease
+from .outcomes import Ending, Outcome
+from .stopping import Stopping
+
+logger = logging.getLogger(__name__)
+
+_LONGEST_PAUSE = 30.0  # seconds between two tries to reach a queue that does not answer
+
+
+class Loop:
+    """One slot of a worker."""
+
+    def __init__(
+        self,
+        clients: Clients,
+        place: Place,
+        stopping: Stopping,
+        heart: Heart,
+        *,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._clients = clients
+        self._place = place
+        self._settings = place.settings
+        self._stopping = stopping
+        self._heart = heart
+        self._now = now
+        self._pause = 1.0
+
+    def run(self) -> None:
+        """Work until asked to stop."""
+        logger.info("Waiting for jobs of %s.", self._settings.app_name)
+        while not self._stopping.asked:
+            self.take_one()
+        logger.info("Ended: %s.", self._stopping.reason)
+
+    def take_one(self) -> None:
+        """Wait for one message and deal with it, whatever happens on the way."""
+        message = self._receive()
+        if message is None:
+            return
+        if self._stopping.asked:
+            job_queue.give_back(self._clients.sqs, self._settings.sqs_queue_url, message, 0)
+            return
+        try:
+            self._deal_with(message)
+        except Exception:  # no job may end the loop that would run the next one
+            logger.exception("The job could not be dealt with; it goes back to the queue.")
+            self._stopping.wait(1.0)
+            self._try_to_give_back(message)
+
+    def _receive(self) -> Message | None:
+        try:
+            message = job_queue.receive(
+                self._clients.sqs,
+                self._settings.sqs_queue_url,
+                self._settings.sqs_message_visibility,
+                self._place.pace.poll_seconds,
+                now=self._now,
+            )
+        except (ClientError, BotoCoreError) as error:
+            logger.warning("The queue does not answer, next try in %g s: %s", self._pause, error)
+            self._stopping.wait(self._pause)
+            self._pause = min(_LONGEST_PAUSE, self._pause * 2)
+            return None
+        self._pause = 1.0
+        return message
+
+    def _deal_with(self, message: Message) -> None:
+        keys = RunKeys(self._settings.app_name, message.run_id or self._latest_run())
+        with Lease(
+            self._clients.lease_sqs,
+            self._settings.sqs_queue_url,
+            message,
+            self._settings.sqs_message_visibility,
+            limit=self._place.pace.lease_limit_seconds,
+            on_change=self._stopping.wake.set,
+            now=self._now,
+        ) as lease:
+            try:
+                job = Job.from_message(message.body)
+            except BadJob as error:
+                self._bury(message, lease, keys, _identity(message), str(error))
+            else:
+                self._decide(message, lease, keys, job)
+
+    def _decide(self, message: Message, lease: Lease, keys: RunKeys, job: Job) -> None:
+        """Attempt a job, unless it is done or has failed often enough."""
+        s3, bucket = self._clients.s3, self._settings.aws_bucket
+        if ledger.is_done(s3, bucket, keys, job.job_id):
+            logger.info("Job %s is done already; its message is removed.", job.name)
+            lease.release()
+            self._delete(message)
+            return
+        history = ledger.History()
+        if message.receive_count > 1:
+            history = ledger.read_history(s3, bucket, keys, job.job_id, message.sent)
+        if history.failures >= self._settings.job_retries:
+            reason = (
+                f"{history.failures} attempts failed or vanished without a word, the last one too: "
+                "a worker that vanishes has most often run out of memory."
+            )
+            self._bury(message, lease, keys, job.job_id, reason)
+            return
+        attempt = JobAttempt(
+            self._clients,
+            self._place,
+            self._stopping,
+            lease,
+            job,
+            keys,
+            history.attempts + 1,
+            now=self._now,
+        )
+        self._heart.busy(keys, job.job_id, job.name, attempt.facts.attempt_id)
+        try:
+            outcome = attempt.run()
+        finally:
+            self._heart.idle()
+            lease.release()
+        self._settle(message, lease, keys, outcome, history.failures)
+
+    def _settle(
+        self, message: Message, lease: Lease, keys: RunKeys, outcome: Outcome, failures: int
+    ) -> None:
+        """Do with the message what the attempt's end calls for."""
+        name, ending = outcome.attempt.name, outcome.ending
+        logger.info("Job %s: %s. %s", name, ending.value, outcome.reason)
+        if ending in (Ending.DONE, Ending.ELSEWHERE):
+            self._delete(message)
+        elif ending is Ending.LOST:
+            return  # the message is somebody else's
+        elif ending is Ending.INTERRUPTED:
+            self._give_back(message, 0)
+        elif ending is Ending.HOPELESS:
+            self._bury(message, lease, keys, outcome.attempt.job_id, outcome.reason)
+        elif failures + 1 >= self._settings.job_retries:
+            reason = f"{failures + 1} attempts failed; the last one: {outcome.reason}"
+            self._bury(message, lease, keys, outcome.attempt.job_id, reason)
+        else:
+            self._give_back(message, self._backoff(failures + 1))
+
+    def _bury(
+        self, message: Message, lease: Lease, keys: RunKeys, job_id: str, reason: str
+    ) -> None:
+        """Send a job to the dead letters for good."""
+        logger.error("Job %s is given up: %s", job_id, reason)
+        lease.release()
+        job_queue.send_to_dead_letters(
+            self._clients.sqs, self._settings.sqs_dead_letter_queue_url, message, reason
+        )
+        ledger.mark_dead(self._clients.s3, self._settings.aws_bucket, keys, job_id, reason)
+        self._delete(message)
+
+    def _delete(self, message: Message) -> None:
+        job_queue.delete(self._clients.sqs, self._settings.sqs_queue_url, message)
+
+    def _give_back(self, message: Message, delay: float) -> None:
+        job_queue.give_back(self._clients.sqs, self._settings.sqs_queue_url, message, delay)
+
+    def _try_to_give_back(self, message: Message) -> None:
+        try:
+            self._give_back(message, self._backoff(message.receive_count))
+        except (ClientError, BotoCoreError) as error:
+            logger.warning("The job comes back when its lease ends: %s", error)
+
+    def _backoff(self, failures: int) -> float:
+        """Seconds until a failed job is tried again, a little random so that jobs spread."""
+        pace = self._place.pace
+        doubled = pace.backoff_seconds * 2.0 ** min(failures - 1, 30)
+        return min(pace.backoff_most_seconds, doubled) * random.uniform(0.8, 1.2)
+
+    def _latest_run(self) -> str:
+        return _latest_run(self._clients, self._settings.aws_bucket, self._settings.app_name)
+
+
+@lru_cache(maxsize=1)
+def _latest_run(clients: Clients, bucket: str, app_name: str) -> str:
+    """The run that messages without one belong to; asked for once a worker."""
+    return ledger.find_run_id(clients.s3, bucket, app_name)
+
+
+def _identity(message: Message) -> str:
+    """The id of a job whose message cannot be read."""
+    return message.job_id or hashlib.sha256(message.body.encode()).hexdigest()[:20]

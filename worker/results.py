@@ -1,0 +1,88 @@
+"""Send a job's output folder to where its results belong."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from distributed_something.protocol.jobs import Job
+
+from .inputs import split_address
+from .transfers import run_all, upload
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Where results go; the prefix has no slash at its end."""
+
+    bucket: str
+    prefix: str
+
+    def __str__(self) -> str:
+        return f"s3://{self.bucket}/{self.prefix}"
+
+    def key(self, path: Path, folder: Path) -> str:
+        """The key of a file; bytes in its name that are no UTF-8 are written as \\x and digits."""
+        name = os.fsencode(path.relative_to(folder)).decode("utf-8", "backslashreplace")
+        return f"{self.prefix}/{name}" if self.prefix else name
+
+
+@dataclass(frozen=True)
+class Uploaded:
+    """How much was sent."""
+
+    files: int
+    size: int  # bytes
+
+
+def destination(job: Job, app_name: str, bucket: str) -> Destination:
+    """Where a job says that its outputs go, or a prefix of its own below the app's results."""
+    if job.output is not None:
+        return Destination(*split_address(job.output, bucket))
+    # The name comes from the group's values, which must not lead out of the prefix.
+    parts = [part for part in job.name.split("/") if part not in ("", ".", "..")]
+    return Destination(bucket, "/".join(["results", app_name, *(parts or [job.job_id])]))
+
+
+def send_results(
+    s3: S3Client,
+    folder: Path,
+    target: Destination,
+    check: Callable[[], None],
+    extra: dict[str, Any] | None = None,
+) -> Uploaded:
+    """Send every regular file of a folder; raises what `check` raises."""
+    files = list(output_files(folder))
+    size = sum(path.stat().st_size for path in files)
+    if files:
+        run_all(
+            (
+                partial(upload, s3, path, target.bucket, target.key(path, folder), extra or {})
+                for path in files
+            ),
+            check,
+        )
+    return Uploaded(len(files), size)
+
+
+def output_files(folder: Path) -> Iterator[Path]:
+    """The folder's files, links followed only to what is in the folder too."""
+    inside = folder.resolve()
+    for path in sorted(folder.rglob("*")):
+        if not path.is_file():
+            if not path.is_dir():
+                logger.warning("%s is not a file and is not kept.", path)
+        elif path.resolve().is_relative_to(inside):
+            yield path
+        else:
+            logger.warning("%s leads out of the output folder and is not kept.", path)

@@ -1,0 +1,167 @@
+"""The container's first process: starts the loops, keeps them running, ends them when told to."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from distributed_something.protocol.environment import WorkerEnvironment
+
+from .directories import remove
+from .environment import Pace, loop_environment, python_command, working_directory
+from .instance import find_metadata, identify
+from .processes import adopt_orphans, kill_descendants, reap
+from .stopping import STOP_SIGNALS, Stopping, listen
+
+logger = logging.getLogger(__name__)
+
+HEALTHY_SECONDS = 60.0  # a supervisor that has not looked round for so long is stuck
+_LOOK_ROUND = 1.0
+_QUICK_DEATH = 10.0  # seconds; a loop that lives shorter is started again more slowly
+_LONGEST_PAUSE = 60.0
+
+
+@dataclass
+class Slot:
+    """One loop: its process while it runs, when it is to be started, how often it died young."""
+
+    name: str
+    due: float
+    process: subprocess.Popen[bytes] | None = None
+    started: float = 0.0
+    quick_deaths: int = 0
+
+
+class Supervisor:
+    """The loops of one container; times are of the monotonic clock."""
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        """Raises KeyError or ValueError for settings that are missing or cannot be read."""
+        self._settings = WorkerEnvironment.from_environment(variables)
+        self._pace = Pace.from_environment(variables)
+        self._metadata = find_metadata(variables)
+        self._variables = {**variables, **identify(variables, self._metadata)}
+        self._directory = working_directory(variables)
+        self._stopping = Stopping()
+        # Containers that share their host's network share its name, hence the random part.
+        base = f"{socket.gethostname()[:24]}-{secrets.token_hex(2)}"
+        now = time.monotonic()
+        self._slots = [
+            Slot(f"{base}-{n + 1}", now + n * self._settings.seconds_to_start)
+            for n in range(self._settings.docker_cores)
+        ]
+
+    def run(self) -> int:
+        """Keep the loops running until told to stop; the exit code."""
+        adopt_orphans()
+        listen(self._on_signal, *STOP_SIGNALS, signal.SIGCHLD)
+        self._directory.mkdir(parents=True, exist_ok=True)
+        logger.info(
+            "%d loops on %s for %s.",
+            len(self._slots),
+            self._variables["INSTANCE_ID"],
+            self._settings.app_name,
+        )
+        while not self._stopping.asked:
+            self._start_what_is_due()
+            self._stopping.wake.wait(self._until_due())
+            self._stopping.wake.clear()
+            self._look_round()
+        self._end()
+        return 0
+
+    def _on_signal(self, number: signal.Signals) -> None:
+        if number in STOP_SIGNALS:
+            self._stopping.ask(f"the worker was told to stop ({number.name})")
+        else:
+            self._stopping.wake.set()
+
+    def _start_what_is_due(self) -> None:
+        now = time.monotonic()
+        for slot in self._slots:
+            if slot.process is None and now >= slot.due and not self._stopping.asked:
+                slot.process = subprocess.Popen(
+                    python_command("loop", str(os.getpid())),
+                    env=loop_environment(self._variables, slot.name),
+                )
+                slot.started = now
+
+    def _until_due(self) -> float:
+        dues = [slot.due for slot in self._slots if slot.process is None]
+        return max(0.0, min([_LOOK_ROUND, *(due - time.monotonic() for due in dues)]))
+
+    def _look_round(self) -> None:
+        """See which loops have ended, and take note of orphans that have."""
+        alive_file(self._directory).touch()
+        died = [slot for slot in self._slots if slot.process and slot.process.poll() is not None]
+        for slot in died:
+            self._note_death(slot)
+        if died:
+            # The dead loop's tool is ours now. Its job will be given to another worker,
+            # and must not run twice.
+            if killed := kill_descendants(self._pids()):
+                logger.warning("Killed %d processes that a dead loop left behind.", killed)
+            for slot in died:
+                remove(self._directory / slot.name)
+        reap(self._pids())
+
+    def _note_death(self, slot: Slot) -> None:
+        assert slot.process is not None
+        now = time.monotonic()
+        quick = now - slot.started < _QUICK_DEATH
+        slot.quick_deaths = slot.quick_deaths + 1 if quick else 0
+        pause = min(_LONGEST_PAUSE, 2.0 ** (slot.quick_deaths - 1)) if quick else 0.0
+        logger.error(
+            "Loop %s ended with exit code %d; it is started again in %g s.",
+            slot.name,
+            slot.process.returncode,
+            pause,
+        )
+        slot.process = None
+        slot.due = now + pause
+
+    def _pids(self) -> set[int]:
+        return {slot.process.pid for slot in self._slots if slot.process is not None}
+
+    def _end(self) -> None:
+        """Tell the loops to stop, give them their time, and leave nothing running."""
+        logger.info("Stopping: %s.", self._stopping.reason)
+        running = [slot for slot in self._slots if slot.process is not None]
+        for slot in running:
+            assert slot.process is not None
+            slot.process.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + self._pace.stop_seconds
+        for slot in running:
+            assert slot.process is not None
+            try:
+                slot.process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                logger.error("Loop %s does not end in time and is killed.", slot.name)
+                slot.process.kill()
+                slot.process.wait()
+        kill_descendants()
+        for slot in self._slots:
+            remove(self._directory / slot.name)
+        logger.info("Stopped.")
+
+
+def alive_file(directory: Path) -> Path:
+    """The file that a supervisor touches whenever it looks round."""
+    return directory / "alive"
+
+
+def is_healthy(variables: Mapping[str, str]) -> bool:
+    """Whether the supervisor of this container looks round; asked by the image's health check."""
+    try:
+        touched = alive_file(working_directory(variables)).stat().st_mtime
+    except OSError:
+        return False
+    return time.time() - touched < HEALTHY_SECONDS

@@ -1,0 +1,209 @@
+"""Run a job's command, pass on what it prints, measure it, end it with all that it started."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from .processes import kill_descendants
+
+LONGEST_LINE = 16 * 1024  # bytes; a longer one is shown in pieces
+_READ = 64 * 1024
+_FIRST_SAMPLE, _SAMPLE = 0.05, 1.0  # seconds
+_DISK_SAMPLE = 15.0
+_MIB = 2**20
+_MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes
+
+
+class CannotStart(Exception):
+    """The command's program is not there or cannot be run."""
+
+
+@dataclass(frozen=True)
+class ToolResult:
+    """How a command ended; `ended` is why we ended it, empty if it ended by itself."""
+
+    exit_code: int  # minus a signal's number, if one ended it
+    seconds: float
+    peak_memory_mib: float
+    peak_disk_mib: float
+    ended: str = ""
+
+
+@dataclass
+class _Peaks:
+    memory: float = 0.0  # bytes
+    disk: float = 0.0
+    kernel: float = 0.0  # what the kernel says was the largest process
+
+
+def run_tool(
+    argv: Sequence[str],
+    directory: Path,
+    environment: Mapping[str, str],
+    *,
+    on_line: Callable[[str], None],
+    wake: threading.Event,
+    why_end: Callable[[], str],
+    timeout: float | None,
+    grace: Callable[[], float],
+) -> ToolResult:
+    """Run a command in a directory until it and all that it started are gone.
+
+    `why_end` is asked whenever `wake` is set: a reason ends the command, with TERM first and with
+    KILL after `grace()` seconds; so does `timeout`, in seconds. Raises CannotStart.
+    """
+    started = time.monotonic()
+    process = _start(argv, directory, environment)
+    ended = threading.Event()
+    reader = threading.Thread(target=_read_lines, args=(process, on_line), daemon=True)
+    peaks = _Peaks()
+    waiter = threading.Thread(target=_wait, args=(process, peaks, ended, wake), daemon=True)
+    reader.start()
+    waiter.start()
+    try:
+        reason = _watch(process, directory, peaks, ended, wake, why_end, started, timeout)
+        if reason:
+            _end(process, ended, grace())
+    finally:
+        _kill_group(process)
+        ended.wait()
+        kill_descendants()
+        reader.join()
+    peaks.disk = max(peaks.disk, _folder_bytes(directory))
+    peaks.memory = max(peaks.memory, peaks.kernel)
+    return ToolResult(
+        exit_code=process.returncode,
+        seconds=time.monotonic() - started,
+        peak_memory_mib=round(peaks.memory / _MIB, 1),
+        peak_disk_mib=round(peaks.disk / _MIB, 1),
+        ended=reason,
+    )
+
+
+def _start(
+    argv: Sequence[str], directory: Path, environment: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            list(argv),
+            cwd=directory,
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    except (OSError, ValueError) as error:
+        raise CannotStart(f"{argv[0]!r} cannot be started: {error}") from error
+
+
+def _wait(
+    process: subprocess.Popen[bytes], peaks: _Peaks, ended: threading.Event, wake: threading.Event
+) -> None:
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    # A child starts as a copy of this process, so a figure near our own says nothing of the tool.
+    ours = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    if usage.ru_maxrss > 1.5 * ours:
+        peaks.kernel = usage.ru_maxrss * _MAXRSS_UNIT
+    ended.set()
+    wake.set()
+
+
+def _watch(
+    process: subprocess.Popen[bytes],
+    directory: Path,
+    peaks: _Peaks,
+    ended: threading.Event,
+    wake: threading.Event,
+    why_end: Callable[[], str],
+    started: float,
+    timeout: float | None,
+) -> str:
+    """Measure until the process ends (an empty answer) or there is a reason to end it."""
+    pause = _FIRST_SAMPLE
+    disk_at = started + _DISK_SAMPLE
+    while not ended.is_set():
+        if reason := why_end():
+            return reason
+        age = time.monotonic() - started
+        if timeout is not None and age >= timeout:
+            return f"it ran longer than its timeout of {timeout:g} s"
+        wake.wait(pause if timeout is None else min(pause, timeout - age))
+        wake.clear()
+        pause = min(_SAMPLE, pause * 2)
+        if not ended.is_set():
+            peaks.memory = max(peaks.memory, _tree_bytes(process.pid))
+            if time.monotonic() >= disk_at:
+                before = time.monotonic()
+                peaks.disk = max(peaks.disk, _folder_bytes(directory))
+                # A folder of a million files must not keep us busy.
+                disk_at = time.monotonic() + max(_DISK_SAMPLE, 20 * (time.monotonic() - before))
+    return ""
+
+
+def _end(process: subprocess.Popen[bytes], ended: threading.Event, grace: float) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    ended.wait(grace)
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    """Kill what is left of the command's process group, its leader included."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def _read_lines(process: subprocess.Popen[bytes], on_line: Callable[[str], None]) -> None:
+    """Pass on lines until the pipe's last writer is gone; pieces of a line that does not end."""
+    assert process.stdout is not None
+    rest = b""
+    with process.stdout as pipe:
+        while chunk := os.read(pipe.fileno(), _READ):
+            *lines, rest = (rest + chunk).split(b"\n")
+            for line in lines:
+                _pass_on(line, on_line)
+            while len(rest) > LONGEST_LINE:
+                _pass_on(rest[:LONGEST_LINE], on_line)
+                rest = rest[LONGEST_LINE:]
+    if rest:
+        _pass_on(rest, on_line)
+
+
+def _pass_on(line: bytes, on_line: Callable[[str], None]) -> None:
+    for start in range(0, max(1, len(line)), LONGEST_LINE):
+        piece = line[start : start + LONGEST_LINE].decode("utf-8", "replace")
+        on_line(piece.rstrip("\r").replace("\0", "\N{REPLACEMENT CHARACTER}"))
+
+
+def _tree_bytes(pid: int) -> float:
+    """The memory that a process and all below it hold now."""
+    total = 0.0
+    with contextlib.suppress(psutil.NoSuchProcess):
+        root = psutil.Process(pid)
+        for process in (root, *root.children(recursive=True)):
+            with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+                total += process.memory_info().rss
+    return total
+
+
+def _folder_bytes(directory: Path) -> float:
+    """What a folder takes on its disk."""
+    total = 0.0
+    for root, _, files in os.walk(directory):
+        for name in files:
+            with contextlib.suppress(OSError):
+                total += os.lstat(os.path.join(root, name)).st_blocks * 512  # noqa: PTH118
+    return total
