@@ -1,0 +1,110 @@
+"""What the documentation shows exists: its links, its verbs and options, its constants."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from distributed_something.cli import app
+from distributed_something.settings import Settings, load_settings
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *ROOT.glob("documentation/**/*.md"), *ROOT.glob("examples/**/*.md")]
+)
+
+_LINK = re.compile(r"\]\(([^)\s]+)\)")
+_COMMAND = re.compile(r"python run\.py ([^\n`#|]+)")
+_HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+_CODE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+_CONSTANT = re.compile(r"^\| `([A-Z_]+)`", re.MULTILINE)
+_MAKE = re.compile(r"`make ([a-z]+)")
+_TARGET = re.compile(r"^([a-z]+):", re.MULTILINE)
+
+
+def links() -> Iterator[tuple[Path, str]]:
+    for page in PAGES:
+        for target in _LINK.findall(_CODE.sub("", page.read_text())):
+            if not re.match(r"https?://|mailto:", target):
+                yield page, target
+
+
+def commands() -> Iterator[tuple[Path, list[str]]]:
+    for page in PAGES:
+        for words in _COMMAND.findall(page.read_text()):
+            yield page, words.split()
+
+
+def anchor(heading: str) -> str:
+    """The address that GitHub gives a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def verb_and_options(words: list[str]) -> tuple[str, list[str]]:
+    """The verb of a command line, its global options left out, and the verb's own options."""
+    rest = list(words)
+    while rest[0] == "--config":
+        rest = rest[2:]
+    return rest[0], [word.split("=")[0] for word in rest[1:] if word.startswith("--")]
+
+
+def test_every_link_between_pages_leads_to_a_file_and_a_heading() -> None:
+    broken = []
+    for page, target in links():
+        place, _, wanted = target.partition("#")
+        path = (page.parent / place).resolve() if place else page
+        if not path.exists():
+            broken.append(f"{page.relative_to(ROOT)}: {target}")
+        elif wanted and wanted not in map(anchor, _HEADING.findall(path.read_text())):
+            broken.append(f"{page.relative_to(ROOT)}: {target} has no such heading")
+    assert broken == []
+
+
+def test_every_verb_and_option_shown_exists() -> None:
+    strange = []
+    for page, words in commands():
+        verb, options = verb_and_options(words)
+        known = app.verbs.commands.get(verb)
+        if known is None:
+            strange.append(f"{page.relative_to(ROOT)}: {verb}")
+            continue
+        names = {name for one in known.params for name in one.opts} | {"--help"}
+        strange += [f"{page.name}: {verb} {name}" for name in options if name not in names]
+    assert strange == []
+
+
+def test_every_verb_is_shown_somewhere() -> None:
+    shown = {verb_and_options(words)[0] for _, words in commands()}
+    assert set(app.verbs.commands) <= shown
+
+
+def test_the_pages_of_the_book_are_found_from_its_first_page() -> None:
+    first = (ROOT / "documentation" / "overview.md").read_text()
+    others = {page.name for page in (ROOT / "documentation").glob("*.md")} - {"overview.md"}
+    assert others <= set(_LINK.findall(first))
+
+
+def test_the_settings_page_lists_every_constant_and_no_other() -> None:
+    page = (ROOT / "documentation" / "step_1_configuration.md").read_text()
+    known = {name.upper() for name in Settings.model_fields} - {"EXTRA"}
+    assert set(_CONSTANT.findall(page)) == known
+
+
+def test_every_make_target_shown_exists() -> None:
+    targets = set(_TARGET.findall((ROOT / "Makefile").read_text()))
+    shown = {target for page in PAGES for target in _MAKE.findall(page.read_text())}
+    assert shown <= targets
+
+
+@pytest.mark.parametrize(
+    "config", ["config.py", *sorted(map(str, ROOT.glob("examples/*/config.py")))]
+)
+def test_every_config_that_is_shipped_can_be_loaded(config: str) -> None:
+    assert load_settings(ROOT / config).extra == {}
+
+
+def test_an_anchor_is_made_as_github_makes_it() -> None:
+    assert anchor("When is a job done? `done_when`") == "when-is-a-job-done-done_when"
