@@ -170,12 +170,14 @@ class World:
 
     def counts(self) -> tuple[int, int]:
         """How many messages wait, and how many are in flight."""
-        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         found = self.aws.sqs.get_queue_attributes(
             QueueUrl=self.queue_url,
-            AttributeNames=names,  # type: ignore[arg-type]
+            AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
         )["Attributes"]
-        return int(found[names[0]]), int(found[names[1]])
+        return (
+            int(found["ApproximateNumberOfMessages"]),
+            int(found["ApproximateNumberOfMessagesNotVisible"]),
+        )
 
     def dead_letters(self) -> list[tuple[str, str]]:
         """Each dead letter's body and reason; they are taken out."""
