@@ -26,6 +26,9 @@ READ_AHEAD = 256  # objects fetched before the reader asks for them: bounds memo
 _DIGITS = "123456789abcdef"
 _CUTS = tuple(zip(("", *_DIGITS), (*_DIGITS, None), strict=True))
 
+# Made once: json.dumps with separators makes a new encoder for every line.
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
 _Read = TypeVar("_Read")
 _Fact = TypeVar("_Fact")
 
@@ -41,7 +44,7 @@ class SubmittedJob:
     def to_line(self) -> bytes:
         """The job's line in a job list, without the line's end."""
         line = {"id": self.job_id, "name": self.name, "body": self.body}
-        return json.dumps(line, separators=(",", ":")).encode()
+        return _encode(line).encode()
 
     @classmethod
     def from_line(cls, line: bytes) -> SubmittedJob:
