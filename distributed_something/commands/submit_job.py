@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ..aws.messages import Message, queue_message_limit, send_messages
 from ..aws.queues import find_queue
-from ..definitions.jobs import Group, JobMaker, JobMessage
+from ..definitions.jobs import Group, JobMaker, JobMessage, fingerprint_of
 from ..definitions.seen import Seen
 from ..errors import UsageError
 from ..ledger import SubmittedJob, count_submitted, read_job_lists, write_job_list
@@ -50,12 +50,7 @@ class Checked:
     """What a look at every group found."""
 
     groups: int
-    duplicates: int
     largest: int  # bytes of the largest message, as SQS counts
-
-    @property
-    def jobs(self) -> int:
-        return self.groups - self.duplicates
 
 
 def submit_job(
@@ -81,17 +76,17 @@ def submit_job(
     queue_url = find_queue(aws.sqs, settings.sqs_queue_name)
     _check_size(checked.largest, queue_message_limit(aws.sqs, queue_url), settings, job_file)
     run = ensure_run(aws, settings, folder=folder, now=now)
-    jobs = _unique_jobs(file, maker, limit, checked.duplicates > 0)
+    jobs = _unique_jobs(file, maker, limit)
     sent = send_messages(
         aws.sqs,
         queue_url,
         run.run_id,
         _listed_first(aws, run, jobs, now),
-        on_sent=lambda sent: on_progress(sent, checked.jobs),
+        on_sent=lambda sent: on_progress(sent, checked.groups),
         sleep=sleep,
     )
     logger.info("Sent %d jobs of run %s to %s.", sent, run.run_id, settings.sqs_queue_name)
-    return Submitted(run.run_id, sent, checked.duplicates, settings.sqs_queue_name)
+    return Submitted(run.run_id, sent, checked.groups - sent, settings.sqs_queue_name)
 
 
 def make_maker(file: JobFile) -> JobMaker:
@@ -119,37 +114,38 @@ def check_groups(
         raise _usage_error(file, check.sentences())
     if not groups:
         raise UsageError(f"{file.path} has no groups: there is nothing to queue.")
-    return Checked(groups, check.duplicates, check.largest)
+    return Checked(groups, check.largest)
 
 
 class _Check:
-    """What is known after some of the groups: their faults, and which jobs and names there are."""
+    """What is known after some of the groups: their faults, and which names there are."""
 
     def __init__(self, file: JobFile, maker: JobMaker) -> None:
         self.faults: dict[str, tuple[str, int]] = {}  # kind: its first sentence, how many groups
-        self.duplicates = 0
         self.largest = 0
         self._file = file
         self._maker = maker
-        self._jobs = Seen()
+        self._groups = Seen()
         self._names = Seen()
 
     def look_at(self, number: int, group: Group) -> None:
-        problems = list(self._maker.problems(group))
-        for problem in problems:
+        look = self._maker.look(group)
+        if look.size > self.largest:
+            self.largest = look.size
+        for problem in look.problems:
             self._add(problem.kind, f"{self._file.noun} {number}: {problem.sentence}")
-        if problems or self.faults:
-            return
-        job = self._maker.make(group)
-        self.largest = max(self.largest, job.size)
-        if not self._jobs.add(_hash(job)):
-            self.duplicates += 1
-        elif self._maker.output_of(group) is None and not self._names.add(hash(job.name) % 2**64):
+        if not self.faults and self._maker.output_of(group) is None:
+            self._compare_names(number, group, look.fingerprint)
+
+    def _compare_names(self, number: int, group: Group, fingerprint: int) -> None:
+        """Refuse two jobs that would write to the same place without anyone having said so."""
+        name = self._maker.name(group)
+        if self._groups.add(fingerprint) and not self._names.add(fingerprint_of(name)):
             self._add(
                 "name",
-                f"{self._file.noun} {number}: its name {job.name!r} is an earlier job's too, and "
-                "both would write to the same place; tell them apart with `name` or `output`, such "
-                f'as "name": "{job.name[:20]}-{{job_id}}".',
+                f"{self._file.noun} {number}: its name {name!r} is an earlier job's too, and both "
+                "would write to the same place; tell them apart with `name` or `output`, such as "
+                f'"name": "{name[:20]}-{{job_id}}".',
             )
 
     def _add(self, kind: str, sentence: str) -> None:
@@ -178,13 +174,11 @@ def _check_size(largest: int, limit: int, settings: Settings, job_file: Path) ->
         )
 
 
-def _unique_jobs(
-    file: JobFile, maker: JobMaker, limit: int | None, has_duplicates: bool
-) -> Iterator[JobMessage]:
+def _unique_jobs(file: JobFile, maker: JobMaker, limit: int | None) -> Iterator[JobMessage]:
     seen = Seen()
     for group in islice(file.groups(), limit):
         job = maker.make(group)
-        if not has_duplicates or seen.add(_hash(job)):
+        if seen.add(_hash(job)):
             yield job
 
 

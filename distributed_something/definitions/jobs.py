@@ -28,9 +28,11 @@ from ..protocol.jobs import (
 
 _SORTED = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 _PLAIN = json.JSONEncoder(allow_nan=False).encode
-# Texts that need a longer look: `..`, a NUL, and values that fill a template with nothing.
-_SUSPECT = re.compile(r'\.\.|\\u0000|""|null')
+# Texts that need a longer look: `..` and NUL, and values that fill a template with nothing.
+_CLIMBS = re.compile(r"\.\.|\\u0000")
+_SUSPECT = re.compile(rf'{_CLIMBS.pattern}|""|null')
 _LONG_PLACE = 450  # characters: above it a place's bytes are counted
+_ABSENT = object()
 _DIRECTORIES = {field: f"/{field}" for field in DIRECTORY_FIELDS}
 
 
@@ -48,11 +50,6 @@ class JobMessage(NamedTuple):
     name: str
     body: str
 
-    @property
-    def size(self) -> int:
-        """What SQS counts, in bytes."""
-        return len(self.body) + ATTRIBUTE_BYTES
-
 
 class Problem(NamedTuple):
     """What is wrong with a group; groups with the same `kind` suffer from the same fault."""
@@ -61,11 +58,19 @@ class Problem(NamedTuple):
     sentence: str
 
 
+class Look(NamedTuple):
+    """What a look at a group found; groups that are the same have the same `fingerprint`."""
+
+    size: int  # of its message, in bytes as SQS counts
+    fingerprint: int  # below 2**64, of this process alone
+    problems: list[Problem]
+
+
 class JobMaker:
     """Makes the jobs of groups that share keys; raises BadJob if the shared keys are wrong."""
 
     def __init__(self, shared: Mapping[str, object]) -> None:
-        self.shared = dict(shared)
+        self.shared = {key: value for key, value in shared.items() if key != "group"}
         self.keys = JobKeys.read(self.shared)
         self._head = _PLAIN(self.shared)[:-1] + (", " if self.shared else "") + '"group": '
         before = {key: value for key, value in self.shared.items() if key < "group"}
@@ -75,74 +80,87 @@ class JobMaker:
         self._hashed_tail = ("," + _SORTED(after)[1:] if after else "}").encode()
         self._shared_values = job_values(self.shared)
         self._needed = self.keys.needed_fields() - set(self._shared_values)
-        places = filter(None, (*self.keys.inputs, self.keys.output))
-        self._places = [self._measure(place) for place in places]
-        self._always_look = self.keys.has_formats() or bool(_SUSPECT.search(self._head))
+        self._place_templates = [place for place in (*self.keys.inputs, self.keys.output) if place]
+        self._longest = min(map(self._room, self._place_templates), default=_LONG_PLACE)
+        self._always_look = (
+            self.keys.has_formats()
+            or bool(_CLIMBS.search(self._head))
+            or self._fills_places_with_nothing()
+        )
 
     def make(self, group: Group) -> JobMessage:
         """The job of a group; the group must be free of problems."""
+        value = group.value
         if group.own:
             message = self.message(group)
             name = job_name(message, JobKeys.read(message))
             return JobMessage(job_id(message), name, _PLAIN(message))
-        return JobMessage(self._id(group.value), self._name(group.value), self._body(group.value))
+        digest = self._hash.copy()  # gives what protocol.jobs.job_id gives
+        digest.update(_SORTED(value).encode())
+        digest.update(self._hashed_tail)
+        return JobMessage(
+            digest.hexdigest()[:20], self.name(group), f"{self._head}{_PLAIN(value)}}}"
+        )
 
     def message(self, group: Group) -> dict[str, object]:
         """The message's object: the shared keys, the job's own, and last the group."""
         return {**self.shared, **(group.own or {}), "group": group.value}
 
-    def problems(self, group: Group) -> Iterator[Problem]:
-        """What is wrong with a group's job; nothing if it can be sent."""
-        if not isinstance(group.value, Mapping) and not _names_something(group.value):
-            shown = json.dumps(group.value)[:60]
-            yield Problem("kind", f"{shown} is no group; a group is an object of names and values.")
-            return
-        size = len(_PLAIN(self.message(group)) if group.own else self._body(group.value))
-        if size > MESSAGE_BYTES - ATTRIBUTE_BYTES:
-            yield Problem(
-                "size", f"its message has {size:,} bytes, and SQS takes {MESSAGE_BYTES:,}."
-            )
-        if group.own or self._always_look or not self._is_plainly_right(group.value):
-            yield from self._closer_look(group)
+    def name(self, group: Group) -> str:
+        """The job's readable name."""
+        if group.own:
+            message = self.message(group)
+            return job_name(message, JobKeys.read(message))
+        if self.keys.name is None:
+            return job_name({"group": group.value}, self.keys)
+        return job_name({**self.shared, "group": group.value}, self.keys)
+
+    def look(self, group: Group) -> Look:
+        """What can be said of a group before anything is sent, its problems among it."""
+        value = group.value
+        if not isinstance(value, Mapping) and not _names_something(value):
+            return Look(0, 0, [_no_group(value)])
+        if group.own:
+            text = _PLAIN(self.message(group))
+            size = len(text) + ATTRIBUTE_BYTES
+        else:
+            text = _PLAIN(value)
+            size = len(self._head) + len(text) + 1 + ATTRIBUTE_BYTES
+        if group.own or self._always_look or not self._is_plainly_right(value, text):
+            return Look(size, fingerprint_of(text), list(self._closer_look(group, size)))
+        return Look(size, fingerprint_of(text), [])
 
     def output_of(self, group: Group) -> object:
         """The template of where the job's outputs go; None if they go where its name says."""
         return (group.own or {}).get("output", self.keys.output)
 
-    def _body(self, group: object) -> str:
-        return f"{self._head}{_PLAIN(group)}}}"
-
-    def _id(self, group: object) -> str:
-        """What `protocol.jobs.job_id` gives for the message, without hashing the shared part."""
-        digest = self._hash.copy()
-        digest.update(_SORTED(group).encode())
-        digest.update(self._hashed_tail)
-        return digest.hexdigest()[:20]
-
-    def _name(self, group: object) -> str:
-        message = {"group": group} if self.keys.name is None else {**self.shared, "group": group}
-        return job_name(message, self.keys)
-
-    def _measure(self, place: str) -> tuple[int, int]:
-        """The length of what a place has from all groups alike, and how many fields come from one."""
-        fixed, count = 0, 0
+    def _room(self, place: str) -> int:
+        """How long a group's JSON may be without a doubt that the place stays short enough."""
+        room, count = _LONG_PLACE, 1
         for text, field, _ in templates.parse(place):
-            fixed += len(text)
+            room -= len(text)
             if field in self._shared_values:
-                fixed += len(templates.plain(self._shared_values[field]))
+                room -= len(templates.plain(self._shared_values[field]))
             count += field is not None
-        return fixed, count
+        return room // count
 
-    def _is_plainly_right(self, group: object) -> bool:
-        text = _PLAIN(group)
-        if _SUSPECT.search(text):
-            return False
-        if any(fixed + count * len(text) > _LONG_PLACE for fixed, count in self._places):
-            return False
-        values = group if isinstance(group, Mapping) else {}
-        return all(field in values and is_scalar(values[field]) for field in self._needed)
+    def _fills_places_with_nothing(self) -> bool:
+        """Whether a shared value that is empty stands in a place's template."""
+        fields = {field for place in self._place_templates for field in templates.fields(place)}
+        return any(templates.plain(self._shared_values.get(field, "x")) == "" for field in fields)
 
-    def _closer_look(self, group: Group) -> Iterator[Problem]:
+    def _is_plainly_right(self, group: object, text: str) -> bool:
+        """Whether a glance at a group's JSON is enough to know that its job can be sent."""
+        if len(text) > self._longest or _SUSPECT.search(text):
+            return False
+        for field in self._needed:
+            if not isinstance(group, Mapping) or not is_scalar(group.get(field, _ABSENT)):
+                return False
+        return True
+
+    def _closer_look(self, group: Group, size: int) -> Iterator[Problem]:
+        if size > MESSAGE_BYTES:
+            yield Problem("size", f"its message has {size:,} bytes; SQS takes {MESSAGE_BYTES:,}.")
         message = self.message(group)
         try:
             keys = JobKeys.read(message) if group.own else self.keys
@@ -178,6 +196,16 @@ def split_row(row: Mapping[str, object]) -> Group:
 def without_comments(values: Mapping[str, object]) -> dict[str, object]:
     """The keys but for those that begin with `_comment`."""
     return {key: value for key, value in values.items() if not key.startswith("_comment")}
+
+
+def fingerprint_of(text: str) -> int:
+    """64 bits that tell texts apart, in this process alone."""
+    return hash(text) & 0xFFFF_FFFF_FFFF_FFFF
+
+
+def _no_group(value: object) -> Problem:
+    shown = json.dumps(value)[:60]
+    return Problem("kind", f"{shown} is no group; a group is an object of names and values.")
 
 
 def _names_something(value: object) -> bool:

@@ -90,8 +90,11 @@ def job_name(
     """
     if keys.name is None:
         return tidy_name(default_name(message), message)
-    given = values or {**job_values(message), "job_id": job_id(message)}
-    return tidy_name(templates.render(keys.name, given), message)
+    if values is None:
+        values = job_values(message)
+        if "job_id" in templates.fields(keys.name):
+            values["job_id"] = job_id(message)
+    return tidy_name(templates.render(keys.name, values), message)
 
 
 def default_name(message: Mapping[str, object]) -> str:
