@@ -25,6 +25,8 @@ from . import rules
 # The agent and the operating system keep some of a machine's memory for themselves.
 # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/memory-management.html
 MEMORY_FOR_CONTAINERS = 0.96
+# A machine with this attribute has an agent that runs its tasks and says when they have ended.
+AGENT_ATTRIBUTE = "distributed-something.simulated-agent"
 
 
 class SimulatedEcs(EC2ContainerServiceBackend):
@@ -142,7 +144,7 @@ class SimulatedEcs(EC2ContainerServiceBackend):
         family: str | None = None,
         started_by: str | None = None,
         service_name: str | None = None,
-        desiredStatus: str | None = None,  # noqa: N803  # moto's name
+        desiredStatus: str | None = None,  # moto's name
     ) -> list[Task]:
         tasks = super().list_tasks(
             cluster_str, container_instance, family, started_by, None, desiredStatus or "RUNNING"
@@ -152,22 +154,38 @@ class SimulatedEcs(EC2ContainerServiceBackend):
         return [task for task in tasks if task.group == f"service:{service_name.split('/')[-1]}"]
 
     def stop_task(self, cluster_str: str, task_str: str, reason: str) -> Task:
-        """Stop a task once; moto gives its resources back every time, and needs its machine to be there."""
+        """Ask for a task's end; where an agent runs it, it has ended when the agent says so."""
         cluster = self._get_cluster(cluster_str)
-        task = next(iter(self.describe_tasks(cluster_str, [task_str])), None)
-        if task is None:
-            raise InvalidParameterException("The referenced task was not found.")
-        if task.desired_status == "STOPPED":
-            return task
+        task = self._task(cluster_str, task_str)
+        task.desired_status = "STOPPED"
+        task.stopped_reason = task.stopped_reason or reason
+        machine = self._machine_of(cluster, task)
+        if machine is None or AGENT_ATTRIBUTE not in machine.attributes:
+            self.end_task(cluster_str, task_str, reason)
+        return task
+
+    def end_task(self, cluster_str: str, task_str: str, reason: str) -> None:
+        """Note that a task has ended, and give its machine back what it took, once."""
+        cluster = self._get_cluster(cluster_str)
+        task = self._task(cluster_str, task_str)
+        if task.last_status == "STOPPED":
+            return
         task.desired_status = task.last_status = "STOPPED"
-        task.stopped_reason = reason
-        machines = self.container_instances.get(cluster.name, {})
-        machine = machines.get((task.container_instance_arn or "").split("/")[-1])
+        task.stopped_reason = task.stopped_reason or reason
+        machine = self._machine_of(cluster, task)
         if machine is not None:
             self.update_container_instance_resources(
                 machine, task.resource_requirements or {}, removing=True
             )
-        return task
+
+    def _task(self, cluster_str: str, task_str: str) -> Task:
+        for task in self.describe_tasks(cluster_str, [task_str]):
+            return task
+        raise InvalidParameterException("The referenced task was not found.")
+
+    def _machine_of(self, cluster: Cluster, task: Task) -> ContainerInstance | None:
+        machines = self.container_instances.get(cluster.name, {})
+        return machines.get((task.container_instance_arn or "").split("/")[-1])
 
     def list_clusters(self) -> list[str]:
         return [cluster.arn for cluster in self.clusters.values() if cluster.status == "ACTIVE"]
@@ -211,7 +229,7 @@ class SimulatedEcs(EC2ContainerServiceBackend):
                 continue
             for task in list(self.tasks.get(cluster.name, {}).values()):
                 if task.container_instance_arn == machine.container_instance_arn:
-                    self.stop_task(cluster.name, task.id, "Host EC2 instance terminated.")
+                    self.end_task(cluster.name, task.id, "Host EC2 instance terminated.")
             self.deregister_container_instance(cluster.name, identity, True)
 
     def _settle(self, service: Service) -> None:
@@ -245,6 +263,15 @@ class SimulatedEcsResponse(EC2ContainerServiceResponse):
         result = super().update_service()
         self._keep_placement(self._get_param("service"))
         return result
+
+    def submit_task_state_change(self) -> ActionResult:
+        """What a machine's agent says of a task; only its end matters here."""
+        backend = self.ecs_backend
+        assert isinstance(backend, SimulatedEcs)
+        if self._get_param("status") == "STOPPED":
+            cluster = self._get_param("cluster", "default")
+            backend.end_task(cluster, self._get_param("task"), self._get_param("reason", ""))
+        return ActionResult({"acknowledgment": "ACCEPT"})
 
     def _keep_placement(self, name: str) -> None:
         service = self.ecs_backend._get_service(

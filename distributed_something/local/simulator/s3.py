@@ -42,7 +42,7 @@ class IndexedKeyStore(_VersionedKeyStore):
             with self._lock:
                 start = max(bisect_right(self._names, name), bisect_left(self._names, prefix))
                 page = self._names[start : start + 1000]
-            for name in page:  # noqa: B020, PLW2901  # goes on after the last one given
+            for name in page:  # goes on after the last one given
                 if not name.startswith(prefix):
                     return
                 yield name

@@ -1,0 +1,107 @@
+"""Make in a simulated account what every real one has before a first run: buckets, roles, a network."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .simulator import ACCOUNT
+
+if TYPE_CHECKING:
+    from ..aws.session import Aws
+    from ..settings import Settings
+
+FLEET_ROLE = "aws-ec2-spot-fleet-tagging-role"
+INSTANCE_ROLE = "ecsInstanceRole"
+KEY_PAIR = "rehearsal"
+
+
+def prepare_account(aws: Aws, settings: Settings) -> None:
+    """Make the buckets that the config names, the two roles, a key pair and a way to the internet."""
+    for bucket in sorted(buckets(settings)):
+        _make_bucket(aws, bucket)
+    for role, service in ((FLEET_ROLE, "spotfleet"), (INSTANCE_ROLE, "ec2")):
+        aws.iam.create_role(RoleName=role, AssumeRolePolicyDocument=_trust(service))
+    aws.iam.create_instance_profile(InstanceProfileName=INSTANCE_ROLE)
+    aws.iam.add_role_to_instance_profile(InstanceProfileName=INSTANCE_ROLE, RoleName=INSTANCE_ROLE)
+    for name in {KEY_PAIR, settings.ssh_key_name.removesuffix(".pem") or KEY_PAIR}:
+        aws.ec2.create_key_pair(KeyName=name)
+    _open_network(aws)
+
+
+def buckets(settings: Settings) -> set[str]:
+    """Every bucket that the config names."""
+    named = (
+        settings.aws_bucket,
+        settings.source_bucket,
+        settings.workspace_bucket,
+        settings.destination_bucket,
+    )
+    return {bucket for bucket in named if bucket}
+
+
+def write_fleet_file(aws: Aws, path: Path) -> None:
+    """Write a fleet file, in upstream's form, that names what the simulated account has."""
+    subnet = aws.ec2.describe_subnets(Filters=[{"Name": "default-for-az", "Values": ["true"]}])
+    groups = aws.ec2.describe_security_groups(
+        Filters=[{"Name": "group-name", "Values": ["default"]}]
+    )
+    image = aws.ssm.get_parameter(
+        Name="/aws/service/ecs/optimized-ami/amazon-linux-2023/recommended/image_id"
+    )
+    specification = {
+        "ImageId": image["Parameter"]["Value"],
+        "KeyName": KEY_PAIR,
+        "IamInstanceProfile": {"Arn": f"arn:aws:iam::{ACCOUNT}:instance-profile/{INSTANCE_ROLE}"},
+        "NetworkInterfaces": [
+            {
+                "DeviceIndex": 0,
+                "SubnetId": subnet["Subnets"][0]["SubnetId"],
+                "DeleteOnTermination": True,
+                "AssociatePublicIpAddress": True,
+                "Groups": [groups["SecurityGroups"][0]["GroupId"]],
+            }
+        ],
+    }
+    request = {
+        "IamFleetRole": f"arn:aws:iam::{ACCOUNT}:role/{FLEET_ROLE}",
+        "AllocationStrategy": "priceCapacityOptimized",
+        "Type": "maintain",
+        "LaunchSpecifications": [specification],
+    }
+    path.write_text(json.dumps(request, indent=2) + "\n")
+
+
+def _make_bucket(aws: Aws, name: str) -> None:
+    request: dict[str, Any] = {"Bucket": name}
+    if aws.region != "us-east-1":  # the one region that must not be named
+        request["CreateBucketConfiguration"] = {"LocationConstraint": aws.region}
+    aws.s3.create_bucket(**request)
+
+
+def _trust(service: str) -> str:
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": f"{service}.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+    }
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def _open_network(aws: Aws) -> None:
+    """Give the default VPC the internet gateway and route that it has in every account of AWS."""
+    vpc = aws.ec2.describe_vpcs(Filters=[{"Name": "isDefault", "Values": ["true"]}])["Vpcs"][0]
+    attached = [{"Name": "attachment.vpc-id", "Values": [vpc["VpcId"]]}]
+    if aws.ec2.describe_internet_gateways(Filters=attached)["InternetGateways"]:
+        return
+    gateway = aws.ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    aws.ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc["VpcId"])
+    for table in aws.ec2.describe_route_tables(
+        Filters=[{"Name": "vpc-id", "Values": [vpc["VpcId"]]}]
+    )["RouteTables"]:
+        aws.ec2.create_route(
+            RouteTableId=table["RouteTableId"],
+            DestinationCidrBlock="0.0.0.0/0",
+            GatewayId=gateway,
+        )

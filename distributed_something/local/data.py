@@ -1,0 +1,87 @@
+"""Bring a folder into a simulated bucket, and what a run made there back into a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import UsageError
+from ..protocol.ledger_keys import RUNS
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+PARALLEL = 8
+# What the toolkit keeps for itself in a bucket.
+_OURS = (RUNS, "monitors/")
+_LIST = ".files"  # in the results' folder: which files the last rehearsal put there
+
+
+def upload_folder(s3: S3Client, bucket: str, folder: Path) -> int:
+    """Upload every file below a folder under its path there; raises UsageError if it is none."""
+    if not folder.is_dir():
+        raise UsageError(f"No folder {folder}: --data names the folder that becomes the bucket.")
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        keys = [path.relative_to(folder).as_posix() for path in files]
+        list(pool.map(lambda path, key: s3.upload_file(str(path), bucket, key), files, keys))
+    return len(files)
+
+
+def snapshot(s3: S3Client, bucket: str) -> dict[str, str]:
+    """The bucket's objects as they are now: key and ETag."""
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)
+    return {item["Key"]: item["ETag"] for page in pages for item in page.get("Contents", [])}
+
+
+def download_new(s3: S3Client, bucket: str, before: Mapping[str, str], folder: Path) -> list[Path]:
+    """Download what was added or changed since a snapshot, but for the toolkit's own objects."""
+    new = [
+        key
+        for key, etag in snapshot(s3, bucket).items()
+        if before.get(key) != etag and not key.startswith(_OURS) and not key.endswith("/")
+    ]
+    targets = [target for key in new if (target := _target(folder, key))]
+    for target in targets:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        list(pool.map(lambda key: _download(s3, bucket, key, folder), new))
+    return targets
+
+
+def remove_last(folder: Path) -> None:
+    """Remove the files that the last rehearsal put into the folder, and no others."""
+    for path in _listed(folder):
+        path.unlink(missing_ok=True)
+        for parent in path.parents:
+            if parent == folder or not parent.is_dir() or any(parent.iterdir()):
+                break
+            parent.rmdir()
+    (folder / _LIST).unlink(missing_ok=True)
+
+
+def remember(folder: Path, files: list[Path]) -> None:
+    """Write down which files are a rehearsal's, for `remove_last`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    names = [path.relative_to(folder).as_posix() for path in files]
+    (folder / _LIST).write_text("".join(f"{name}\n" for name in names))
+
+
+def _listed(folder: Path) -> Iterator[Path]:
+    listed = folder / _LIST
+    for name in listed.read_text().splitlines() if listed.is_file() else []:
+        if target := _target(folder, name):
+            yield target
+
+
+def _target(folder: Path, key: str) -> Path | None:
+    """Where an object goes; None for a key that leads out of the folder."""
+    target = (folder / key).resolve()
+    return target if target.is_relative_to(folder.resolve()) else None
+
+
+def _download(s3: S3Client, bucket: str, key: str, folder: Path) -> None:
+    if target := _target(folder, key):
+        s3.download_file(bucket, key, str(target))

@@ -1,0 +1,62 @@
+"""Let every ordinary way of ending this process unwind it, so that nothing it started is left."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import FrameType
+
+_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+
+
+@contextmanager
+def unwinding() -> Iterator[None]:
+    """Turn TERM and HUP into SystemExit, as Ctrl-C is an exception already; main thread only.
+
+    Once one has come, further ones are ignored: what follows is the cleaning up.
+    """
+    before = {number: signal.getsignal(number) for number in (*_SIGNALS, signal.SIGINT)}
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        for each in before:
+            signal.signal(each, signal.SIG_IGN)
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
+        raise SystemExit(128 + number)
+
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:  # nohup ignores HUP on purpose
+            signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def without_real_account() -> Iterator[None]:
+    """Take every AWS setting out of this process's environment for a while, so that none is used."""
+    kept = dict(os.environ)
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+    os.environ.update(isolation(kept))
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(kept)
+
+
+def isolation(environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables that keep botocore from the user's files, the cloud's metadata and a proxy."""
+    direct = ",".join(filter(None, [environment.get("NO_PROXY", ""), "127.0.0.1"]))
+    return {
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "NO_PROXY": direct,
+        "no_proxy": direct,
+    }

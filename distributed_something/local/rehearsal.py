@@ -1,0 +1,175 @@
+"""Live through a whole run on this computer: a simulated account, real workers, the four verbs."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..aws.images import machine_types
+from ..commands.inventory import take_inventory, what_stays
+from ..commands.monitor import MonitorOutcome, Pace, RunProgress, monitor
+from ..commands.setup import setup
+from ..commands.start_cluster import start_cluster
+from ..commands.submit_job import submit_job
+from ..errors import DistributedSomethingError, UsageError
+from ..ledger import read_attempts, read_done
+from .account import buckets
+from .data import download_new, remember, remove_last, snapshot, upload_folder
+from .machines import Interruptions
+from .report import RehearsalReport, failed_attempts, suggest, tool_times
+from .stage import HEARTBEAT_SECONDS, Listener, Stage, most_loops, staged
+
+if TYPE_CHECKING:
+    from ..record import RunRecord
+    from ..settings import Settings
+
+DIRECTORY = Path("rehearsal")
+RUNTIMES = ("auto", "docker", "process")
+# The simulated counts are exact and there is no one else, so that little patience is enough.
+PACE = Pace(
+    look_every=0.5,
+    quiet_seconds=1.0,
+    quiet_looks=2,
+    heartbeat_seconds=3 * HEARTBEAT_SECONDS,
+    patience=30.0,
+)
+
+
+def rehearse(
+    settings: Settings,
+    job_file: Path,
+    *,
+    jobs: int | None = None,
+    data: Path | None = None,
+    runtime: str = "auto",
+    interrupt: float = 0.0,
+    directory: Path = DIRECTORY,
+    listener: Listener | None = None,
+) -> RehearsalReport:
+    """Do the whole life of a run with no account, and say how it went.
+
+    `jobs` takes the first so many groups; `data` is the folder that becomes the bucket of the
+    inputs; `interrupt` is the probability with which each machine is taken away. Results land in
+    `directory`/<APP_NAME>. Main thread only. Raises UsageError for what can never work.
+    """
+    listener = listener or Listener()
+    if not 0 <= interrupt <= 1:
+        raise UsageError(f"--interrupt {interrupt} is no probability: give one from 0 to 1.")
+    folder = directory / settings.app_name
+    scaled = scale_down(settings)
+    interruptions = Interruptions(interrupt, limit=5 * scaled.cluster_machines)
+    with staged(scaled, folder, runtime, listener, interruptions=interruptions) as stage:
+        remove_last(folder)
+        if data is not None:
+            bucket = scaled.source_bucket or scaled.aws_bucket
+            count = upload_folder(stage.aws.s3, bucket, data)
+            listener.on_step(f"{count} files of {data} are in the bucket {bucket}.")
+        return _play(stage, scaled, job_file, jobs, folder, listener)
+
+
+def scale_down(settings: Settings) -> Settings:
+    """The settings with no more machines and loops than this computer can play."""
+    loops = most_loops()
+    cores = min(settings.docker_cores, loops)
+    machines = max(1, loops // (cores * settings.tasks_per_machine))
+    return settings.model_copy(
+        update={
+            "docker_cores": cores,
+            "cluster_machines": min(settings.cluster_machines, machines),
+            "seconds_to_start": 0.0,
+        }
+    )
+
+
+def _play(
+    stage: Stage,
+    settings: Settings,
+    job_file: Path,
+    jobs: int | None,
+    folder: Path,
+    listener: Listener,
+) -> RehearsalReport:
+    """The four verbs as they run on AWS, then what there is to say of them."""
+    aws = stage.aws
+    began = time.monotonic()
+    inventory = take_inventory(aws)
+    objects = {bucket: snapshot(aws.s3, bucket) for bucket in buckets(settings)}
+    listener.on_step("setup")
+    setup(aws, settings)
+    listener.on_step("submitJob")
+    submit_job(aws, settings, job_file, folder=None, limit=jobs, on_progress=listener.on_jobs)
+    listener.on_step("startCluster")
+    record = start_cluster(
+        aws, settings, stage.fleet_file, folder=None, on_capacity=listener.on_capacity
+    )
+    created = take_inventory(aws) - inventory
+    listener.on_step("monitor")
+    outcome = _watch(stage, record, listener)
+    seconds = time.monotonic() - began
+    left = take_inventory(aws) - inventory
+    results = [
+        file
+        for bucket, before in objects.items()
+        for file in download_new(aws.s3, bucket, before, folder)
+    ]
+    remember(folder, [*results, *stage.logs.glob("*.log")])
+    return _report(
+        stage,
+        settings,
+        outcome,
+        seconds=seconds,
+        created=created,
+        left=left,
+        folder=folder,
+        results=results,
+    )
+
+
+def _watch(stage: Stage, record: RunRecord, listener: Listener) -> MonitorOutcome:
+    """Monitor the run; raises what stops its workers for good, or it would wait for ever."""
+
+    def look(progress: RunProgress) -> None:
+        if stage.agent.failure:
+            raise DistributedSomethingError(stage.agent.failure)
+        listener.on_progress(progress)
+
+    return monitor(stage.aws, record, folder=None, pace=PACE, on_progress=look)
+
+
+def _report(
+    stage: Stage,
+    settings: Settings,
+    outcome: MonitorOutcome,
+    *,
+    seconds: float,
+    created: frozenset[str],
+    left: frozenset[str],
+    folder: Path,
+    results: list[Path],
+) -> RehearsalReport:
+    s3, record = stage.aws.s3, outcome.record
+    done = list(read_done(s3, record.bucket, record.keys))
+    stays = left & what_stays(record)
+    machine = machine_types(stage.aws.ec2, settings.machine_type).get(settings.machine_type[0])
+    failures = read_attempts(s3, record.bucket, record.keys) if outcome.summary.failed else ()
+    return RehearsalReport(
+        run_id=record.run_id,
+        app_name=record.app_name,
+        runtime=stage.runtime,
+        summary=outcome.summary,
+        seconds=seconds,
+        tool_times=tool_times(done),
+        peak_memory=max((attempt.peak_memory_mib for attempt in done), default=0.0),
+        peak_disk=max((attempt.peak_disk_mib for attempt in done), default=0.0),
+        suggestion=suggest(settings, machine, done),
+        machines=tuple(stage.agent.machines.seen.items()),
+        interrupted_machines=stage.agent.machines.interrupted,
+        created=tuple(sorted(created)),
+        left_over=tuple(sorted(left - stays)),
+        stays=tuple(sorted(stays)),
+        failures=failed_attempts(failures),
+        directory=folder,
+        results=tuple(results),
+        logs=stage.logs,
+    )

@@ -1,0 +1,127 @@
+"""What a rehearsal found out: how the jobs went, what they needed, what that suggests for the config."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING
+
+from ..ledger import LedgerSummary
+from ..protocol.attempts import Attempt
+
+if TYPE_CHECKING:
+    from ..aws.images import MachineType
+    from ..settings import Settings
+
+_SPARE = 1.25  # a rehearsal's jobs are not the hungriest ones
+_LOOP_MIB = 80  # what a worker loop takes itself
+_SUPERVISOR_MIB = 60
+_MEMORY_FOR_CONTAINERS = 0.96
+_SYSTEM_GIB = 15  # operating system and images
+_LEAST_DISK_GIB = 30  # the root disk of the ECS image
+
+
+@dataclass(frozen=True)
+class Times:
+    """Seconds that the tool took over a job."""
+
+    shortest: float
+    median: float
+    longest: float
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """Constants that fit what was seen, on the first of MACHINE_TYPE."""
+
+    machine_type: str
+    docker_cores: int
+    memory: int  # MB as ECS counts them
+    ebs_vol_size: int  # GiB
+
+
+@dataclass(frozen=True)
+class FailedAttempt:
+    """An attempt that failed, for a person to read."""
+
+    name: str
+    number: int
+    exit_code: int | None
+    reason: str
+    log_tail: str
+
+
+@dataclass(frozen=True)
+class RehearsalReport:
+    """All that is shown at the end of a rehearsal; sizes MiB, times seconds."""
+
+    run_id: str
+    app_name: str
+    runtime: str
+    summary: LedgerSummary
+    seconds: float  # from the first verb to the end of the teardown
+    tool_times: Times | None
+    peak_memory: float
+    peak_disk: float
+    suggestion: Suggestion | None
+    machines: tuple[tuple[str, str], ...]  # id and type of each that there ever was
+    interrupted_machines: int
+    created: tuple[str, ...]  # what there was in the middle of the run and not before
+    left_over: tuple[str, ...]  # what of it is there still although it should not be
+    stays: tuple[str, ...]  # what is there still on purpose
+    failures: tuple[FailedAttempt, ...]
+    directory: Path
+    results: tuple[Path, ...]
+    logs: Path
+
+    @property
+    def removed(self) -> tuple[str, ...]:
+        """What was created and is gone."""
+        there = {*self.left_over, *self.stays}
+        return tuple(item for item in self.created if item not in there)
+
+    @property
+    def all_done(self) -> bool:
+        return self.summary.done == self.summary.submitted > 0
+
+    @property
+    def succeeded(self) -> bool:
+        """Every job done, and nothing left over."""
+        return self.all_done and not self.left_over
+
+
+def tool_times(done: Sequence[Attempt]) -> Times | None:
+    """How long the tool took, over the attempts that finished their jobs."""
+    seconds = [attempt.tool_seconds for attempt in done]
+    return Times(min(seconds), median(seconds), max(seconds)) if seconds else None
+
+
+def suggest(
+    settings: Settings, machine: MachineType | None, done: Sequence[Attempt]
+) -> Suggestion | None:
+    """How many jobs fit on a machine side by side, and the memory and disk that they need."""
+    if machine is None or not done:
+        return None
+    tasks = settings.tasks_per_machine
+    job_memory = max(attempt.peak_memory_mib for attempt in done) * _SPARE + _LOOP_MIB
+    room = machine.memory_mib * _MEMORY_FOR_CONTAINERS / tasks - _SUPERVISOR_MIB
+    cores = max(1, min(machine.vcpus // tasks, int(room // job_memory)))
+    job_disk = max(attempt.peak_disk_mib for attempt in done) * _SPARE / 1024
+    return Suggestion(
+        machine_type=machine.name,
+        docker_cores=cores,
+        memory=math.ceil((cores * job_memory + _SUPERVISOR_MIB) / 100) * 100,
+        ebs_vol_size=max(_LEAST_DISK_GIB, math.ceil(_SYSTEM_GIB + job_disk * cores * tasks)),
+    )
+
+
+def failed_attempts(attempts: Iterable[Attempt], most: int = 10) -> tuple[FailedAttempt, ...]:
+    """The first attempts that failed, with their reasons."""
+    failed = [attempt for attempt in attempts if attempt.state == "failed"]
+    return tuple(
+        FailedAttempt(one.name, one.number, one.exit_code, one.reason, one.log_tail)
+        for one in failed[:most]
+    )

@@ -1,0 +1,56 @@
+"""Serve a simulated account with its machines, for the verbs of another terminal."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING
+
+from ..errors import DistributedSomethingError
+from .data import upload_folder
+from .rehearsal import DIRECTORY
+from .stage import Listener, staged
+
+if TYPE_CHECKING:
+    from ..settings import Settings
+
+
+@dataclass(frozen=True)
+class Served:
+    """What another terminal needs: a line for its shell, and a fleet file that works there."""
+
+    endpoint_url: str
+    line: str
+    fleet_file: Path
+
+
+def serve(
+    settings: Settings,
+    *,
+    port: int = 0,
+    data: Path | None = None,
+    runtime: str = "auto",
+    directory: Path = DIRECTORY,
+    on_ready: Callable[[Served], None],
+    listener: Listener | None = None,
+    until: Event | None = None,
+) -> None:
+    """Serve until `until` is set or the process is told to end; port 0 takes a free one.
+
+    The account has the config's buckets, with `data` in the one of the inputs, and what every real
+    account has. Main thread only. Raises UsageError for a busy port.
+    """
+    listener = listener or Listener()
+    stopped = until or Event()
+    with staged(settings, directory / settings.app_name, runtime, listener, port=port) as stage:
+        if data is not None:
+            upload_folder(stage.aws.s3, settings.source_bucket or settings.aws_bucket, data)
+        variables = stage.simulator.environment
+        line = "export " + " ".join(f"{k}={shlex.quote(v)}" for k, v in variables.items())
+        on_ready(Served(stage.simulator.endpoint_url, line, stage.fleet_file))
+        while not stopped.wait(0.5):
+            if stage.agent.failure:
+                raise DistributedSomethingError(stage.agent.failure)

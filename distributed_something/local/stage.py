@@ -1,0 +1,96 @@
+"""Set up where a rehearsal is played: a simulated account and its machines, gone without a trace at the end."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..commands.monitor import RunProgress
+from .account import prepare_account, write_fleet_file
+from .agent import Agent
+from .containers import choose_runtime
+from .ending import isolation, unwinding, without_real_account
+from .machines import Interruptions
+from .simulator import Simulator
+
+if TYPE_CHECKING:
+    from ..aws.session import Aws
+    from ..settings import Settings
+
+HEARTBEAT_SECONDS = 3.0
+# A worker's waiting times, so that a rehearsal does not consist of them.
+_WORKER_PACE = {
+    "SECONDS_TO_START": "0",
+    "WORKER_HEARTBEAT_SECONDS": str(HEARTBEAT_SECONDS),
+    "WORKER_BACKOFF_SECONDS": "1",
+    "WORKER_GRACE_SECONDS": "5",
+    "WORKER_STOP_SECONDS": "15",
+}
+
+
+@dataclass(frozen=True)
+class Listener:
+    """What a person is told while a rehearsal goes on; every part may be left out."""
+
+    on_runtime: Callable[[str, str], None] = lambda _name, _reason: None
+    on_step: Callable[[str], None] = lambda _sentence: None
+    on_jobs: Callable[[int, int | None], None] = lambda _done, _total: None
+    on_capacity: Callable[[int, int], None] = lambda _machines, _target: None
+    on_progress: Callable[[RunProgress], None] = lambda _progress: None
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A simulated account with its machines; `fleet_file` names what that account has."""
+
+    aws: Aws
+    simulator: Simulator
+    agent: Agent
+    fleet_file: Path
+    runtime: str
+    logs: Path
+
+
+@contextmanager
+def staged(
+    settings: Settings,
+    folder: Path,
+    runtime: str,
+    listener: Listener,
+    *,
+    interruptions: Interruptions | None = None,
+    port: int = 0,
+) -> Iterator[Stage]:
+    """A simulated account with its machines until it is left, however it is left; main thread only."""
+    with ExitStack() as stack:
+        stack.enter_context(unwinding())
+        stack.enter_context(without_real_account())
+        simulator = stack.enter_context(Simulator(port))
+        scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="distributed-something-"))
+        aws = simulator.aws(settings.aws_region)
+        prepare_account(aws, settings)
+        fleet_file = Path(scratch) / "fleet.json"
+        write_fleet_file(aws, fleet_file)
+        chosen, reason = choose_runtime(runtime, settings.dockerhub_tag)
+        logs = folder / "worker_logs"
+        agent = Agent(
+            aws,
+            chosen,
+            environment={**simulator.environment, **isolation(os.environ), **_WORKER_PACE},
+            logs=logs,
+            most_tasks=max(1, most_loops() // settings.docker_cores),
+            interruptions=interruptions,
+        )
+        stack.enter_context(agent)
+        listener.on_runtime(chosen.name, reason)
+        yield Stage(aws, simulator, agent, fleet_file, chosen.name, logs)
+
+
+def most_loops() -> int:
+    """How many worker loops this computer can play at a time."""
+    return max(4, 2 * (os.cpu_count() or 1))
