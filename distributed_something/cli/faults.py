@@ -35,7 +35,7 @@ def explain(error: Exception) -> tuple[str, int] | None:
         return _refusal(error), EXIT_FAILED
     for kind, message in _MENDS.items():
         if isinstance(error, kind):
-            return message.format(error=error, **getattr(error, "kwargs", {})), EXIT_FAILED
+            return message.format(**{"error": error, **getattr(error, "kwargs", {})}), EXIT_FAILED
     return None
 
 

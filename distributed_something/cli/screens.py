@@ -120,8 +120,9 @@ def show_outcome(outcome: MonitorOutcome) -> None:
     summary, record = outcome.summary, outcome.record
     say(
         f"Run {record.run_id or 'of upstream'} of {record.app_name} is over: "
-        f"{summary.done:,} done, {summary.dead:,} in the dead-letter queue, {summary.unfinished:,} unaccounted for, "
-        f"of {summary.submitted:,} jobs. Everything it made was removed.",
+        f"{summary.done:,} done, {summary.dead:,} in the dead-letter queue, "
+        f"{summary.unfinished:,} unaccounted for, of {summary.submitted:,} jobs. "
+        "Everything it made was removed.",
         style="green" if summary.done == summary.submitted else "yellow",
     )
 
