@@ -18,6 +18,7 @@ PAGES = sorted(
 
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _COMMAND = re.compile(r"python run\.py ([^\n`#|]+)")
+_OPTION = re.compile(r"`(--[a-z-]+)")
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 _CODE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 _CONSTANT = re.compile(r"^\| `([A-Z_]+)`", re.MULTILINE)
@@ -74,6 +75,15 @@ def test_every_verb_and_option_shown_exists() -> None:
         names = {name for one in known.params for name in one.opts} | {"--help"}
         strange += [f"{page.name}: {verb} {name}" for name in options if name not in names]
     assert strange == []
+
+
+def test_every_option_that_the_text_names_exists() -> None:
+    known = {
+        name for verb in app.verbs.commands.values() for one in verb.params for name in one.opts
+    }
+    known |= {name for one in app.verbs.params for name in one.opts}
+    named = {name for page in PAGES for name in _OPTION.findall(page.read_text())}
+    assert named <= known
 
 
 def test_every_verb_is_shown_somewhere() -> None:
