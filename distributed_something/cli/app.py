@@ -18,12 +18,13 @@ from ..commands.start_cluster import start_cluster as buy_machines
 from ..commands.submit_job import submit_job as queue_jobs
 from ..record import read_record_file
 from ..settings import Settings, load_settings
-from . import screens
-from .faults import explain
+from . import rehearsal_screen, screens
+from .faults import EXIT_FAILED, explain
 
 FILES = Path("files")  # where run records are written, as upstream does
 _CHEAT_SHEET = "cheat sheet"
 _PATH = click.Path(path_type=Path)
+_FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 
 
 def main(cheat_sheet: str) -> int:
@@ -151,6 +152,74 @@ def monitor(
         on_progress=screens.progress_printer(as_json),
     )
     screens.show_outcome(outcome)
+
+
+@verbs.command()
+@click.argument("job_file", type=_PATH, required=False)
+@click.option("--jobs", type=click.IntRange(min=1), help="Only the first so many jobs.")
+@click.option("--data", type=_FOLDER, help="The folder that plays the bucket.")
+@click.option(
+    "--runtime",
+    type=click.Choice(["auto", "docker", "process"]),
+    default="auto",
+    show_default=True,
+    help="Workers as containers or as processes; auto says which and why.",
+)
+@click.option(
+    "--interrupt",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    metavar="P",
+    help="Take each machine away during its life with this probability, from 0 to 1.",
+)
+@click.option("--serve", is_flag=True, help="Serve the simulated AWS until Ctrl-C instead.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="With --serve.")
+@click.pass_obj
+def rehearse(
+    obj: dict[str, Any],
+    job_file: Path | None,
+    jobs: int | None,
+    data: Path | None,
+    runtime: str,
+    interrupt: float,
+    serve: bool,
+    port: int,
+) -> None:
+    """Live through a whole run of JOB_FILE on this computer: a simulated AWS, real workers.
+
+    No account is needed and none is touched.  Results land in rehearsal/<APP_NAME>/.
+
+    Example: python run.py rehearse files/exampleJob.json --jobs 5 --data my_images
+    """
+    # The simulator is much to import, and no other verb needs it.
+    from ..local import rehearsal, serving
+
+    settings = load_settings(obj["config"])
+    if serve:
+        serving.serve(
+            settings,
+            port=port,
+            data=data,
+            runtime=runtime,
+            on_ready=rehearsal_screen.show_served,
+            listener=rehearsal_screen.rehearsal_listener(lambda _done, _total: None),
+        )
+        return
+    if job_file is None:
+        raise click.UsageError("Name the job file to rehearse, or give --serve.")
+    with screens.job_progress() as on_jobs:
+        report = rehearsal.rehearse(
+            settings,
+            job_file,
+            jobs=jobs,
+            data=data,
+            runtime=runtime,
+            interrupt=interrupt,
+            listener=rehearsal_screen.rehearsal_listener(on_jobs),
+        )
+    rehearsal_screen.show_rehearsal(report)
+    if not report.succeeded:
+        raise click.exceptions.Exit(EXIT_FAILED)
 
 
 def _is_true(word: str | None) -> bool:

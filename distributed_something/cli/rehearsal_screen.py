@@ -1,0 +1,107 @@
+"""What a person sees of a rehearsal: its steps, then the table and the inventory's verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import click
+from rich.table import Table
+
+from .screens import people, progress_printer, say, show_capacity
+
+if TYPE_CHECKING:
+    from ..local.report import RehearsalReport
+    from ..local.serving import Served
+    from ..local.stage import Listener
+
+_SHOWN = 5  # failures, of what may be thousands
+
+
+def rehearsal_listener(on_jobs: Callable[[int, int | None], None]) -> Listener:
+    """A listener that tells each step as it comes."""
+    from ..local.stage import Listener
+
+    return Listener(
+        on_runtime=lambda name, reason: say(f"Workers run as {_RUNTIMES[name]}: {reason}"),
+        on_step=lambda sentence: say(sentence, style="bold"),
+        on_jobs=on_jobs,
+        on_capacity=show_capacity,
+        on_progress=progress_printer(as_json=False),
+    )
+
+
+def show_served(served: Served) -> None:
+    """The line for another terminal goes to stdout; how to use it, to people."""
+    say("A simulated AWS is up until Ctrl-C. In another terminal, first:")
+    click.echo(served.line)
+    say(f"A fleet file that works there: {served.fleet_file}")
+    say("Then the verbs as usual: python run.py setup")
+
+
+def show_rehearsal(report: RehearsalReport) -> None:
+    """How it went, in one table; failures before it, the inventory's verdict last."""
+    for failure in report.failures[:_SHOWN]:
+        say(f"{failure.name}, attempt {failure.number}: {failure.reason}", style="red")
+        if failure.log_tail:
+            say("\n".join(f"    {line}" for line in failure.log_tail.splitlines()[-5:]))
+    people.print(_table(report))
+    say(f"Results: {len(report.results):,} files in {report.directory}/", style="bold")
+    _show_verdict(report)
+    if report.all_done:
+        say("Next: the same run for real, python run.py setup", style="bold")
+    else:
+        say(f"Next: read the workers' logs in {report.logs}/, mend, rehearse again.", style="bold")
+
+
+_RUNTIMES = {"docker": "containers", "process": "processes"}
+
+
+def _table(report: RehearsalReport) -> Table:
+    summary = report.summary
+    table = Table(title=f"Rehearsal of {report.app_name}", title_justify="left", show_header=False)
+    jobs = f"{summary.done:,} of {summary.submitted:,} done"
+    if summary.dead:
+        jobs += f", {summary.dead:,} in the dead-letter queue"
+    table.add_row("jobs", jobs)
+    table.add_row(
+        "attempts",
+        f"{summary.attempts:,}: {summary.failed:,} failed, {summary.interrupted:,} interrupted",
+    )
+    table.add_row("whole run", f"{report.seconds:.1f} s")
+    if times := report.tool_times:
+        table.add_row(
+            "a job takes",
+            f"{times.median:.1f} s (from {times.shortest:.1f} to {times.longest:.1f})",
+        )
+    table.add_row(
+        "a job's peak", f"{report.peak_memory:,.0f} MiB memory, {report.peak_disk:,.1f} MiB disk"
+    )
+    if fit := report.suggestion:
+        table.add_row(
+            "suggested",
+            f"DOCKER_CORES = {fit.docker_cores}, MEMORY = {fit.memory}, "
+            f"EBS_VOL_SIZE = {fit.ebs_vol_size} on {fit.machine_type}",
+        )
+    machines = f"{len(report.machines)} ({', '.join(sorted({t for _, t in report.machines}))})"
+    if report.interrupted_machines:
+        machines += f", {report.interrupted_machines} taken away"
+    table.add_row("machines", machines)
+    table.add_row("created", f"{len(report.created)} things: {_kinds(report.created)}")
+    table.add_row("removed", f"{len(report.removed)} of them")
+    if report.stays:
+        table.add_row("stays on purpose", ", ".join(report.stays))
+    return table
+
+
+def _kinds(things: tuple[str, ...]) -> str:
+    """How many there are of each kind: `2 machine, 1 queue`."""
+    kinds = [thing.rsplit(" ", 1)[0] for thing in things]
+    return ", ".join(f"{kinds.count(kind)} {kind}" for kind in sorted(set(kinds)))
+
+
+def _show_verdict(report: RehearsalReport) -> None:
+    if report.left_over:
+        say("Inventory: left over: " + ", ".join(report.left_over), style="red")
+    else:
+        say("Inventory: nothing left over.", style="green")
