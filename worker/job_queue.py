@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
+
 from distributed_something.protocol.jobs import (
     JOB_ID_ATTRIBUTE,
     REASON_ATTRIBUTE,
@@ -23,6 +25,8 @@ logger = logging.getLogger(__name__)
 LONGEST_POLL = 20  # seconds, the most that SQS waits
 LONGEST_VISIBILITY = 43200  # seconds
 LONGEST_REASON = 1000  # characters
+# SQS has said each of these, in its time, of a receipt whose lease is over.
+_NOT_OURS = {"MessageNotInflight", "ReceiptHandleIsInvalid", "InvalidParameterValue"}
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
 _NOT_ALLOWED = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -90,7 +94,9 @@ def delete(sqs: SQSClient, queue_url: str, message: Message) -> None:
     """Take a message out of the queue for good; one that is already out is fine."""
     try:
         sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message.receipt)
-    except sqs.exceptions.ReceiptHandleIsInvalid:
+    except ClientError as error:
+        if not is_no_longer_ours(error):
+            raise
         logger.info("The message was already taken out of the queue, or given to another worker.")
 
 
@@ -101,7 +107,9 @@ def give_back(sqs: SQSClient, queue_url: str, message: Message, delay: float) ->
         sqs.change_message_visibility(
             QueueUrl=queue_url, ReceiptHandle=message.receipt, VisibilityTimeout=seconds
         )
-    except (sqs.exceptions.MessageNotInflight, sqs.exceptions.ReceiptHandleIsInvalid):
+    except ClientError as error:
+        if not is_no_longer_ours(error):
+            raise
         logger.info("The message is no longer held by this worker; nothing to give back.")
 
 
@@ -119,6 +127,11 @@ def send_to_dead_letters(
             if value
         },
     )
+
+
+def is_no_longer_ours(error: ClientError) -> bool:
+    """Whether SQS says that a message is visible again, deleted, or another receiver's."""
+    return str(error.response["Error"]["Code"]).rsplit(".", 1)[-1] in _NOT_OURS
 
 
 def legal_text(text: str) -> str:

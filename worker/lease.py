@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from .job_queue import Message
+from .handover import Claim
+from .job_queue import Message, is_no_longer_ours
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
@@ -32,67 +33,73 @@ class Lease:
         visibility: int,
         *,
         limit: float,
-        on_change: Callable[[], None],
+        on_lost: Callable[[], None],
         now: Callable[[], float] = time.time,
     ) -> None:
         """`visibility` and `limit` (how long SQS lets anyone hold a message) are in seconds.
 
-        `on_change` is called, in the lease's thread, when the lease is lost.
+        `on_lost` is called once, in whichever thread notices.
         """
         self._sqs = sqs
         self._url = queue_url
-        self._message = message
         self._visibility = visibility
-        self._ends = message.received + limit
-        self._on_change = on_change
+        self._limit = limit
+        self._on_lost = on_lost
         self._now = now
         self._failures = 0
+        self._claim: Claim | None = None
+        self._claiming = False
         self._released = threading.Event()
         self._lock = threading.Lock()
-        self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
+        self.message = message  # with the receipt that counts now
         self.lost = ""  # why, once it is
 
     def __enter__(self) -> Lease:
-        self._thread.start()
+        threading.Thread(target=self._keep, name="lease", daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.release()
 
+    def claim_with(self, claim: Claim) -> None:
+        """Use this claim when SQS's longest lease ends; without one the lease is lost then."""
+        self._claim = claim
+
     def release(self) -> None:
         """Stop renewing; when this returns none is under way, and the message can be settled."""
         self._released.set()
         with self._lock:
-            pass
+            if self._claiming and self._claim is not None:
+                self._claiming = False
+                self._claim.withdraw()
 
     def renew(self) -> bool:
         """Renew now; False if the lease is lost."""
         with self._lock:
-            if self.lost or self._released.is_set():
-                return not self.lost
-            self._renew()
-        if self.lost:
-            self._on_change()
-        return not self.lost
+            if not self.lost and not self._released.is_set():
+                self._attempt()
+            return not self.lost
 
     def _keep(self) -> None:
-        while not self._released.wait(self._visibility / RENEWALS_PER_VISIBILITY):
-            if not self.renew():
-                return
-
-    def _renew(self) -> None:
         try:
-            self._sqs.change_message_visibility(
-                QueueUrl=self._url,
-                ReceiptHandle=self._message.receipt,
-                VisibilityTimeout=self._visibility,
-            )
-        except (
-            self._sqs.exceptions.MessageNotInflight,
-            self._sqs.exceptions.ReceiptHandleIsInvalid,
-        ) as error:
-            self._lose(f"the lease ran out and another worker may have the job ({error})")
+            while not self._released.wait(self._visibility / RENEWALS_PER_VISIBILITY):
+                if not self.renew():
+                    return
+        except Exception as error:
+            logger.exception("Renewing the lease failed.")
+            self._lose(f"of an error that was not expected ({error})")
+
+    def _attempt(self) -> None:
+        """Renew, or claim, or count a failure to do so."""
+        try:
+            if self._claiming or self._now() + self._visibility > self._ends:
+                self._hold_without_sqs()
+            else:
+                self._extend()
         except (ClientError, BotoCoreError) as error:
+            if isinstance(error, ClientError) and is_no_longer_ours(error):
+                self._lose(f"it ran out, and another worker may have the job ({error})")
+                return
             self._failures += 1
             logger.warning(
                 "The lease could not be renewed (%d in a row): %s", self._failures, error
@@ -102,6 +109,42 @@ class Lease:
         else:
             self._failures = 0
 
+    @property
+    def _ends(self) -> float:
+        """When SQS gives the message to somebody else, whatever we ask."""
+        return self.message.received + self._limit
+
+    def _extend(self) -> None:
+        self._sqs.change_message_visibility(
+            QueueUrl=self._url,
+            ReceiptHandle=self.message.receipt,
+            VisibilityTimeout=self._visibility,
+        )
+
+    def _hold_without_sqs(self) -> None:
+        """Say that we are alive, and go on with the receipt that another worker left for us."""
+        if self._claim is None:
+            self._lose(f"SQS lets no one hold a message for more than {self._limit:g} s")
+            return
+        if not self._claiming:
+            logger.info("SQS's longest lease is ending; another worker will pass on a new one.")
+        self._claiming = True
+        self._claim.write()
+        received_anew = self._claim.take(self.message)
+        if received_anew is None:
+            return
+        self.message = received_anew
+        try:
+            self._extend()
+        except ClientError as error:
+            if not is_no_longer_ours(error):
+                raise
+            return  # we were too slow; whoever has the message now will leave its receipt too
+        self._claiming = False
+        self._claim.withdraw()
+        logger.info("The lease goes on with a new receipt.")
+
     def _lose(self, reason: str) -> None:
-        self.lost = reason
+        self.lost = f"the lease is lost: {reason}"
         logger.error("The lease is lost: %s.", reason)
+        self._on_lost()

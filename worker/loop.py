@@ -18,6 +18,7 @@ from . import job_queue, ledger
 from .attempt import JobAttempt
 from .clients import Clients
 from .environment import Place
+from .handover import Claim, leave_receipt, living_claimant
 from .heartbeat import Heart
 from .job_queue import Message
 from .lease import Lease
@@ -96,7 +97,7 @@ class Loop:
             message,
             self._settings.sqs_message_visibility,
             limit=self._place.pace.lease_limit_seconds,
-            on_change=self._stopping.wake.set,
+            on_lost=self._stopping.wake.set,
             now=self._now,
         ) as lease:
             try:
@@ -116,6 +117,8 @@ class Loop:
             return
         history = ledger.History()
         if message.receive_count > 1:
+            if self._is_alive_elsewhere(message, lease, keys, job):
+                return
             history = ledger.read_history(s3, bucket, keys, job.job_id, message.sent)
         if history.failures >= self._settings.job_retries:
             reason = (
@@ -134,13 +137,27 @@ class Loop:
             history.attempts + 1,
             now=self._now,
         )
+        lease.claim_with(Claim(s3, bucket, keys, job.job_id, attempt.facts.attempt_id))
         self._heart.busy(keys, job.job_id, job.name, attempt.facts.attempt_id)
         try:
             outcome = attempt.run()
         finally:
             self._heart.idle()
             lease.release()
-        self._settle(message, lease, keys, outcome, history.failures)
+        self._settle(lease.message, lease, keys, outcome, history.failures)
+
+    def _is_alive_elsewhere(self, message: Message, lease: Lease, keys: RunKeys, job: Job) -> bool:
+        """Whether an attempt has outlived its lease; if so, ours is left for it."""
+        s3, bucket = self._clients.s3, self._settings.aws_bucket
+        visibility = self._settings.sqs_message_visibility
+        claimant = living_claimant(s3, bucket, keys, job.job_id, visibility)
+        if claimant is None:
+            return False
+        logger.info("Job %s still runs elsewhere; its lease is passed on.", job.name)
+        # The message stays hidden for the rest of our lease, in which its holder takes it over.
+        lease.release()
+        leave_receipt(s3, bucket, keys, job.job_id, claimant, message)
+        return True
 
     def _settle(
         self, message: Message, lease: Lease, keys: RunKeys, outcome: Outcome, failures: int

@@ -5,6 +5,7 @@
     runs/<APP_NAME>/<run id>/done/<job id>                        written once, after the outputs
     runs/<APP_NAME>/<run id>/dead/<job id>                        dead-lettered, with the reason
     runs/<APP_NAME>/<run id>/heartbeats/<instance>/<slot>         one a worker slot, once a minute
+    runs/<APP_NAME>/<run id>/leases/<job id>/<claim or receipt>   a lease on its way to its holder
 
 Job ids are uniformly spread hexadecimal, so a listing can be cut into equal ranges by StartAfter.
 """
@@ -81,6 +82,14 @@ class RunKeys:
 
     def heartbeat(self, instance_id: str, slot: str) -> str:
         return f"{self.heartbeats}{instance_id}/{slot}"
+
+    def lease_claim(self, job_id: str) -> str:
+        """Where an attempt that outlives SQS's longest lease says that it is alive."""
+        return f"{self.prefix}leases/{job_id}/claim"
+
+    def lease_receipt(self, job_id: str) -> str:
+        """Where whoever received its message then leaves the new receipt for it."""
+        return f"{self.prefix}leases/{job_id}/receipt"
 
 
 def app_prefix(app_name: str) -> str:

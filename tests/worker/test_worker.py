@@ -286,3 +286,36 @@ def test_the_health_check_follows_the_supervisor(world: World) -> None:
     world.stop()
     os.utime(alive, (0, 0))
     assert subprocess.run(command, env=world.environment()).returncode == 1
+
+
+def test_a_job_longer_than_the_longest_lease_of_sqs_is_not_run_twice(world: World) -> None:
+    pace = {"WORKER_LEASE_LIMIT_SECONDS": "6"}
+    job = world.send({"command": "sleep 17", "group": {"plate": "P1"}})
+    world.start_worker(pace, sqs_message_visibility=3)
+    until(lambda: world.attempts(job), "the job is started")
+    world.start_worker(pace, sqs_message_visibility=3)
+    until(lambda: world.done(), "the job is done")
+    world.until_empty()
+    world.stop()
+    assert [state for state, _ in world.attempts(job)] == ["done", "started"]
+    assert "The lease goes on with a new receipt." in world.worker_log(0)
+    assert "is passed on" in world.worker_log(1)
+    assert not any("/leases/" in key for key in world.object_keys(world.keys.prefix))
+
+
+def test_a_job_whose_holder_dies_beyond_the_longest_lease_is_run_again(world: World) -> None:
+    flag = world.folder / "flag"
+    pace = {"WORKER_LEASE_LIMIT_SECONDS": "4"}
+    job = world.send(
+        {"command": f"sh -c 'test -e {flag} || exec sleep 600'", "group": {"plate": "P1"}}
+    )
+    first = world.start_worker(pace, sqs_message_visibility=3)
+    claim = world.keys.lease_claim(job)
+    until(lambda: claim in world.object_keys(world.keys.prefix), "the attempt claims its job")
+    flag.touch()
+    for process in loops_of(first.pid):
+        process.kill()
+    world.start_worker(pace, sqs_message_visibility=3)
+    world.until_empty()
+    world.stop()
+    assert world.done() == [job]
