@@ -1,0 +1,61 @@
+"""A simulated account with what a run needs before `setup`, and a clock that sleeping moves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from moto.ec2.models import ec2_backends
+
+from distributed_something.aws.session import Aws
+from distributed_something.local.simulator import ACCOUNT, REGION, Rules, Simulator
+from distributed_something.local.simulator.ec2 import SimulatedEc2
+from tests.builders import CONSTANTS, write_json
+from tests.fleet_files import fleet, specification
+
+
+@dataclass
+class Clock:
+    """Time that stands still until somebody sleeps; seconds since 1970."""
+
+    time: float = 1_800_000_000.0
+    slept: list[float] = field(default_factory=list)
+
+    def now(self) -> float:
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.time += seconds
+
+
+@contextmanager
+def open_account(rules: Rules | None = None) -> Iterator[Aws]:
+    """A simulated account with the tests' bucket."""
+    with Simulator(rules=rules) as simulator:
+        aws = simulator.aws()
+        aws.s3.create_bucket(Bucket=str(CONSTANTS["AWS_BUCKET"]))
+        yield aws
+
+
+def working_fleet(aws: Aws, folder: Path, **changes: Any) -> Path:
+    """A fleet file that fits the simulated account: a subnet and a security group it has."""
+    subnets = aws.ec2.describe_subnets()["Subnets"]
+    groups = aws.ec2.describe_security_groups()["SecurityGroups"]
+    interface = {
+        "DeviceIndex": 0,
+        "SubnetId": subnets[0]["SubnetId"],
+        "Groups": [groups[0]["GroupId"]],
+    }
+    content = fleet(specification(NetworkInterfaces=[interface], KeyName=None), **changes)
+    return write_json(folder / "fleet.json", content)
+
+
+def simulated_ec2() -> SimulatedEc2:
+    """The simulator's EC2 itself, to make it refuse things."""
+    backend = ec2_backends[ACCOUNT][REGION]
+    assert isinstance(backend, SimulatedEc2)
+    return backend

@@ -1,0 +1,142 @@
+"""Reading fleet files: upstream's forms are understood, what cannot work is named."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from distributed_something.definitions.fleet_file import FleetFile, Specification, read_fleet_file
+from distributed_something.errors import UsageError
+from tests.fleet_files import fleet, specification
+
+
+def read(content: object) -> FleetFile:
+    return read_fleet_file(json.dumps(content), "fleet.json")
+
+
+def only(**changes: Any) -> Specification:
+    (one,) = read(fleet(specification(**changes))).specifications
+    return one
+
+
+def refused(content: object) -> str:
+    with pytest.raises(UsageError) as caught:
+        read(content)
+    return str(caught.value)
+
+
+def test_upstreams_form_gives_subnet_and_group_from_the_network_interface() -> None:
+    one = only()
+    assert one.subnets == ("subnet-1",)
+    assert one.security_groups == ("sg-1",)
+
+
+def test_a_comma_list_of_subnets_is_several_subnets() -> None:
+    assert only(NetworkInterfaces=None, SubnetId="subnet-1, subnet-2,subnet-3").subnets == (
+        "subnet-1",
+        "subnet-2",
+        "subnet-3",
+    )
+
+
+def test_security_groups_without_network_interfaces_are_read() -> None:
+    one = only(NetworkInterfaces=None, SecurityGroups=[{"GroupId": "sg-8"}, {"GroupId": "sg-9"}])
+    assert one.security_groups == ("sg-8", "sg-9")
+    assert one.subnets == ()
+
+
+def test_a_security_group_by_name_alone_is_refused() -> None:
+    by_name = specification(NetworkInterfaces=None, SecurityGroups=[{"GroupName": "default"}])
+    text = refused(fleet(by_name))
+    assert "LaunchSpecifications[0].SecurityGroups needs a GroupId" in text
+
+
+def test_several_specifications_keep_their_order() -> None:
+    found = read(fleet(specification(ImageId="ami-1"), specification(ImageId="ami-2")))
+    assert [one.image_id for one in found.specifications] == ["ami-1", "ami-2"]
+    assert found.specifications[1].name == "LaunchSpecifications[1]"
+
+
+def test_old_files_that_carry_what_the_config_decides_are_read() -> None:
+    old = fleet(
+        specification(InstanceType="m1.small", UserData="x", SpotPrice="9"),
+        ValidFrom="2017-01-01T00:00:00Z",
+        ValidUntil="2018-01-01T00:00:00Z",
+        TargetCapacity=99,
+        SpotPrice="9.99",
+    )
+    found = read(old)
+    assert not {"ValidFrom", "ValidUntil", "TargetCapacity", "SpotPrice"} & found.request.keys()
+    assert not {"InstanceType", "UserData"} & found.specifications[0].template.keys()
+
+
+def test_the_fleets_own_keys_are_kept() -> None:
+    found = read(fleet(AllocationStrategy="diversified", OnDemandTargetCapacity=1))
+    assert found.request["AllocationStrategy"] == "diversified"
+    assert found.request["OnDemandTargetCapacity"] == 1
+
+
+def test_comments_are_dropped_anywhere() -> None:
+    found = read(fleet(specification(_comment="mine"), _comment="your-notes"))
+    assert "_comment" not in found.request
+
+
+@pytest.mark.parametrize("content", [{}, {"LaunchSpecifications": []}])
+def test_a_file_without_launch_specifications_is_refused(content: dict[str, Any]) -> None:
+    text = refused({"IamFleetRole": "arn:aws:iam::1:role/fleet", **content})
+    assert "fleet.json has 1 problem" in text
+    assert "no LaunchSpecifications" in text
+
+
+def test_every_placeholder_is_named_with_its_place() -> None:
+    text = refused(
+        fleet(
+            specification(
+                KeyName="your-key-file",
+                NetworkInterfaces=[
+                    {"DeviceIndex": 0, "SubnetId": "subnet-WWWWWWWW", "Groups": ["sg-ZZZZZZZZZ"]}
+                ],
+            ),
+            IamFleetRole="arn:aws:iam::XXXXXXXXXXXXX:role/aws-ec2-spot-fleet-tagging-role",
+        )
+    )
+    assert "4 problems" in text
+    for place in (
+        "IamFleetRole is still the placeholder",
+        "LaunchSpecifications[0].KeyName is still the placeholder 'your-key-file'",
+        "LaunchSpecifications[0].NetworkInterfaces[0].SubnetId is still",
+        "LaunchSpecifications[0].NetworkInterfaces[0].Groups[0] is still",
+    ):
+        assert place in text
+
+
+def test_missing_roles_and_unknown_keys_are_all_named_at_once() -> None:
+    text = refused(
+        {"LaunchSpecifications": [{"SubnetID": "subnet-1"}], "IamFleetRoll": "x", "Type": "instant"}
+    )
+    for fault in ("IamFleetRoll", "IamFleetRole", "SubnetID", "IamInstanceProfile", "'instant'"):
+        assert fault in text
+
+
+def test_text_that_is_not_json_is_refused_with_line_and_column() -> None:
+    with pytest.raises(UsageError, match=r"line 2, column \d+"):
+        read_fleet_file('{"Type": "maintain",\n oops}', "fleet.json")
+
+
+def test_a_list_is_no_fleet_file() -> None:
+    assert "not a JSON object" in refused([])
+
+
+@pytest.mark.parametrize(
+    "key", ["NetworkInterfaces", "BlockDeviceMappings", "SecurityGroups", "TagSpecifications"]
+)
+def test_a_key_of_the_wrong_shape_is_named(key: str) -> None:
+    assert f"LaunchSpecifications[0].{key} must be a list" in refused(
+        fleet(specification(**{key: "x"}))
+    )
+
+
+def test_a_specification_that_is_no_object_is_named() -> None:
+    assert "LaunchSpecifications[0] is not an object" in refused(fleet("m5.xlarge"))

@@ -1,0 +1,49 @@
+"""What a machine does as it boots."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+from distributed_something.definitions.user_data import user_data
+from tests.builders import settings
+
+
+def booted(script: str, folder: Path) -> dict[str, str]:
+    """Run the script as a machine would, with its files in a folder; the lines of ecs.config."""
+    (folder / "etc/ecs").mkdir(parents=True)
+    moved = script.replace("/etc/", f"{folder}/etc/")
+    subprocess.run(["bash", "-eu"], input=moved, text=True, check=True)
+    lines = (folder / "etc/ecs/ecs.config").read_text().splitlines()
+    return dict(line.split("=", 1) for line in lines)
+
+
+def test_a_machine_joins_the_configs_cluster_as_the_apps_own(tmp_path: Path) -> None:
+    config = booted(user_data(settings(ECS_CLUSTER="lab")), tmp_path)
+    assert config["ECS_CLUSTER"] == "lab"
+    attributes = json.loads(config["ECS_INSTANCE_ATTRIBUTES"])
+    assert attributes == {"distributed-something.app": "Counting"}
+
+
+def test_a_machine_can_ship_logs_and_hears_spot_notices(tmp_path: Path) -> None:
+    config = booted(user_data(settings()), tmp_path)
+    assert "awslogs" in json.loads(config["ECS_AVAILABLE_LOGGING_DRIVERS"])
+    assert config["ECS_ENABLE_SPOT_INSTANCE_DRAINING"] == "true"
+
+
+def test_nothing_is_downloaded_at_boot() -> None:
+    for gpu in (False, True):
+        script = user_data(settings(), gpu=gpu)
+        assert not [word for word in ("yum", "dnf", "curl", "s3", "http") if word in script]
+
+
+def test_only_a_gpu_machine_changes_dockers_runtime() -> None:
+    assert "nvidia" in user_data(settings(), gpu=True)
+    assert "nvidia" not in user_data(settings())
+
+
+def test_both_scripts_are_valid_bash() -> None:
+    for gpu in (False, True):
+        script = user_data(settings(), gpu=gpu)
+        subprocess.run(["bash", "-n"], input=script, text=True, check=True)
