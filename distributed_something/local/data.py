@@ -53,6 +53,7 @@ def download_new(s3: S3Client, bucket: str, before: Mapping[str, str], folder: P
 
 def remove_last(folder: Path) -> None:
     """Remove the files that the last rehearsal put into the folder, and no others."""
+    folder = folder.resolve()
     for path in _listed(folder):
         path.unlink(missing_ok=True)
         for parent in path.parents:
@@ -65,7 +66,8 @@ def remove_last(folder: Path) -> None:
 def remember(folder: Path, files: list[Path]) -> None:
     """Write down which files are a rehearsal's, for `remove_last`."""
     folder.mkdir(parents=True, exist_ok=True)
-    names = [path.relative_to(folder).as_posix() for path in files]
+    place = folder.resolve()
+    names = [path.resolve().relative_to(place).as_posix() for path in files]
     (folder / _LIST).write_text("".join(f"{name}\n" for name in names))
 
 
