@@ -44,7 +44,7 @@ class Agent:
         logs: Path,
         most_tasks: int = 16,
         interruptions: Interruptions | None = None,
-        every: float = 0.3,
+        every: float = 0.5,
         on_failure: Callable[[str], None] = logger.error,
     ) -> None:
         self.machines = Machines(aws, interruptions or Interruptions())

@@ -225,7 +225,8 @@ class SimulatedEcs(EC2ContainerServiceBackend):
             instance = ec2_backends[self.account_id][self.region_name].get_instance(
                 machine.ec2_instance_id
             )
-            if instance._state.name in ("pending", "running"):
+            # ECS does not hear of the end of a machine whose agent is cut off.
+            if instance._state.name in ("pending", "running") or not machine.agent_connected:
                 continue
             for task in list(self.tasks.get(cluster.name, {}).values()):
                 if task.container_instance_arn == machine.container_instance_arn:

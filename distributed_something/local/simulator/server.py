@@ -45,11 +45,20 @@ class _Handler(MotoRequestHandler):
 
 
 class _Application(DomainDispatcherApplication):
-    """moto's application, in which a conditional PUT is one step: moto looks and writes in two."""
+    """moto's application, faster, and with a conditional PUT in one step: moto looks, then writes."""
 
     def __init__(self) -> None:
         super().__init__(create_backend_app)
         self._conditional = Lock()
+        self._backends: dict[str, Any] = {}
+
+    def get_backend_for_host(self, host: str | None) -> Any:
+        """The service of a host name, looked up once: moto lists its own folder every time."""
+        if host is None:
+            return None
+        if host not in self._backends:
+            self._backends[host] = super().get_backend_for_host(host)
+        return self._backends[host]
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
         if "HTTP_IF_NONE_MATCH" in environ and environ["REQUEST_METHOD"] == "PUT":
