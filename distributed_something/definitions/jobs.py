@@ -28,9 +28,9 @@ from ..protocol.jobs import (
 
 _SORTED = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 _PLAIN = json.JSONEncoder(allow_nan=False).encode
-# Texts that need a longer look: `..` and NUL, and values that fill a template with nothing.
+# What needs a longer look: `..` and what may become it, NUL, and what may make a place empty.
 _CLIMBS = re.compile(r"\.\.|\\u0000")
-_SUSPECT = re.compile(rf'{_CLIMBS.pattern}|""|null')
+_SUSPECT = re.compile(rf'{_CLIMBS.pattern}|"\.|\."|"(?:s3:)?/*"|null')
 _LONG_PLACE = 450  # characters: above it a place's bytes are counted
 _ABSENT = object()
 _DIRECTORIES = {field: f"/{field}" for field in DIRECTORY_FIELDS}
@@ -85,7 +85,7 @@ class JobMaker:
         self._always_look = (
             self.keys.has_formats()
             or bool(_CLIMBS.search(self._head))
-            or self._fills_places_with_nothing()
+            or any(map(self._is_nowhere, self._place_templates))
         )
 
     def make(self, group: Group) -> JobMessage:
@@ -93,8 +93,7 @@ class JobMaker:
         value = group.value
         if group.own:
             message = self.message(group)
-            name = job_name(message, JobKeys.read(message))
-            return JobMessage(job_id(message), name, _PLAIN(message))
+            return JobMessage(job_id(message), self.name(group), _PLAIN(message))
         digest = self._hash.copy()  # gives what protocol.jobs.job_id gives
         digest.update(_SORTED(value).encode())
         digest.update(self._hashed_tail)
@@ -108,24 +107,19 @@ class JobMaker:
 
     def name(self, group: Group) -> str:
         """The job's readable name."""
-        if group.own:
-            message = self.message(group)
-            return job_name(message, JobKeys.read(message))
-        if self.keys.name is None:
-            return job_name({"group": group.value}, self.keys)
-        return job_name({**self.shared, "group": group.value}, self.keys)
+        message = self.message(group)
+        return job_name(message, JobKeys.read(message) if group.own else self.keys)
 
     def look(self, group: Group) -> Look:
         """What can be said of a group before anything is sent, its problems among it."""
         value = group.value
         if not isinstance(value, Mapping) and not _names_something(value):
             return Look(0, 0, [_no_group(value)])
-        if group.own:
-            text = _PLAIN(self.message(group))
-            size = len(text) + ATTRIBUTE_BYTES
-        else:
-            text = _PLAIN(value)
-            size = len(self._head) + len(text) + 1 + ATTRIBUTE_BYTES
+        try:
+            text = _PLAIN(self.message(group) if group.own else value)
+        except ValueError:
+            return Look(0, 0, [Problem("number", "it holds a number that is too large for JSON.")])
+        size = len(text) + ATTRIBUTE_BYTES + (0 if group.own else len(self._head) + 1)
         if group.own or self._always_look or not self._is_plainly_right(value, text):
             return Look(size, fingerprint_of(text), list(self._closer_look(group, size)))
         return Look(size, fingerprint_of(text), [])
@@ -144,10 +138,10 @@ class JobMaker:
             count += field is not None
         return room // count
 
-    def _fills_places_with_nothing(self) -> bool:
-        """Whether a shared value that is empty stands in a place's template."""
-        fields = {field for place in self._place_templates for field in templates.fields(place)}
-        return any(templates.plain(self._shared_values.get(field, "x")) == "" for field in fields)
+    def _is_nowhere(self, place: str) -> bool:
+        """Whether what the job file itself says of a place comes to nothing."""
+        values = dict.fromkeys(templates.fields(place), "x") | self._shared_values
+        return not templates.render(place, values).removeprefix("s3://").strip("/")
 
     def _is_plainly_right(self, group: object, text: str) -> bool:
         """Whether a glance at a group's JSON is enough to know that its job can be sent."""
