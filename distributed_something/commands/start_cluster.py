@@ -134,5 +134,6 @@ def _taken_back(error: Exception, failures: list[str]) -> DistributedSomethingEr
             )
         )
     return DistributedSomethingError(
-        f"startCluster failed: {error} Nothing is left of the purchase; mend that and try again."
+        f"startCluster failed: {str(error).rstrip('.')}. Nothing is left of the purchase: mend "
+        "that and try again."
     )

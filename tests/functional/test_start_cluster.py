@@ -440,7 +440,6 @@ def join_cluster(aws: Aws, machine: fleet.Machine) -> None:
             {
                 "name": "distributed-something.app",
                 "value": "Counting",
-                "targetType": "container-instance",
                 "targetId": joined,
             }
         ],
