@@ -49,23 +49,37 @@ def _loop(parent: int) -> int:
     from .directories import remove
     from .environment import Place
     from .heartbeat import Heart
+    from .log_stream import wait_until_sent
     from .loop import Loop
+    from .machine import FAULT_EXIT, write_fault
+    from .outcomes import MachineFault
     from .processes import adopt_orphans, end_with_parent
-    from .stopping import STOP_SIGNALS, Stopping, listen
+    from .stopping import SAVE_SIGNAL, STOP_SIGNALS, Stopping, listen, read_interruption
 
     stopping = Stopping()
-    listen(
-        lambda number: stopping.ask(f"the worker was told to stop ({number.name})"), *STOP_SIGNALS
-    )
+    place = Place.from_environment(os.environ)
+
+    def on_signal(number: signal.Signals) -> None:
+        if number is SAVE_SIGNAL:
+            stopping.save_wanted.set()
+        else:
+            told = f"the worker was told to stop ({number.name})"
+            stopping.ask(read_interruption(place.directory) or told)
+
+    listen(on_signal, *STOP_SIGNALS, SAVE_SIGNAL)
     end_with_parent(parent, signal.SIGTERM)
     adopt_orphans()
-    place = Place.from_environment(os.environ)
     clients = make_clients(place.settings.aws_region)
     heart = Heart(clients.s3, place)
     heart.start()
     try:
         Loop(clients, place, stopping, heart).run()
+    except MachineFault as fault:
+        logger.error("This machine cannot work: %s", fault)
+        write_fault(place.directory.parent, str(fault))
+        return FAULT_EXIT
     finally:
+        wait_until_sent()
         heart.end()
         remove(place.directory)
     return 0

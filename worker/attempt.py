@@ -17,6 +17,7 @@ from distributed_something.protocol.jobs import BadJob, Job
 from distributed_something.protocol.ledger_keys import AttemptState, RunKeys, new_attempt_id
 
 from . import ledger, something
+from .checkpoint import Checkpoint
 from .clients import Clients
 from .directories import Directories, private_directories
 from .environment import Place, tool_environment
@@ -45,6 +46,7 @@ _STATES = {
     Ending.FAILED: AttemptState.FAILED,
     Ending.HOPELESS: AttemptState.FAILED,
     Ending.INTERRUPTED: AttemptState.INTERRUPTED,
+    Ending.BROKEN: AttemptState.INTERRUPTED,
     Ending.LOST: AttemptState.INTERRUPTED,
     Ending.ELSEWHERE: AttemptState.INTERRUPTED,
 }
@@ -72,6 +74,7 @@ class JobAttempt:
         self._job = job
         self._keys = keys
         self._now = now
+        self.cannot_start = False
         self._bucket = place.settings.aws_bucket
         started = now()
         self.facts = Attempt(
@@ -140,9 +143,29 @@ class JobAttempt:
             )
         with _own_code():
             something.prepare(self._job, directories)
-        result = self._run_tool(directories, log)
+        with self._checkpointed(directories, log):
+            result = self._run_tool(directories, log)
         self._judge(result, directories)
         self._publish(directories)
+
+    @contextmanager
+    def _checkpointed(self, directories: Directories, log: JobLog) -> Iterator[None]:
+        """Bring back the last checkpoint; save this attempt's now and then, and at a stop."""
+        if not self._job.keys.checkpoint:
+            yield
+            return
+        checkpoint = Checkpoint(
+            self._clients.s3,
+            self._bucket,
+            self._keys.checkpoint(self._job.job_id),
+            directories.checkpoint,
+        )
+        if checkpoint.bring_back():
+            log.write("The checkpoint of an earlier attempt is back.")
+        with checkpoint.kept(self._place.pace.checkpoint_seconds, self._stopping.save_wanted):
+            yield
+        if self._stopping.asked and not self._lease.lost:
+            checkpoint.save()
 
     def _run_tool(self, directories: Directories, log: JobLog) -> ToolResult:
         with _own_code():
@@ -162,6 +185,7 @@ class JobAttempt:
                 grace=self._grace,
             )
         except CannotStart as error:
+            self.cannot_start = True
             raise Failure(str(error)) from error
         self.facts = replace(
             self.facts,
@@ -205,6 +229,10 @@ class JobAttempt:
         done = replace(self.facts, state=AttemptState.DONE.value, ended=self._now())
         if not ledger.mark_done(self._clients.s3, self._bucket, self._keys, done):
             raise DoneElsewhere("Another attempt finished the job first.")
+        if self._job.keys.checkpoint:
+            self._clients.s3.delete_object(
+                Bucket=self._bucket, Key=self._keys.checkpoint(self._job.job_id)
+            )
 
     def _end_if_done(self) -> None:
         if ledger.is_done(self._clients.s3, self._bucket, self._keys, self._job.job_id):

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from .outcomes import MachineFault
+
 
 @dataclass(frozen=True)
 class Directories:
@@ -39,11 +41,14 @@ class Directories:
 
 @contextlib.contextmanager
 def private_directories(parent: Path, attempt_id: str) -> Iterator[Directories]:
-    """Make an attempt's folders, and remove them and all that is in them."""
+    """Make an attempt's folders, and remove them and all that is in them; raises MachineFault."""
     directories = Directories(parent / attempt_id)
     try:
-        for folder in (directories.input, directories.output, directories.checkpoint):
-            folder.mkdir(parents=True)
+        try:
+            for folder in (directories.input, directories.output, directories.checkpoint):
+                folder.mkdir(parents=True)
+        except OSError as error:
+            raise MachineFault(f"Folders for a job cannot be made: {error}") from error
         yield directories
     finally:
         remove(directories.work)

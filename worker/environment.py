@@ -36,6 +36,7 @@ class Pace:
     lease_limit_seconds: float = 43200.0
     notice_seconds: float = 2.0  # how often the instance metadata is asked for a spot notice
     heartbeat_seconds: float = 60.0
+    checkpoint_seconds: float = 300.0  # how often a running job's checkpoint is saved
 
     @classmethod
     def from_environment(cls, variables: Mapping[str, str]) -> Pace:

@@ -15,6 +15,7 @@ from distributed_something.protocol.attempts import Heartbeat
 from distributed_something.protocol.ledger_keys import RunKeys
 
 from .environment import Place
+from .ledger import why_stopped
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -42,6 +43,7 @@ class Heart:
         self._changed = threading.Event()
         self._ended = threading.Event()
         self._lock = threading.Lock()
+        self.run_is_stopped = ""  # why, once a worker has said so
         self._thread = threading.Thread(target=self._keep, name="heartbeat", daemon=True)
 
     def start(self) -> None:
@@ -74,6 +76,13 @@ class Heart:
             self._thread.join(timeout=10)
         self.write()
 
+    def look_at_run(self, keys: RunKeys) -> None:
+        """See whether the run is stopped."""
+        try:
+            self.run_is_stopped = why_stopped(self._s3, self._place.settings.aws_bucket, keys)
+        except (ClientError, BotoCoreError) as error:
+            logger.warning("Whether the run is stopped could not be read: %s", error)
+
     def write(self) -> None:
         """Write the heartbeat as it is now; a failure is logged, the next beat comes anyway."""
         with self._lock:
@@ -90,9 +99,13 @@ class Heart:
                 logger.warning("The heartbeat could not be written: %s", error)
 
     def _keep(self) -> None:
+        look_at = 0.0
         while not self._ended.is_set():
             self._changed.wait(self._place.pace.heartbeat_seconds)
             self._changed.clear()
             if not self._ended.is_set():
                 self.write()
+                if self._keys is not None and self._now() >= look_at:
+                    self.look_at_run(self._keys)
+                    look_at = self._now() + self._place.pace.heartbeat_seconds
                 self._ended.wait(SHORTEST_GAP)

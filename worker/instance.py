@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import socket
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +58,28 @@ class Metadata:
 
 # A proxy has no way to this machine's own metadata.
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+@dataclass(frozen=True)
+class Notices:
+    """What the metadata say of the machine's future; empty where they say nothing."""
+
+    stop: str = ""  # the machine is taken away: the sentence for log and ledger
+    rebalance: bool = False  # it is likely to be taken away
+
+
+def read_notices(metadata: Metadata) -> Notices:
+    """Look for a spot interruption notice and for a rebalance recommendation."""
+    action = metadata.get("meta-data/spot/instance-action")
+    if action is not None:
+        try:
+            notice = json.loads(action)
+            sentence = f"spot notice: {notice['action']} at {notice['time']}"
+        except (ValueError, KeyError, TypeError):
+            sentence = f"spot notice: {action[:200]}"
+        return Notices(stop=sentence)
+    rebalance = metadata.get("meta-data/events/recommendations/rebalance")
+    return Notices(rebalance=rebalance is not None)
 
 
 def find_metadata(variables: Mapping[str, str]) -> Metadata | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ from distributed_something.protocol.ledger_keys import AttemptState, RunKeys, pa
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
+
+logger = logging.getLogger(__name__)
 
 # A message that was sent by hand, with no run of this app ever begun, still gets a ledger.
 NO_RUN = "no-run"
@@ -65,6 +68,32 @@ def mark_dead(s3: S3Client, bucket: str, keys: RunKeys, job_id: str, reason: str
     """Write why a job was given up."""
     body = json.dumps({"job_id": job_id, "reason": reason}).encode()
     s3.put_object(Bucket=bucket, Key=keys.dead(job_id), Body=body)
+
+
+def count_dead(s3: S3Client, bucket: str, keys: RunKeys, enough: int) -> int:
+    """How many jobs of the run were given up, counted until there are `enough`."""
+    count = 0
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=keys.dead_markers)
+    for page in pages:
+        count += page.get("KeyCount", 0)
+        if count >= enough:
+            break
+    return count
+
+
+def stop_run(s3: S3Client, bucket: str, keys: RunKeys, reason: str) -> None:
+    """Say that no more jobs of the run are to be taken, and why."""
+    logger.error("The run is stopped: %s", reason)
+    s3.put_object(Bucket=bucket, Key=keys.stopped, Body=reason.encode())
+
+
+def why_stopped(s3: S3Client, bucket: str, keys: RunKeys) -> str:
+    """Why the run is stopped; empty if it is not."""
+    try:
+        body = s3.get_object(Bucket=bucket, Key=keys.stopped)["Body"].read()
+    except s3.exceptions.NoSuchKey:
+        return ""
+    return body.decode() or "no reason is given."
 
 
 def read_history(s3: S3Client, bucket: str, keys: RunKeys, job_id: str, since: float) -> History:

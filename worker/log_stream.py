@@ -25,6 +25,8 @@ LOG_LIMIT = 64 * 2**20  # characters a job; CloudWatch asks about 0.50 USD a GB
 FLUSH_EVERY = 20_000  # lines; the shipping library's queue has no bound of its own
 SEND_SECONDS = 5
 
+_closing: list[threading.Thread] = []
+
 
 class JobLog:
     """The log of one attempt at a job."""
@@ -61,13 +63,14 @@ class JobLog:
             if self.is_full:
                 self._show(f"The job has printed {LOG_LIMIT // 2**20} MiB; the rest is not logged.")
 
-    def close(self) -> threading.Thread | None:
-        """Send the rest, in a thread that can be joined."""
+    def close(self) -> None:
+        """Send the rest, in a thread; `wait_until_sent` waits for it."""
         if self._handler is None:
-            return None
+            return
+        wait_until_sent()  # of the job before
         thread = threading.Thread(target=_close, args=(self._handler,), name="log", daemon=True)
+        _closing.append(thread)
         thread.start()
-        return thread
 
     def _show(self, line: str) -> None:
         _printed.info("%s | %s", self._name, line)
@@ -98,6 +101,12 @@ class JobLog:
             create_log_stream=False,
             send_interval=SEND_SECONDS,
         )
+
+
+def wait_until_sent() -> None:
+    """Wait until what closed logs hold is sent, or cannot be."""
+    while _closing:
+        _closing.pop().join()
 
 
 def stream_name(name: str) -> str:

@@ -22,11 +22,13 @@ from .handover import Claim, leave_receipt, living_claimant
 from .heartbeat import Heart
 from .job_queue import Message
 from .lease import Lease
-from .outcomes import Ending, Outcome
+from .machine import check_disk
+from .outcomes import Ending, MachineFault, Outcome
 from .stopping import Stopping
 
 logger = logging.getLogger(__name__)
 
+NOT_STARTED_LIMIT = 3  # different jobs in a row; fewer may be the jobs' own fault
 _LONGEST_PAUSE = 30.0  # seconds between two tries to reach a queue that does not answer
 
 
@@ -49,11 +51,15 @@ class Loop:
         self._heart = heart
         self._now = now
         self._pause = 1.0
+        self._not_started: set[str] = set()
 
     def run(self) -> None:
-        """Work until asked to stop."""
+        """Work until asked to stop; raises MachineFault if this machine cannot work."""
         logger.info("Waiting for jobs of %s.", self._settings.app_name)
         while not self._stopping.asked:
+            check_disk(self._place.directory.parent)
+            if self._wait_while_run_is_stopped():
+                continue
             self.take_one()
         logger.info("Ended: %s.", self._stopping.reason)
 
@@ -67,6 +73,8 @@ class Loop:
             return
         try:
             self._deal_with(message)
+        except MachineFault:
+            raise
         except Exception:  # no job may end the loop that would run the next one
             logger.exception("The job could not be dealt with; it goes back to the queue.")
             self._stopping.wait(1.0)
@@ -145,6 +153,29 @@ class Loop:
             self._heart.idle()
             lease.release()
         self._settle(lease.message, lease, keys, outcome, history.failures)
+        self._blame_the_machine(attempt.cannot_start, outcome)
+
+    def _blame_the_machine(self, cannot_start: bool, outcome: Outcome) -> None:
+        """Raise MachineFault if it was not the job's fault, or not so many jobs' in a row."""
+        if outcome.ending is Ending.BROKEN:
+            raise MachineFault(outcome.reason)
+        if not cannot_start:
+            self._not_started.clear()
+            return
+        self._not_started.add(outcome.attempt.job_id)
+        if len(self._not_started) >= NOT_STARTED_LIMIT:
+            raise MachineFault(
+                f"The commands of {len(self._not_started)} jobs in a row could not be started; "
+                f"the last one: {outcome.reason}"
+            )
+
+    def _wait_while_run_is_stopped(self) -> bool:
+        """Whether the run is stopped, after waiting a while if it is."""
+        if not self._heart.run_is_stopped:
+            return False
+        logger.info("The run is stopped: %s No more jobs are taken.", self._heart.run_is_stopped)
+        self._stopping.wait(self._place.pace.heartbeat_seconds)
+        return True
 
     def _is_alive_elsewhere(self, message: Message, lease: Lease, keys: RunKeys, job: Job) -> bool:
         """Whether an attempt has outlived its lease; if so, ours is left for it."""
@@ -169,7 +200,7 @@ class Loop:
             self._delete(message)
         elif ending is Ending.LOST:
             return  # the message is somebody else's
-        elif ending is Ending.INTERRUPTED:
+        elif ending in (Ending.INTERRUPTED, Ending.BROKEN):
             self._give_back(message, 0)
         elif ending is Ending.HOPELESS:
             self._bury(message, lease, keys, outcome.attempt.job_id, outcome.reason)
@@ -188,8 +219,14 @@ class Loop:
         job_queue.send_to_dead_letters(
             self._clients.sqs, self._settings.sqs_dead_letter_queue_url, message, reason
         )
-        ledger.mark_dead(self._clients.s3, self._settings.aws_bucket, keys, job_id, reason)
+        s3, bucket = self._clients.s3, self._settings.aws_bucket
+        ledger.mark_dead(s3, bucket, keys, job_id, reason)
         self._delete(message)
+        most = self._settings.max_failures
+        if most and ledger.count_dead(s3, bucket, keys, most) >= most:
+            why = f"{most} jobs or more were given up (MAX_FAILURES); the last one: {reason}"
+            ledger.stop_run(s3, bucket, keys, why)
+            self._heart.look_at_run(keys)
 
     def _delete(self, message: Message) -> None:
         job_queue.delete(self._clients.sqs, self._settings.sqs_queue_url, message)

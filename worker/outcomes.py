@@ -16,6 +16,7 @@ class Ending(Enum):
     HOPELESS = "hopeless"  # cannot succeed on a retry
     INTERRUPTED = "interrupted"  # the worker was told to stop
     LOST = "lost"  # the lease was lost: the message is somebody else's
+    BROKEN = "broken"  # this machine cannot work; the job is not to blame
     ELSEWHERE = "elsewhere"  # another attempt has finished the job
 
 
@@ -48,6 +49,12 @@ class Interruption(Ended):
     """The worker was told to stop."""
 
     ending = Ending.INTERRUPTED
+
+
+class MachineFault(Ended):
+    """This machine cannot work, whatever the job."""
+
+    ending = Ending.BROKEN
 
 
 class LostLease(Ended):

@@ -7,8 +7,11 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+SAVE_SIGNAL = signal.SIGUSR1  # from the supervisor to its loops: save a checkpoint
+_REASON = "interruption"
 
 
 class Stopping:
@@ -17,6 +20,7 @@ class Stopping:
     def __init__(self, *, now: Callable[[], float] = time.monotonic) -> None:
         self.wake = threading.Event()
         self.reason = ""
+        self.save_wanted = threading.Event()  # a checkpoint should be saved soon
         self._asked = threading.Event()
         self._asked_at = 0.0
         self._now = now
@@ -40,6 +44,20 @@ class Stopping:
     def wait(self, seconds: float) -> bool:
         """Sleep, but not beyond being asked to end; True if it was."""
         return self._asked.wait(seconds)
+
+
+def write_interruption(directory: Path, reason: str) -> None:
+    """Leave a loop, in its folder, the reason why it is about to be told to stop."""
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / _REASON).write_text(reason)
+
+
+def read_interruption(directory: Path) -> str:
+    """The reason that the supervisor left; empty if there is none."""
+    try:
+        return (directory / _REASON).read_text()
+    except OSError:
+        return ""
 
 
 def listen(handle: Callable[[signal.Signals], None], *numbers: signal.Signals) -> None:

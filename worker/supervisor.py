@@ -8,6 +8,7 @@ import secrets
 import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,9 +18,10 @@ from distributed_something.protocol.environment import WorkerEnvironment
 
 from .directories import remove
 from .environment import Pace, loop_environment, python_command, working_directory
-from .instance import find_metadata, identify
+from .instance import find_metadata, identify, read_notices
+from .machine import FAULT_EXIT, end_broken_machine, read_fault
 from .processes import adopt_orphans, kill_descendants, reap
-from .stopping import STOP_SIGNALS, Stopping, listen
+from .stopping import SAVE_SIGNAL, STOP_SIGNALS, Stopping, listen, write_interruption
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +29,7 @@ HEALTHY_SECONDS = 60.0  # a supervisor that has not looked round for so long is 
 _LOOK_ROUND = 1.0
 _QUICK_DEATH = 10.0  # seconds; a loop that lives shorter is started again more slowly
 _LONGEST_PAUSE = 60.0
+_SETTLED = 10.0  # seconds; a younger loop may not listen to signals yet, and would die of one
 
 
 @dataclass
@@ -38,6 +41,7 @@ class Slot:
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
     quick_deaths: int = 0
+    told_to_save: bool = False
 
 
 class Supervisor:
@@ -51,6 +55,7 @@ class Supervisor:
         self._variables = {**variables, **identify(variables, self._metadata)}
         self._directory = working_directory(variables)
         self._stopping = Stopping()
+        self._fault = ""
         # Containers that share their host's network share its name, hence the random part.
         base = f"{socket.gethostname()[:24]}-{secrets.token_hex(2)}"
         now = time.monotonic()
@@ -64,6 +69,7 @@ class Supervisor:
         adopt_orphans()
         listen(self._on_signal, *STOP_SIGNALS, signal.SIGCHLD)
         self._directory.mkdir(parents=True, exist_ok=True)
+        threading.Thread(target=self._watch_notices, name="notices", daemon=True).start()
         logger.info(
             "%d loops on %s for %s.",
             len(self._slots),
@@ -76,13 +82,49 @@ class Supervisor:
             self._stopping.wake.clear()
             self._look_round()
         self._end()
+        if self._fault:
+            self._give_up_machine()
         return 0
+
+    def _give_up_machine(self) -> None:
+        """Say why this machine cannot work and end it; without the right to, wait without work."""
+        self._stopping = Stopping()
+        end_broken_machine(self._settings, self._variables["INSTANCE_ID"], self._fault)
+        # An exit would only start this container again.
+        logger.info("Waiting for the end of this machine.")
+        while not self._stopping.asked:
+            alive_file(self._directory).touch()
+            self._stopping.wait(_LOOK_ROUND * 10)
 
     def _on_signal(self, number: signal.Signals) -> None:
         if number in STOP_SIGNALS:
             self._stopping.ask(f"the worker was told to stop ({number.name})")
         else:
             self._stopping.wake.set()
+
+    def _watch_notices(self) -> None:
+        """Ask the instance metadata whether the machine is about to go."""
+        metadata, machine = self._metadata, self._variables["INSTANCE_ID"]
+        # A rehearsal may run on a machine of EC2's, whose notices are not the simulated one's.
+        if metadata is None or metadata.get("meta-data/instance-id") != machine:
+            return
+        while not self._stopping.asked:
+            notices = read_notices(metadata)
+            if notices.stop:
+                self._stopping.ask(notices.stop)
+            elif notices.rebalance:
+                self._stopping.save_wanted.set()
+                self._stopping.wake.set()
+            self._stopping.wait(self._pace.notice_seconds)
+
+    def _ask_to_save(self) -> None:
+        """Pass a rebalance recommendation on, once to each loop that has had time to listen."""
+        now = time.monotonic()
+        for slot in self._slots:
+            if slot.process and not slot.told_to_save and now - slot.started > _SETTLED:
+                slot.told_to_save = True
+                logger.info("Rebalance recommendation: loop %s saves its checkpoint.", slot.name)
+                slot.process.send_signal(SAVE_SIGNAL)
 
     def _start_what_is_due(self) -> None:
         now = time.monotonic()
@@ -112,9 +154,16 @@ class Supervisor:
             for slot in died:
                 remove(self._directory / slot.name)
         reap(self._pids())
+        if self._stopping.save_wanted.is_set():
+            self._ask_to_save()
 
     def _note_death(self, slot: Slot) -> None:
         assert slot.process is not None
+        if slot.process.returncode == FAULT_EXIT:
+            self._fault = read_fault(self._directory)
+            self._stopping.ask(f"this machine cannot work: {self._fault}")
+            slot.process = None
+            return
         now = time.monotonic()
         quick = now - slot.started < _QUICK_DEATH
         slot.quick_deaths = slot.quick_deaths + 1 if quick else 0
@@ -137,6 +186,7 @@ class Supervisor:
         running = [slot for slot in self._slots if slot.process is not None]
         for slot in running:
             assert slot.process is not None
+            write_interruption(self._directory / slot.name, self._stopping.reason)
             slot.process.send_signal(signal.SIGTERM)
         deadline = time.monotonic() + self._pace.stop_seconds
         for slot in running:

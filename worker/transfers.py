@@ -27,9 +27,7 @@ logger = logging.getLogger(__name__)
 LARGE = 32 * 2**20  # bytes; an object from here on is moved in parts
 _CHUNK = 2**20
 _TRIES = 5
-_PARTS = TransferConfig(
-    multipart_threshold=LARGE, multipart_chunksize=16 * 2**20, max_concurrency=8
-)
+PARTS = TransferConfig(multipart_threshold=LARGE, multipart_chunksize=16 * 2**20, max_concurrency=8)
 _BROKEN_OFF = (IncompleteReadError, HTTPClientError, ResponseStreamingError)
 
 
@@ -69,7 +67,7 @@ def download(s3: S3Client, bucket: str, key: str, path: Path) -> None:
         response = s3.get_object(Bucket=bucket, Key=key)
         if response["ContentLength"] >= LARGE:
             response["Body"].close()
-            s3.download_file(bucket, key, str(path), Config=_PARTS)
+            s3.download_file(bucket, key, str(path), Config=PARTS)
         else:
             _save(s3, bucket, key, response, path)
     except ClientError as error:
@@ -101,7 +99,7 @@ def _save(s3: S3Client, bucket: str, key: str, response: Any, path: Path) -> Non
 def upload(s3: S3Client, path: Path, bucket: str, key: str, extra: dict[str, Any]) -> None:
     """Send one file; the SDK sends a checksum with it, which S3 verifies."""
     if path.stat().st_size >= LARGE:
-        s3.upload_file(str(path), bucket, key, ExtraArgs=extra or None, Config=_PARTS)
+        s3.upload_file(str(path), bucket, key, ExtraArgs=extra or None, Config=PARTS)
     else:
         with path.open("rb") as body:
             s3.put_object(Bucket=bucket, Key=key, Body=body, **extra)

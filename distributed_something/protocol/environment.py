@@ -24,6 +24,7 @@ class WorkerEnvironment:
     seconds_to_start: float = 0.0
     sqs_message_visibility: int = 60  # seconds
     job_retries: int = 10
+    max_failures: int = 0  # jobs given up before the run stops; 0: however many
     source_bucket: str = ""  # '': AWS_BUCKET
     workspace_bucket: str = ""  # '': SOURCE_BUCKET
     destination_bucket: str = ""  # '': AWS_BUCKET

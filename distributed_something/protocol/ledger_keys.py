@@ -5,6 +5,9 @@
     runs/<APP_NAME>/<run id>/done/<job id>                        written once, after the outputs
     runs/<APP_NAME>/<run id>/dead/<job id>                        dead-lettered, with the reason
     runs/<APP_NAME>/<run id>/heartbeats/<instance>/<slot>         one a worker slot, once a minute
+    runs/<APP_NAME>/<run id>/broken/<instance>                    a machine that could not work
+    runs/<APP_NAME>/<run id>/stopped                              why no more jobs are to be taken
+    runs/<APP_NAME>/<run id>/checkpoints/<job id>.tar             what the next attempt starts with
     runs/<APP_NAME>/<run id>/leases/<job id>/<claim or receipt>   a lease on its way to its holder
 
 Job ids are uniformly spread hexadecimal, so a listing can be cut into equal ranges by StartAfter.
@@ -82,6 +85,23 @@ class RunKeys:
 
     def heartbeat(self, instance_id: str, slot: str) -> str:
         return f"{self.heartbeats}{instance_id}/{slot}"
+
+    @property
+    def broken_machines(self) -> str:
+        return f"{self.prefix}broken/"
+
+    def broken_machine(self, instance_id: str) -> str:
+        """Where a machine that cannot work says why, before it ends itself."""
+        return f"{self.broken_machines}{instance_id}"
+
+    @property
+    def stopped(self) -> str:
+        """Where a worker says why the run is to stop: too many failures or broken machines."""
+        return f"{self.prefix}stopped"
+
+    def checkpoint(self, job_id: str) -> str:
+        """Where a job's saved checkpoint folder is."""
+        return f"{self.prefix}checkpoints/{job_id}.tar"
 
     def lease_claim(self, job_id: str) -> str:
         """Where an attempt that outlives SQS's longest lease says that it is alive."""
