@@ -39,9 +39,9 @@ def setup(
     ensure_log_groups(aws, settings)
     cluster.ensure_cluster(aws.ecs, settings.ecs_cluster, app_tags(settings.app_name))
     definition = task_definition(settings, queue_url, dead_letter_url)
-    cluster.register_task_definition(aws.ecs, definition)
+    revision = cluster.register_task_definition(aws.ecs, definition)
     tags = app_tags(settings.app_name)
-    cluster.ensure_service(aws.ecs, service(settings), tags, sleep=sleep)
+    cluster.ensure_service(aws.ecs, service(settings, revision), tags, sleep=sleep)
 
 
 def ensure_log_groups(aws: Aws, settings: Settings) -> None:

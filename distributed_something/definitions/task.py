@@ -68,7 +68,7 @@ def task_definition(settings: Settings, queue_url: str, dead_letter_url: str) ->
     return request
 
 
-def service(settings: Settings) -> dict[str, Any]:
+def service(settings: Settings, task_definition_arn: str) -> dict[str, Any]:
     """The request that makes or updates the workers' service, without its desired count."""
     ours = f"attribute:{APP_ATTRIBUTE} == {settings.app_name}"
     constraints = [{"type": "memberOf", "expression": ours}]
@@ -77,7 +77,7 @@ def service(settings: Settings) -> dict[str, Any]:
     return {
         "cluster": settings.ecs_cluster,
         "serviceName": service_name(settings.app_name),
-        "taskDefinition": task_family(settings.app_name),
+        "taskDefinition": task_definition_arn,
         "launchType": "EC2",
         "schedulingStrategy": "REPLICA",
         # A machine has no room for the old container beside the new one.

@@ -11,6 +11,7 @@ from distributed_something.settings import Settings
 from tests.builders import settings
 
 QUEUE = "https://sqs/1/CountingQueue"
+REVISION = "arn:aws:ecs:us-east-1:123456789012:task-definition/CountingTask:1"
 DEAD = "https://sqs/1/lab_DeadMessages"
 
 
@@ -86,7 +87,7 @@ def test_a_task_role_is_named_only_where_the_config_does() -> None:
 
 
 def test_our_containers_stay_on_our_machines_one_on_each() -> None:
-    constraints = service(settings(TASKS_PER_MACHINE=1))["placementConstraints"]
+    constraints = service(settings(TASKS_PER_MACHINE=1), REVISION)["placementConstraints"]
     assert {"type": "distinctInstance"} in constraints
     assert {
         "type": "memberOf",
@@ -95,12 +96,12 @@ def test_our_containers_stay_on_our_machines_one_on_each() -> None:
 
 
 def test_two_containers_may_share_a_machine_where_the_config_says_so() -> None:
-    constraints = service(settings(TASKS_PER_MACHINE=2))["placementConstraints"]
+    constraints = service(settings(TASKS_PER_MACHINE=2), REVISION)["placementConstraints"]
     assert [constraint["type"] for constraint in constraints] == ["memberOf"]
 
 
 def test_the_service_may_stop_an_old_container_before_the_new_one_runs() -> None:
-    assert service(settings())["deploymentConfiguration"] == {
+    assert service(settings(), REVISION)["deploymentConfiguration"] == {
         "minimumHealthyPercent": 0,
         "maximumPercent": 100,
     }
