@@ -99,7 +99,7 @@ class RunRecord:
             "MONITOR_FLEET_ID": self.fleet_ids[-1] if self.fleet_ids else ""
         }
         upstream |= {key: getattr(self, name) for key, name in _UPSTREAM_KEYS.items()}
-        upstream["MONITOR_START_TIME"] = str(int(self.started * 1000))
+        upstream["MONITOR_START_TIME"] = str(round(self.started * 1000))
         upstream["CLEAN_DASHBOARD"] = str(own.pop("clean_dashboard"))
         del own["started"]
         return json.dumps({**upstream, **own}, indent=2) + "\n"

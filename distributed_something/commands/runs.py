@@ -113,7 +113,7 @@ def _new_record(aws: Aws, settings: Settings, last: RunRecord | None, now: float
         run_id=new_run_id(now),
         region=aws.region,
         dead_letter_queue_name=settings.sqs_dead_letter_queue,
-        started=now,
+        started=round(now, 3),  # as exactly as a monitor file can say it
         clean_dashboard=settings.clean_dashboard,
         machines=settings.cluster_machines,
         tasks_per_machine=settings.tasks_per_machine,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -63,7 +63,6 @@ def tear_down(
     folder: Path | None,
     sleep: Callable[[float], None] = time.sleep,
     now: Callable[[], float] = time.time,
-    steps: Sequence[Step] | None = None,
 ) -> list[str]:
     """Take every step, then mark the run's record as ended; returns a sentence for each failure.
 
@@ -76,7 +75,7 @@ def tear_down(
         return []
     teardown = Teardown(aws, record, folder, sleep, now)
     failures = []
-    for step in STEPS if steps is None else steps:
+    for step in STEPS:
         try:
             step.run(teardown)
         except FAULTS as error:
@@ -180,25 +179,31 @@ def _delete_cluster(teardown: Teardown) -> None:
     for look in range(_CLUSTER_LOOKS):
         if cluster.delete_cluster(ecs, record.cluster, app_tags(record.app_name)):
             return
-        found = ecs.describe_clusters(clusters=[record.cluster], include=["TAGS"])["clusters"]
-        if not any(_is_held_by_us(one, record) for one in found):
+        if not _is_held_by_us_alone(teardown):
             logger.info("The cluster %s stays: it is not ours, or it is in use.", record.cluster)
             return
         if look < _CLUSTER_LOOKS - 1:
             teardown.sleep(_CLUSTER_LOOK)
-    raise DistributedSomethingError(f"the cluster {record.cluster} still runs tasks.")
+            # The agent of a machine that is shutting down may have put it on the list again.
+            _deregister_machines(teardown)
+    raise DistributedSomethingError(f"our last tasks still run in the cluster {record.cluster}.")
 
 
-def _is_held_by_us(described: Any, record: RunRecord) -> bool:
-    """Whether the cluster is ours and only our last tasks, which are stopping, keep it."""
-    tags = {tag.get("key"): tag.get("value") for tag in described.get("tags", [])}
-    others = described["registeredContainerInstancesCount"] or described["activeServicesCount"]
-    return (
-        described["status"] == "ACTIVE"
-        and described["clusterName"] != "default"
-        and tags.get(APP_TAG) == record.app_name
-        and not others
-    )
+def _is_held_by_us_alone(teardown: Teardown) -> bool:
+    """Whether the cluster is ours and only our machines and tasks, which are ending, keep it."""
+    ecs, record = teardown.aws.ecs, teardown.record
+    if record.cluster == "default":
+        return False
+    for found in ecs.describe_clusters(clusters=[record.cluster], include=["TAGS"])["clusters"]:
+        tags = {tag.get("key"): tag.get("value") for tag in found.get("tags", [])}
+        if tags.get(APP_TAG) != record.app_name:
+            return False
+    machines = cluster.container_instances(ecs, record.cluster)
+    if any(machine.attributes.get(APP_ATTRIBUTE) != record.app_name for machine in machines):
+        return False
+    pages = ecs.get_paginator("list_services").paginate(cluster=record.cluster)
+    names = {arn.rsplit("/", 1)[-1] for page in pages for arn in page["serviceArns"]}
+    return names <= {record.service}
 
 
 STEPS = (

@@ -1,4 +1,4 @@
-"""Simulated ECS: moto's, with services that count and drain, and machines with the memory of their type."""
+"""Simulated ECS: moto's, with services that count and drain, on machines of their type's size."""
 
 from __future__ import annotations
 

@@ -1,0 +1,271 @@
+"""A run in the simulated account: the verbs up to its machines, and workers that a test plays."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
+from botocore.exceptions import ClientError
+
+from distributed_something.aws import queues
+from distributed_something.aws.session import Aws
+from distributed_something.commands.runs import ensure_run
+from distributed_something.commands.setup import setup
+from distributed_something.commands.start_cluster import start_cluster
+from distributed_something.commands.submit_job import submit_job
+from distributed_something.local.machines import Interruptions, Machines
+from distributed_something.local.scheduler import Scheduler
+from distributed_something.local.simulator import Rules, Simulator
+from distributed_something.protocol.attempts import Attempt, Heartbeat
+from distributed_something.protocol.jobs import Job
+from distributed_something.record import RunRecord
+from distributed_something.settings import Settings
+
+from .builders import settings as make_settings
+from .builders import write_json
+
+
+@dataclass
+class Clock:
+    """Time that passes only while somebody sleeps; `during` happens at the end of each sleep."""
+
+    time: float = field(default_factory=time.time)
+    during: Callable[[], None] = lambda: None
+    slept: list[float] = field(default_factory=list)
+
+    def now(self) -> float:
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.time += seconds
+        self.during()
+
+
+@dataclass(frozen=True)
+class Held:
+    """A job that a played worker has taken."""
+
+    job: Job
+    instance_id: str
+    handle: str
+
+
+@dataclass
+class Life:
+    """One app in the simulated account, its folder on this machine and its time."""
+
+    aws: Aws
+    settings: Settings
+    folder: Path
+    clock: Clock
+    workers_stop: bool = True  # False: a worker that is told to stop takes its time
+
+    def __post_init__(self) -> None:
+        # Clients of its own, so that a test that watches or denies our calls does not see these.
+        self.world = Aws(self.aws.session, self.aws.endpoint_url)
+        self.machines = Machines(self.world, Interruptions())
+        self.scheduler = Scheduler(self.world, most_tasks=100)
+
+    @property
+    def times(self) -> dict[str, Any]:
+        return {"sleep": self.clock.sleep, "now": self.clock.now}
+
+    def set_up(self) -> None:
+        setup(self.aws, self.settings, **self.times)
+
+    def submit(self, *names: str) -> None:
+        groups = [{"name_of_it": name} for name in names]
+        content = {"command": "true", "name": "{name_of_it}", "groups": groups}
+        path = write_json(self.folder / "jobs.json", content)
+        submit_job(self.aws, self.settings, path, folder=self.folder, **self.times)
+
+    def buy(self) -> RunRecord:
+        path = write_fleet_file(self.aws, self.folder)
+        record = start_cluster(self.aws, self.settings, path, folder=self.folder, **self.times)
+        self.tick()
+        return record
+
+    def record(self) -> RunRecord:
+        """The app's run, begun if there is none."""
+        return ensure_run(self.aws, self.settings, folder=self.folder, now=self.clock.now)
+
+    def tick(self) -> None:
+        """Let EC2 and ECS do what they do by themselves: refill, join, place, stop."""
+        self.machines.update()
+        self.scheduler.update()
+        clusters = self.world.ecs.list_clusters()["clusterArns"] if self.workers_stop else []
+        for cluster in clusters:
+            self._end_stopping_tasks(cluster)
+
+    def _end_stopping_tasks(self, cluster: str) -> None:
+        ecs = self.world.ecs
+        arns = ecs.list_tasks(cluster=cluster, desiredStatus="STOPPED")["taskArns"]
+        for arn in arns:
+            ecs.submit_task_state_change(cluster=cluster, task=arn, status="STOPPED", reason="TERM")
+
+    def take(self, record: RunRecord, instance_id: str) -> Held:
+        """Receive a job as a worker on a machine would, and say so in its heartbeat."""
+        url = queues.find_queue(self.aws.sqs, record.queue_name)
+        message = self.aws.sqs.receive_message(QueueUrl=url, VisibilityTimeout=600)["Messages"][0]
+        held = Held(Job.from_message(message["Body"]), instance_id, message["ReceiptHandle"])
+        self.beat(record, instance_id, held.job)
+        return held
+
+    def beat(self, record: RunRecord, instance_id: str, job: Job | None) -> None:
+        identity, name = (job.job_id, job.name) if job else ("", "")
+        heartbeat = Heartbeat(instance_id, "slot", 0.0, job_id=identity, name=name)
+        key = record.keys.heartbeat(instance_id, "slot")
+        self.aws.s3.put_object(Bucket=record.bucket, Key=key, Body=heartbeat.to_json())
+
+    def drop(self, record: RunRecord, held: Held) -> None:
+        """Delete a job's message."""
+        url = queues.find_queue(self.aws.sqs, record.queue_name)
+        self.aws.sqs.delete_message(QueueUrl=url, ReceiptHandle=held.handle)
+
+    def mark_done(self, record: RunRecord, held: Held) -> None:
+        attempt = Attempt(
+            held.job.job_id, held.job.name, "1", 1, "done", held.instance_id, "slot", 0.0
+        )
+        key = record.keys.done(held.job.job_id)
+        self.aws.s3.put_object(Bucket=record.bucket, Key=key, Body=attempt.to_json())
+
+    def finish(self, record: RunRecord, *held: Held) -> None:
+        """End jobs well, as a worker does."""
+        for one in held:
+            self.mark_done(record, one)
+            self.drop(record, one)
+            self.beat(record, one.instance_id, None)
+
+    def instances(self) -> list[str]:
+        """The ids of all machines that run."""
+        return sorted(self.machines.joined)
+
+
+@contextmanager
+def open_life(
+    folder: Path, deleted_queue_seconds: float = 0.0, **constants: object
+) -> Iterator[Life]:
+    """An empty account with a bucket, and an app in it; both have the same clock."""
+    clock = Clock()
+    rules = Rules(deleted_queue_seconds=deleted_queue_seconds, clock=clock.now)
+    with Simulator(rules=rules) as simulator:
+        aws = simulator.aws()
+        aws.s3.create_bucket(Bucket="lab-data")
+        yield Life(aws, make_settings(**constants), folder, clock)
+
+
+def write_fleet_file(aws: Aws, folder: Path) -> Path:
+    """A fleet file for the account's default VPC."""
+    subnet = aws.ec2.describe_subnets()["Subnets"][0]
+    group = aws.ec2.describe_security_groups()["SecurityGroups"][0]
+    interface = {
+        "DeviceIndex": 0,
+        "SubnetId": subnet["SubnetId"],
+        "Groups": [group["GroupId"]],
+        "AssociatePublicIpAddress": True,
+    }
+    specification = {
+        "IamInstanceProfile": {"Arn": "arn:aws:iam::123456789012:instance-profile/machines"},
+        "NetworkInterfaces": [interface],
+    }
+    content = {
+        "IamFleetRole": "arn:aws:iam::123456789012:role/fleet",
+        "AllocationStrategy": "priceCapacityOptimized",
+        "Type": "maintain",
+        "LaunchSpecifications": [specification],
+    }
+    return write_json(folder / "fleet.json", content)
+
+
+def record_on_disk(life: Life) -> dict[str, Any]:
+    """The monitor file in the app's folder."""
+    path = life.folder / f"{life.settings.app_name}SpotFleetRequestId.json"
+    content: dict[str, Any] = json.loads(path.read_text())
+    return content
+
+
+def put_alarm(aws: Aws, name: str) -> None:
+    """An alarm as a worker makes one for its machine."""
+    aws.cloudwatch.put_metric_alarm(
+        AlarmName=name,
+        Namespace="DistributedSomething",
+        MetricName="BusySlots",
+        Statistic="Maximum",
+        Period=60,
+        EvaluationPeriods=15,
+        Threshold=1.0,
+        ComparisonOperator="LessThanThreshold",
+    )
+
+
+@contextmanager
+def watch_calls(aws: Aws) -> Iterator[list[str]]:
+    """The names of all operations that are called meanwhile, in order."""
+    calls: list[str] = []
+
+    def note(model: Any, **_: Any) -> None:
+        calls.append(model.name)
+
+    with handling(clients(aws), "before-call", note):
+        yield calls
+
+
+@contextmanager
+def refusing(client: Any, operation: str) -> Iterator[None]:
+    """AWS denies one operation meanwhile."""
+    denied = {"Error": {"Code": "AccessDenied", "Message": "You may not."}}
+
+    def refuse(**_: Any) -> None:
+        raise ClientError(denied, operation)  # type: ignore[arg-type]
+
+    with handling([client], f"before-call.*.{operation}", refuse):
+        yield
+
+
+class _Raw:
+    """The body of an answer that no server sent."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+
+    def stream(self, **_: Any) -> Iterator[bytes]:
+        yield self.content
+
+
+def answer(status: int, content: bytes) -> AWSResponse:
+    """An HTTP answer, to give in the place of AWS's."""
+    return AWSResponse("http://aws", status, HTTPHeaders(), _Raw(content))
+
+
+@contextmanager
+def swallowing(client: Any, operation: str) -> Iterator[None]:
+    """One operation is answered with success meanwhile, and never done."""
+
+    def swallow(**_: Any) -> tuple[AWSResponse, dict[str, Any]]:
+        return answer(200, b""), {}
+
+    with handling([client], f"before-call.*.{operation}", swallow):
+        yield
+
+
+def clients(aws: Aws) -> list[Any]:
+    return [aws.sqs, aws.ecs, aws.ec2, aws.s3, aws.logs, aws.cloudwatch, aws.ssm]
+
+
+@contextmanager
+def handling(some: list[Any], event: str, handler: Callable[..., Any]) -> Iterator[None]:
+    for client in some:
+        client.meta.events.register(event, handler)
+    try:
+        yield
+    finally:
+        for client in some:
+            client.meta.events.unregister(event, handler)
