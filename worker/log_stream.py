@@ -55,7 +55,7 @@ class JobLog:
     def write(self, line: str) -> None:
         """Log one line; beyond LOG_LIMIT it is only remembered."""
         with self._lock:
-            self._tail.append(line[:LONGEST_TAIL_LINE])
+            self._tail.append(_shortened(line))
             if self.is_full:
                 return
             self._size += len(line) + 1
@@ -101,6 +101,14 @@ class JobLog:
             create_log_stream=False,
             send_interval=SEND_SECONDS,
         )
+
+
+def _shortened(line: str) -> str:
+    """A line whose middle is left out if it is too long for the ledger."""
+    if len(line) <= LONGEST_TAIL_LINE:
+        return line
+    half = LONGEST_TAIL_LINE // 2
+    return f"{line[:half]} ... {line[-half:]}"
 
 
 def wait_until_sent() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
@@ -48,8 +49,9 @@ class Stopping:
 
 def write_interruption(directory: Path, reason: str) -> None:
     """Leave a loop, in its folder, the reason why it is about to be told to stop."""
-    directory.mkdir(parents=True, exist_ok=True)
-    (directory / _REASON).write_text(reason)
+    with contextlib.suppress(OSError):  # a loop that finds none gives the signal as its reason
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / _REASON).write_text(reason)
 
 
 def read_interruption(directory: Path) -> str:

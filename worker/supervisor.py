@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import secrets
@@ -19,7 +20,8 @@ from distributed_something.protocol.environment import WorkerEnvironment
 from .directories import remove
 from .environment import Pace, loop_environment, python_command, working_directory
 from .instance import find_metadata, identify, read_notices
-from .machine import FAULT_EXIT, end_broken_machine, read_fault
+from .machine import FAULT_EXIT, check_disk, end_broken_machine, read_fault
+from .outcomes import MachineFault
 from .processes import adopt_orphans, kill_descendants, reap
 from .stopping import SAVE_SIGNAL, STOP_SIGNALS, Stopping, listen, write_interruption
 
@@ -68,7 +70,11 @@ class Supervisor:
         """Keep the loops running until told to stop; the exit code."""
         adopt_orphans()
         listen(self._on_signal, *STOP_SIGNALS, signal.SIGCHLD)
-        self._directory.mkdir(parents=True, exist_ok=True)
+        try:
+            check_disk(self._directory)
+        except MachineFault as fault:
+            self._fault = str(fault)
+            self._stopping.ask(f"this machine cannot work: {fault}")
         threading.Thread(target=self._watch_notices, name="notices", daemon=True).start()
         logger.info(
             "%d loops on %s for %s.",
@@ -93,7 +99,7 @@ class Supervisor:
         # An exit would only start this container again.
         logger.info("Waiting for the end of this machine.")
         while not self._stopping.asked:
-            alive_file(self._directory).touch()
+            self._touch_alive()
             self._stopping.wait(_LOOK_ROUND * 10)
 
     def _on_signal(self, number: signal.Signals) -> None:
@@ -142,7 +148,7 @@ class Supervisor:
 
     def _look_round(self) -> None:
         """See which loops have ended, and take note of orphans that have."""
-        alive_file(self._directory).touch()
+        self._touch_alive()
         died = [slot for slot in self._slots if slot.process and slot.process.poll() is not None]
         for slot in died:
             self._note_death(slot)
@@ -156,6 +162,10 @@ class Supervisor:
         reap(self._pids())
         if self._stopping.save_wanted.is_set():
             self._ask_to_save()
+
+    def _touch_alive(self) -> None:
+        with contextlib.suppress(OSError):  # a full disk is the loops' to notice
+            alive_file(self._directory).touch()
 
     def _note_death(self, slot: Slot) -> None:
         assert slot.process is not None
