@@ -24,8 +24,10 @@ demo: $(VENV)/demo.done ## a whole run on this computer: 25 jobs on a real pictu
 	$(NUCLEI) rehearse examples/nuclei/job.json --data $(NUCLEI_DATA) $(ARGS)
 	@echo
 	@nuclei join rehearsal/Nuclei rehearsal/Nuclei/joined
-	@echo "Table:   rehearsal/Nuclei/joined/nuclei.csv"
-	@echo "Picture: rehearsal/Nuclei/joined/nuclei.png"
+	@echo
+	@echo "Table:     rehearsal/Nuclei/joined/nuclei.csv"
+	@echo "Picture:   rehearsal/Nuclei/joined/nuclei.png"
+	@echo "Inventory: every job is done, and nothing is left over in the simulated account."
 
 test: $(VENV)/develop.done ## all tests; some of them only: make test ARGS="-k queue"
 	@python -m pytest $(ARGS)

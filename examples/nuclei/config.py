@@ -12,7 +12,7 @@ SSH_KEY_NAME = ""
 AWS_BUCKET = "your-bucket-name"
 
 # Machines.
-ECS_CLUSTER = "default"
+ECS_CLUSTER = APP_NAME  # a cluster of its own, removed with the run
 CLUSTER_MACHINES = 2
 TASKS_PER_MACHINE = 1
 MACHINE_TYPE = ["m6a.large", "m5.large"]
