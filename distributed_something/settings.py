@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import runpy
-from collections.abc import Mapping
+import traceback
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,9 +13,14 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from .errors import UsageError
 
-_REGION = re.compile(r"^[a-z]{2}(-[a-z]+)+-\d+$")
-_ZONE = re.compile(r"^([a-z]{2}(?:-[a-z]+)+-\d+)[a-z]$")
+_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d+")
+_ZONE = re.compile(r"(?P<region>[a-z]{2}(-[a-z]+)+-\d+)(-[a-z0-9]+-\d+)?[a-z]")
 _SECRET = re.compile(r"SECRET|TOKEN|PASSWORD|ACCESS_KEY")
+_QUEUE = re.compile(r"[A-Za-z0-9_-]{1,80}")
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_MACHINE_TYPE = re.compile(r"[a-z0-9-]+\.[a-z0-9-]+")
+_APP_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,66}")  # + `_DeadMessages` names a queue
+_SHOWN = 100  # characters of a value in a message
 
 
 def _flag(value: object) -> object:
@@ -33,64 +39,119 @@ def _unset(value: object) -> object:
     return "" if isinstance(value, str) and value.strip().lower() == "false" else value
 
 
+def _no_truth(value: object) -> object:
+    """True and False are numbers to Python, and never meant as such here."""
+    if isinstance(value, bool):
+        raise ValueError("must be a number")
+    return value
+
+
+def _profile(value: object) -> object:
+    return _unset(value) or "default"
+
+
 def _region(value: str) -> str:
-    if zone := _ZONE.match(value):
-        raise ValueError(f"is an availability zone; its region is {zone[1]!r}")
-    if not _REGION.match(value):
+    if zone := _ZONE.fullmatch(value):
+        raise ValueError(f"is an availability zone; its region is {zone['region']!r}")
+    if not _REGION.fullmatch(value):
         raise ValueError("must be a region, such as 'us-east-1'")
     return value
 
 
 def _price(value: object) -> object:
     """0, None and '' mean no cap of our own."""
-    return None if value in (0, "0", "", "None", None) else value
+    if (
+        value is None
+        or value is False
+        or (isinstance(value, str) and value.strip() in ("", "None"))
+    ):
+        return None
+    try:
+        return None if float(str(value)) == 0 else value
+    except ValueError:
+        return value
 
 
 def _one_or_many(value: object) -> object:
+    if value in ([], ()):
+        raise ValueError("must name at least one instance type")
     return [value] if isinstance(value, str) else value
 
 
 def _queue_name(value: str) -> str:
     """A queue's name or its ARN, of which the text after the last colon is the name."""
-    name = value.rsplit(":", 1)[-1]
-    if not re.fullmatch(r"[A-Za-z0-9_-]{1,80}", name):
-        raise ValueError("must be a queue name of 1 to 80 letters, digits, - and _")
-    return name
-
-
-def _bucket(value: str) -> str:
-    if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", value):
-        raise ValueError(
-            "must be a bucket's name: 3 to 63 lower-case letters, digits, dots and hyphens, no s3://"
-        )
-    return value
+    return _matching(_QUEUE, "must be a queue name of 1 to 80 letters, digits, - and _")(
+        value.rsplit(":", 1)[-1]
+    )
 
 
 def _optional_bucket(value: str) -> str:
     return _bucket(value) if value else ""
 
 
+def _matching(pattern: re.Pattern[str], rule: str) -> Callable[[str], str]:
+    """A check that a text has a form; the rule says which, for people."""
+
+    def check(value: str) -> str:
+        if not pattern.fullmatch(value):
+            raise ValueError(rule)
+        return value
+
+    return check
+
+
+_bucket = _matching(
+    _BUCKET,
+    "must be a bucket's name: 3 to 63 lower-case letters, digits, dots and hyphens, no s3://",
+)
+
 Flag = Annotated[bool, BeforeValidator(_flag)]
 OptionalText = Annotated[str, BeforeValidator(_unset)]
 OptionalBucket = Annotated[str, AfterValidator(_optional_bucket), BeforeValidator(_unset)]
 QueueName = Annotated[str, AfterValidator(_queue_name)]
+Count = Annotated[int, BeforeValidator(_no_truth)]
+Amount = Annotated[float, BeforeValidator(_no_truth)]
+MachineType = Annotated[
+    str, AfterValidator(_matching(_MACHINE_TYPE, "must be an instance type, such as 'm5.xlarge'"))
+]
+AppName = Annotated[
+    str,
+    AfterValidator(
+        _matching(_APP_NAME, "must be 1 to 67 letters, digits, - and _, the first no sign")
+    ),
+]
+LogGroup = Annotated[
+    str,
+    AfterValidator(
+        _matching(re.compile(r"[A-Za-z0-9_./#-]{1,400}"), "must be letters, digits and _-/.# alone")
+    ),
+]
+Image = Annotated[
+    str, AfterValidator(_matching(re.compile(r"\S+"), "must be an image, such as 'user/tool:1.0'"))
+]
+Cluster = Annotated[
+    str,
+    AfterValidator(
+        _matching(re.compile(r"[A-Za-z0-9_-]{1,255}"), "must be letters, digits, - and _ alone")
+    ),
+]
 
 
 class Settings(BaseModel):
     """All constants of `config.py`, each field named as its constant in lower case."""
 
     model_config = ConfigDict(
-        frozen=True, alias_generator=str.upper, extra="ignore", coerce_numbers_to_str=False
+        frozen=True, alias_generator=str.upper, extra="ignore", allow_inf_nan=False
     )
 
     # Names
-    app_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,69}$")]
-    log_group_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_./#-]{1,400}$")]
-    dockerhub_tag: Annotated[str, Field(min_length=1, pattern=r"^\S+$")]
+    app_name: AppName
+    log_group_name: LogGroup
+    dockerhub_tag: Image
 
     # Account
     aws_region: Annotated[str, AfterValidator(_region)] = "us-east-1"
-    aws_profile: Annotated[str, Field(min_length=1)] = "default"
+    aws_profile: Annotated[str, BeforeValidator(_profile)] = "default"
     ssh_key_name: OptionalText = ""
     aws_bucket: Annotated[str, AfterValidator(_bucket)]
     source_bucket: OptionalBucket = ""
@@ -100,35 +161,35 @@ class Settings(BaseModel):
     task_role_arn: OptionalText = ""
 
     # Machines
-    ecs_cluster: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,255}$")] = "default"
-    cluster_machines: Annotated[int, Field(ge=1)]
-    tasks_per_machine: Annotated[int, Field(ge=1)] = 1
-    machine_type: Annotated[tuple[str, ...], Field(min_length=1), BeforeValidator(_one_or_many)]
+    ecs_cluster: Cluster = "default"
+    cluster_machines: Annotated[Count, Field(ge=1)]
+    tasks_per_machine: Annotated[Count, Field(ge=1)] = 1
+    machine_type: Annotated[tuple[MachineType, ...], BeforeValidator(_one_or_many)]
     machine_price: Annotated[float | None, Field(gt=0), BeforeValidator(_price)] = (
         None  # USD per machine-hour
     )
-    ebs_vol_size: Annotated[int, Field(ge=22)] = 30  # GiB
+    ebs_vol_size: Annotated[Count, Field(ge=22)] = 30  # GiB
     assign_ip: Flag = True
-    max_hours: Annotated[float, Field(gt=0, le=8760)] = 168.0
+    max_hours: Annotated[Amount, Field(gt=0, le=8760)] = 168.0
 
     # Containers
-    docker_cores: Annotated[int, Field(ge=1)] = 1
-    cpu_shares: Annotated[int, Field(ge=1)]
-    memory: Annotated[int, Field(ge=4)]  # MB as ECS counts them
-    seconds_to_start: Annotated[float, Field(ge=0)] = 0.0
+    docker_cores: Annotated[Count, Field(ge=1)] = 1
+    cpu_shares: Annotated[Count, Field(ge=1)]
+    memory: Annotated[Count, Field(ge=4)]  # MB as ECS counts them
+    seconds_to_start: Annotated[Amount, Field(ge=0)] = 0.0
 
     # Queue
     sqs_queue_name: QueueName
-    sqs_message_visibility: Annotated[int, Field(ge=1, le=43200)] = 60  # seconds
+    sqs_message_visibility: Annotated[Count, Field(ge=1, le=43200)] = 60  # seconds
     sqs_dead_letter_queue: QueueName
-    job_retries: Annotated[int, Field(ge=1, le=1000)] = 10
+    job_retries: Annotated[Count, Field(ge=1, le=1000)] = 10
 
     # Jobs
     job_defaults: dict[str, Any] = {}
     download_files: Flag = True
     check_if_done_bool: Flag = False
-    expected_number_files: Annotated[int, Field(ge=0)] = 1
-    min_file_size_bytes: Annotated[int, Field(ge=0)] = 1
+    expected_number_files: Annotated[Count, Field(ge=0)] = 1
+    min_file_size_bytes: Annotated[Count, Field(ge=0)] = 1
     necessary_string: OptionalText = ""
 
     # Watching
@@ -158,6 +219,12 @@ def make_settings(constants: Mapping[str, object], source: str) -> Settings:
         settings = Settings.model_validate(values)
     except ValidationError as error:
         problems = [*_sentences(error), *problems]
+    else:
+        if settings.sqs_queue_name == settings.sqs_dead_letter_queue:
+            problems.append(
+                f"SQS_DEAD_LETTER_QUEUE = {settings.sqs_dead_letter_queue!r}: must be another "
+                "queue than SQS_QUEUE_NAME."
+            )
     if problems:
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         raise UsageError("\n  ".join([f"{source} has {count}:", *problems]))
@@ -172,11 +239,16 @@ def _constants(path: Path) -> dict[str, object]:
     try:
         names = runpy.run_path(str(path))
     except SyntaxError as error:
-        raise UsageError(
-            f"{path}, line {error.lineno}: {error.msg}. Mend the line, then try again."
-        ) from None
-    except Exception as error:  # the user's own Python may raise anything
-        raise UsageError(f"{path} stops with {type(error).__name__}: {error}.") from error
+        place = f"{error.filename or path}" + (f", line {error.lineno}" if error.lineno else "")
+        raise UsageError(f"{place}: {error.msg}. Mend the line, then try again.") from None
+    except (Exception, SystemExit) as error:  # the user's own Python may raise anything
+        lines = [
+            at.lineno
+            for at in traceback.extract_tb(error.__traceback__)
+            if at.filename == str(path)
+        ]
+        place = f"{path}, line {lines[-1]}," if lines else f"{path}"
+        raise UsageError(f"{place} stops with {type(error).__name__}: {error}.") from error
     return {
         name: value for name, value in names.items() if name.isupper() and not name.startswith("_")
     }
@@ -184,7 +256,9 @@ def _constants(path: Path) -> dict[str, object]:
 
 def _with_defaults(constants: Mapping[str, object]) -> dict[str, object]:
     """Fill in the constants whose default is made from another's value."""
-    app = constants.get("APP_NAME", "")
+    app = constants.get("APP_NAME")
+    if not isinstance(app, str) or not _APP_NAME.fullmatch(app):
+        app = "App"  # so that a bad name is told once, and not for all that is named after it
     defaults: dict[str, object] = {
         "LOG_GROUP_NAME": app,
         "SQS_QUEUE_NAME": f"{app}Queue",
@@ -200,7 +274,7 @@ def _cores(value: object) -> int:
 
 def _extra(constants: Mapping[str, object], problems: list[str]) -> dict[str, str]:
     """The constants that are none of ours: scalars reach the worker, secrets are refused."""
-    known = {name.upper() for name in Settings.model_fields}
+    known = {name.upper() for name in Settings.model_fields} - {"EXTRA"}
     extra = {}
     for name, value in constants.items():
         if name in known or not isinstance(value, (str, int, float, bool)):
@@ -218,10 +292,11 @@ def _extra(constants: Mapping[str, object], problems: list[str]) -> dict[str, st
 def _sentences(error: ValidationError) -> list[str]:
     sentences = []
     for fault in error.errors():
-        name = str(fault["loc"][0])
+        name, *inner = fault["loc"]
         if fault["type"] == "missing":
             sentences.append(f"{name} is missing; every config needs it.")
-        else:
-            rule = fault["msg"].removeprefix("Value error, ")
-            sentences.append(f"{name} = {fault['input']!r}: {rule[0].lower()}{rule[1:]}.")
+            continue
+        place = f"{name}{''.join(f'[{part!r}]' for part in inner)}"
+        rule = fault["msg"].removeprefix("Value error, ").replace("Input should", "should")
+        sentences.append(f"{place} = {repr(fault['input'])[:_SHOWN]}: {rule[0].lower()}{rule[1:]}.")
     return sentences
