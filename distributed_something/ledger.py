@@ -53,6 +53,19 @@ class SubmittedJob:
 
 
 @dataclass(frozen=True)
+class DeadJob:
+    """A job that was given up, as its dead marker tells it."""
+
+    job_id: str
+    reason: str
+
+    @classmethod
+    def from_json(cls, body: bytes) -> DeadJob:
+        values = json.loads(body)
+        return cls(values["job_id"], values["reason"])
+
+
+@dataclass(frozen=True)
 class LedgerSummary:
     """How far a run is, in numbers: of jobs first, then of attempts."""
 
@@ -134,6 +147,12 @@ def is_settled(s3: S3Client, bucket: str, keys: RunKeys, job_id: str) -> bool:
     return _exists(s3, bucket, keys.done(job_id)) or _exists(s3, bucket, keys.dead(job_id))
 
 
+def why_stopped(s3: S3Client, bucket: str, keys: RunKeys) -> str:
+    """Why the workers take no more jobs of a run; empty while they do."""
+    body = _fetch(s3, bucket, keys.stopped)
+    return body.decode() if body is not None else ""
+
+
 def read_attempts(s3: S3Client, bucket: str, keys: RunKeys) -> Iterator[Attempt]:
     """The last word on every attempt of a run, by job id and then by start."""
     ends = _last_words(list_keys(s3, bucket, keys.attempts))
@@ -145,9 +164,9 @@ def read_done(s3: S3Client, bucket: str, keys: RunKeys) -> Iterator[Attempt]:
     yield from _read_all(s3, bucket, list_keys(s3, bucket, keys.done_markers), Attempt.from_json)
 
 
-def read_dead(s3: S3Client, bucket: str, keys: RunKeys) -> Iterator[Attempt]:
-    """The attempt after which each dead-lettered job was given up."""
-    yield from _read_all(s3, bucket, list_keys(s3, bucket, keys.dead_markers), Attempt.from_json)
+def read_dead(s3: S3Client, bucket: str, keys: RunKeys) -> Iterator[DeadJob]:
+    """Each job that was given up, with the reason."""
+    yield from _read_all(s3, bucket, list_keys(s3, bucket, keys.dead_markers), DeadJob.from_json)
 
 
 def list_keys(s3: S3Client, bucket: str, prefix: str) -> Iterator[str]:

@@ -19,7 +19,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ..aws import cluster, fleet, queues
 from ..aws.queues import QueueCounts
 from ..errors import DistributedSomethingError, NotFound, TeardownIncomplete
-from ..ledger import LedgerSummary, count_submitted, is_settled, live_heartbeats, summarise
+from ..ledger import (
+    LedgerSummary,
+    count_submitted,
+    is_settled,
+    live_heartbeats,
+    summarise,
+    why_stopped,
+)
 from ..protocol.attempts import HEARTBEAT_LIVE_SECONDS, Heartbeat
 from ..record import RunRecord
 from ..scaling import (
@@ -92,6 +99,7 @@ class MonitorOutcome:
 
     record: RunRecord
     summary: LedgerSummary
+    stopped: str = ""  # why the run was stopped before all its jobs were settled
 
 
 @dataclass(frozen=True)
@@ -103,7 +111,18 @@ class _View:
     submitted: int
     fleets: tuple[Fleet, ...]  # those that still ask for machines
     machines: tuple[Machine, ...]
-    beats: tuple[Heartbeat, ...]  # read only while no job waits: nothing asks for them before
+    beats: tuple[Heartbeat, ...]  # read only while no job is to be taken: nobody asks before
+    stopped: str  # why workers take no more jobs, or empty
+
+    @property
+    def to_take(self) -> int:
+        """Jobs that a worker is still going to take: none of a run that was stopped."""
+        return 0 if self.stopped else self.counts.waiting + self.counts.delayed
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether no job is to be taken and none is in flight."""
+        return not self.to_take and not self.counts.in_flight
 
     @property
     def has_begun(self) -> bool:
@@ -141,7 +160,8 @@ def monitor(
             )
         )
     record = refresh(aws, record)
-    return MonitorOutcome(record, summarise(aws.s3, record.bucket, record.keys))
+    summary = summarise(aws.s3, record.bucket, record.keys)
+    return MonitorOutcome(record, summary, why_stopped(aws.s3, record.bucket, record.keys))
 
 
 def step(
@@ -161,7 +181,7 @@ def step(
     state, plan = _plan(record, view, state, pace)
     _carry_out(aws, record, plan)
     _balance_service(aws, record, view, plan.applied(view.machines))
-    holder = _lease_holder(aws, record, view) if view.counts.total == 0 else None
+    holder = _lease_holder(aws, record, view) if view.is_quiet else None
     state = _count_quiet(view, state, pace, holder, now())
     return state, _progress(view, state, holder, now())
 
@@ -206,8 +226,9 @@ def _say_or_give_up(error: Exception, silent: float, pace: Pace) -> None:
 
 def _look(aws: Aws, record: RunRecord, state: MonitorState, pace: Pace) -> _View:
     counts, queue_is_there = _count(aws, record)
+    stopped = why_stopped(aws.s3, record.bucket, record.keys) if record.run_id else ""
     beats: list[Heartbeat] = []
-    if record.run_id and counts.waiting == 0:
+    if record.run_id and (stopped or counts.waiting == 0):
         beats = live_heartbeats(aws.s3, record.bucket, record.keys, pace.heartbeat_seconds)
     return _View(
         counts=counts,
@@ -216,6 +237,7 @@ def _look(aws: Aws, record: RunRecord, state: MonitorState, pace: Pace) -> _View
         fleets=tuple(_live_fleets(aws, record)),
         machines=tuple(_machines(aws, record, beats)),
         beats=tuple(beats),
+        stopped=stopped,
     )
 
 
@@ -283,7 +305,7 @@ def _plan(
     record: RunRecord, view: _View, state: MonitorState, pace: Pace
 ) -> tuple[MonitorState, Plan]:
     """Which machines to give back, after several looks that saw no job waiting for one."""
-    is_spare = view.has_begun and view.counts.waiting == 0 and view.counts.delayed == 0
+    is_spare = view.has_begun and not view.to_take
     state = replace(state, spare_looks=state.spare_looks + 1 if is_spare else 0)
     if _is_weighted(record):
         return state, Plan()
@@ -325,7 +347,7 @@ def _count_quiet(
     view: _View, state: MonitorState, pace: Pace, holder: Heartbeat | None, now: float
 ) -> MonitorState:
     """It is over after several looks, over more than a minute, that saw neither job nor lease."""
-    if view.counts.total or not view.has_begun or holder:
+    if not view.is_quiet or not view.has_begun or holder:
         return replace(state, quiet_looks=0, quiet_since=None)
     since = now if state.quiet_since is None else state.quiet_since
     looks = state.quiet_looks + 1
@@ -350,6 +372,8 @@ def _progress(
 
 def _note(view: _View, state: MonitorState, holder: Heartbeat | None) -> str:
     """What the run waits for, if it is not simply its jobs."""
+    if view.stopped:
+        return f"The run was stopped: {view.stopped}"
     if state.is_over:
         return "All is done; removing everything."
     if not view.has_begun:

@@ -218,6 +218,23 @@ def test_while_jobs_wait_no_machine_is_given_back(life: Life) -> None:
     assert all(seen.target == 3 and seen.machines == 3 for seen in script.seen[:6])
 
 
+def test_a_run_that_its_workers_stopped_ends_with_jobs_still_waiting(life: Life) -> None:
+    life.submit("a", "b", "c")
+    record = life.buy()
+    held = life.take(record, life.instances()[0])
+
+    def stop() -> None:
+        body = b"5 jobs failed."
+        life.aws.s3.put_object(Bucket=record.bucket, Key=record.keys.stopped, Body=body)
+
+    script = Script(life, [nothing, stop, *[nothing] * 4, lambda: life.finish(record, held)])
+    outcome = script.play(record)
+    assert outcome.stopped == "5 jobs failed."
+    assert (outcome.summary.done, outcome.summary.unfinished) == (1, 2)
+    assert script.seen[-1].waiting == 2
+    assert not any(one.startswith(("fleet ", "queue Cou")) for one in take_inventory(life.aws))
+
+
 def test_the_cheapest_mode_lowers_the_target_after_its_time_and_is_never_undone(
     life: Life,
 ) -> None:
