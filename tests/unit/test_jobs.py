@@ -28,9 +28,15 @@ SCALARS = (
     | st.booleans()
     | st.integers()
     | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text()
+    | st.text(max_size=20)
 )
-JSON = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner))
+JSON = st.recursive(
+    SCALARS,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
 KEYS = st.text(max_size=8).filter(lambda key: key not in {"command", "shell", "name", "output"})
 GROUPS = st.dictionaries(KEYS, JSON, max_size=4)
 SHARED = st.dictionaries(st.sampled_from(["a", "f", "groups2", "h", "z", "Ä"]), JSON, max_size=4)
@@ -75,7 +81,7 @@ def test_a_body_holds_only_characters_that_sqs_takes(
     assert all(" " <= character <= "~" for character in body)
 
 
-@given(st.dictionaries(st.text(), JSON))
+@given(st.dictionaries(st.text(max_size=8), JSON, max_size=5))
 def test_a_jobs_id_does_not_depend_on_the_order_of_keys(
     message: dict[str, object],
 ) -> None:
@@ -83,7 +89,7 @@ def test_a_jobs_id_does_not_depend_on_the_order_of_keys(
     assert job_id(message) == job_id(turned)
 
 
-@given(st.text(), st.dictionaries(st.text(), JSON))
+@given(st.text(), st.dictionaries(st.text(max_size=8), JSON, max_size=5))
 def test_a_tidy_name_is_short_printable_and_never_climbs(
     name: str, message: dict[str, object]
 ) -> None:
