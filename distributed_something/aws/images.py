@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from ..errors import DistributedSomethingError, UsageError
+from ..errors import UsageError
 from .tags import error_code
 
 if TYPE_CHECKING:
@@ -36,8 +36,10 @@ class MachineType:
 
     @property
     def kind(self) -> str:
-        """Which image fits: x86_64, arm64 or gpu."""
-        return "gpu" if self.has_gpu else self.architecture
+        """Which image fits: x86_64, arm64, gpu (x86) or arm64-gpu."""
+        if not self.has_gpu:
+            return self.architecture
+        return "gpu" if self.architecture == "x86_64" else f"{self.architecture}-gpu"
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class MachineImage:
 
     image_id: str
     name: str
+    architecture: str
     root_device: str
     root_gib: int
 
@@ -67,13 +70,13 @@ def machine_types(ec2: EC2Client, names: Iterable[str]) -> dict[str, MachineType
 
 
 def recommended_image(ssm: SSMClient, kind: str) -> str:
-    """The id of the newest ECS-optimised image for a kind of machine: x86_64, arm64 or gpu."""
+    """The id of the newest ECS-optimised image for a kind of machine; raises UsageError."""
     try:
         return ssm.get_parameter(Name=_PARAMETERS[kind])["Parameter"]["Value"]
-    except ssm.exceptions.ParameterNotFound:
-        raise DistributedSomethingError(
-            f"AWS recommends no {kind} image in {ssm.meta.region_name} ({_PARAMETERS[kind]}): "
-            "take another AWS_REGION, or give ImageId in the fleet file and --keep-ami."
+    except (KeyError, ssm.exceptions.ParameterNotFound):
+        raise UsageError(
+            f"AWS recommends no {kind} image of Amazon Linux 2023 in {ssm.meta.region_name}: take "
+            "another MACHINE_TYPE or AWS_REGION, or give an ImageId of your own in the fleet file."
         ) from None
 
 
@@ -111,4 +114,10 @@ def _machine_image(raw: Mapping[str, Any]) -> MachineImage:
         for mapping in raw.get("BlockDeviceMappings", [])
         if mapping.get("DeviceName") == root and "Ebs" in mapping
     ]
-    return MachineImage(raw["ImageId"], raw.get("Name", ""), root, max(sizes, default=0))
+    return MachineImage(
+        image_id=raw["ImageId"],
+        name=raw.get("Name", ""),
+        architecture=raw.get("Architecture", ""),
+        root_device=root,
+        root_gib=max(sizes, default=0),
+    )

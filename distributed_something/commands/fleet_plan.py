@@ -46,7 +46,10 @@ def plan_fleet(aws: Aws, settings: Settings, fleet_file: FleetFile, *, keep_ami:
     names = types_of_specifications(settings.machine_type, len(fleet_file.specifications))
     for specification, own_names in zip(fleet_file.specifications, names, strict=True):
         own_image = _own_image(aws, specification, keep_ami, notes)
-        for kind, members in _by_kind([types[name] for name in own_names]).items():
+        own_types = [types[name] for name in own_names]
+        if own_image is not None:
+            _check_architecture(specification, own_image, own_types)
+        for kind, members in _by_kind(own_types).items():
             image = _image(aws, settings, specification, kind, own_image, notes)
             launches.append(Launch(specification, image, members))
     if len({machine.architecture for machine in types.values()}) > 1:
@@ -116,6 +119,18 @@ def _own_image(
     return None
 
 
+def _check_architecture(
+    specification: Specification, image: MachineImage, types: list[MachineType]
+) -> None:
+    for machine in types:
+        if image.architecture and machine.architecture != image.architecture:
+            raise UsageError(
+                f"{specification.name}.ImageId {image.image_id} is for {image.architecture}, and "
+                f"a {machine.name} (MACHINE_TYPE) is {machine.architecture}: mend one of them, or "
+                "take ImageId out to get Amazon's image for each."
+            )
+
+
 def _image(
     aws: Aws,
     settings: Settings,
@@ -124,7 +139,7 @@ def _image(
     own: MachineImage | None,
     notes: list[str],
 ) -> Image:
-    gpu = kind == "gpu"
+    gpu = kind.endswith("gpu")
     if own is not None:
         size = _disk(settings, own.root_gib, notes)
         return Image(own.image_id, own.root_device, size, gpu, specification.devices)

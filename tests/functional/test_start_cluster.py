@@ -14,6 +14,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from distributed_something.aws import cluster, fleet
+from distributed_something.aws.images import recommended_image
 from distributed_something.aws.session import Aws
 from distributed_something.commands.runs import ensure_run, find_run
 from distributed_something.commands.setup import setup
@@ -39,9 +40,19 @@ def clock() -> Clock:
 
 
 def start(aws: Aws, folder: Path, configured: Settings | None = None, **options: Any) -> RunRecord:
-    """startCluster with a fleet file that works, unless the test has its own."""
+    """startCluster with a fleet file that works and a clock, unless the test has its own.
+
+    `each_sleep` is called whenever startCluster sleeps, which takes no real time.
+    """
     fleet_file = options.pop("fleet_file", None) or working_fleet(aws, folder)
-    options = {"folder": folder / "files", "sleep": Clock().sleep, **options}
+    clock = options.pop("clock", None) or Clock(time.time())
+    each_sleep = options.pop("each_sleep", lambda: None)
+
+    def sleep(seconds: float) -> None:
+        clock.sleep(seconds)
+        each_sleep()
+
+    options = {"folder": folder / "files", "sleep": sleep, "now": clock.now, **options}
     return start_cluster(aws, configured or settings(), fleet_file, **options)
 
 
@@ -97,7 +108,7 @@ def test_the_machines_of_the_config_run_and_the_service_wants_them(
 def test_the_record_is_in_the_folder_and_the_bucket_and_says_the_same(
     aws: Aws, tmp_path: Path, clock: Clock
 ) -> None:
-    record = start(aws, tmp_path, now=clock.now)
+    record = start(aws, tmp_path, clock=clock)
     assert read_record_file(tmp_path / "files/CountingSpotFleetRequestId.json") == record
     assert find_run(aws, settings()) == record
     assert record.launch_templates == (f"Counting-{record.run_id}-1",)
@@ -108,10 +119,12 @@ def test_capacity_is_shown_as_it_arrives(aws: Aws, tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
     simulated_ec2().refused_types.add("m5.xlarge")
 
-    def sleep(seconds: float) -> None:
-        simulated_ec2().refused_types.clear()
-
-    start(aws, tmp_path, on_capacity=lambda *numbers: seen.append(numbers), sleep=sleep)
+    start(
+        aws,
+        tmp_path,
+        on_capacity=lambda *numbers: seen.append(numbers),
+        each_sleep=simulated_ec2().refused_types.clear,
+    )
     assert seen == [(0, 2), (2, 2)]
 
 
@@ -137,7 +150,7 @@ def test_the_person_sees_what_is_to_be_bought(aws: Aws, tmp_path: Path, clock: C
         shown.append(purchase)
         return True
 
-    start(aws, tmp_path, settings(MAX_HOURS=3), confirm=confirm, now=clock.now)
+    start(aws, tmp_path, settings(MAX_HOURS=3), confirm=confirm, clock=clock)
     (purchase,) = shown
     assert purchase.machines == 2
     assert purchase.price_cap == 0.1
@@ -215,12 +228,9 @@ def test_the_image_fits_the_machine_and_the_disk_fits_the_image(aws: Aws, tmp_pa
 
     record = start(aws, tmp_path, configured, confirm=confirm)
     data = [template_data(aws, name) for name in record.launch_templates]
-    assert [one["ImageId"] for one in data] == [
-        aws.ssm.get_parameter(
-            Name=f"/aws/service/ecs/optimized-ami/amazon-linux-2023{kind}/recommended/image_id"
-        )["Parameter"]["Value"]
-        for kind in ("", "/arm64", "/gpu")
-    ]
+    images = [one["ImageId"] for one in data]
+    assert images == [recommended_image(aws.ssm, kind) for kind in ("x86_64", "arm64", "gpu")]
+    assert len(set(images)) == 3
     scripts = [base64.b64decode(one["UserData"]).decode() for one in data]
     assert ["nvidia" in script for script in scripts] == [False, False, True]
     assert {one["BlockDeviceMappings"][0]["Ebs"]["VolumeSize"] for one in data} == {30}
@@ -235,6 +245,26 @@ def test_an_image_of_ones_own_is_kept(aws: Aws, tmp_path: Path) -> None:
     content["LaunchSpecifications"][0]["ImageId"] = own
     record = start(aws, tmp_path, fleet_file=write_json(path, content))
     assert template_data(aws, record.launch_templates[0])["ImageId"] == own
+
+
+def test_an_image_of_ones_own_for_another_processor_is_refused(aws: Aws, tmp_path: Path) -> None:
+    own = recommended_image(aws.ssm, "x86_64")
+    path = working_fleet(aws, tmp_path)
+    content = json.loads(path.read_text())
+    content["LaunchSpecifications"][0]["ImageId"] = own
+    with pytest.raises(UsageError, match=r"is for x86_64, and a m6g.xlarge"):
+        start(
+            aws,
+            tmp_path,
+            settings(MACHINE_TYPE="m6g.xlarge"),
+            fleet_file=write_json(path, content),
+        )
+
+
+def test_a_machine_that_amazon_has_no_image_for_is_refused(aws: Aws, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="recommends no arm64-gpu image"):
+        start(aws, tmp_path, settings(MACHINE_TYPE="g5g.2xlarge"))
+    assert nothing_is_left(aws)
 
 
 def test_keep_ami_with_an_image_that_is_not_there_is_refused(aws: Aws, tmp_path: Path) -> None:
@@ -286,10 +316,10 @@ def test_a_kill_before_the_request_is_sent_buys_one_fleet_when_repeated(
 
     on_call(aws.ec2, "RequestSpotFleet", kill)
     with pytest.raises(KeyboardInterrupt):
-        start(aws, tmp_path, now=clock.now)
+        start(aws, tmp_path, clock=clock)
     token = find_run(aws, settings()).fleets[0].client_token
     clock.time += 60
-    record = start(aws, tmp_path, now=clock.now)
+    record = start(aws, tmp_path, clock=clock)
     assert [one.client_token for one in record.fleets] == [token]
     assert live_fleets(aws) == list(record.fleet_ids)
     assert len(machines(aws)) == 2
@@ -348,13 +378,13 @@ def test_a_fleet_that_cannot_be_cancelled_stays_in_the_record(aws: Aws, tmp_path
     simulated_ec2().refused_types.add("m5.xlarge")
     on_call(aws.ec2, "CancelSpotFleetRequests", fail())
     with pytest.raises(DistributedSomethingError, match=r"Machines may still run.*monitor"):
-        start(aws, tmp_path, sleep=lambda _: note_fault("spotFleetRequestConfigurationInvalid"))
+        start(aws, tmp_path, each_sleep=lambda: note_fault("spotFleetRequestConfigurationInvalid"))
     assert list(find_run(aws, settings()).fleet_ids) == live_fleets(aws)
 
 
 def note_fault(kind: str) -> None:
     """Let the history of every simulated fleet tell of an error."""
-    for one in simulated_ec2().fleets.values():
+    for one in simulated_ec2().spot_fleets.values():
         one.history.append(
             {
                 "EventType": "error",
@@ -373,7 +403,7 @@ def test_a_fleet_that_can_never_start_is_cancelled_with_the_reason(
 ) -> None:
     simulated_ec2().refused_types.add("m5.xlarge")
     with pytest.raises(DistributedSomethingError, match="of two VPCs"):
-        start(aws, tmp_path, sleep=lambda _: note_fault(kind))
+        start(aws, tmp_path, each_sleep=lambda: note_fault(kind))
     assert nothing_is_left(aws)
     assert find_run(aws, settings()).fleets == ()
 
@@ -383,7 +413,7 @@ def test_want_of_capacity_is_waited_for_and_the_fleet_stays(
 ) -> None:
     clock = Clock(time.time())  # the fleet's history has the simulator's times
     simulated_ec2().refused_types.add("m5.xlarge")
-    record = start(aws, tmp_path, sleep=clock.sleep, now=clock.now, max_wait=900)
+    record = start(aws, tmp_path, clock=clock, max_wait=900)
     assert 900 <= sum(clock.slept) < 930
     assert live_fleets(aws) == list(record.fleet_ids)
     assert "MACHINE_TYPE" in caplog.text
@@ -392,18 +422,15 @@ def test_want_of_capacity_is_waited_for_and_the_fleet_stays(
 
 
 def test_machines_that_work_are_kept_when_others_cannot_start(aws: Aws, tmp_path: Path) -> None:
-    clock = Clock(time.time())
-
-    def sleep(seconds: float) -> None:
-        clock.sleep(seconds)
+    def sleep() -> None:
         simulated_ec2().refused_types.add("m5.xlarge")
-        for one in simulated_ec2().fleets.values():
+        for one in simulated_ec2().spot_fleets.values():
             one.target = 3.0
         note_fault("spotFleetRequestConfigurationInvalid")
 
     first_look = iter([fail("RequestLimitExceeded")])
     on_call(aws.ec2, "DescribeSpotFleetRequests", lambda: next(first_look, lambda: None)())
-    record = start(aws, tmp_path, sleep=sleep, now=clock.now, max_wait=60)
+    record = start(aws, tmp_path, each_sleep=sleep, max_wait=60)
     assert len(machines(aws)) == 2
     assert live_fleets(aws) == list(record.fleet_ids)
 
@@ -419,12 +446,12 @@ def test_a_look_that_fails_does_not_end_the_run(aws: Aws, tmp_path: Path) -> Non
 def test_a_fleet_that_ends_while_it_is_waited_for_is_an_error(aws: Aws, tmp_path: Path) -> None:
     simulated_ec2().refused_types.add("m5.xlarge")
 
-    def sleep(_seconds: float) -> None:
+    def sleep() -> None:
         for fleet_id in live_fleets(aws):
             fleet.cancel_fleet(aws.ec2, fleet_id)
 
     with pytest.raises(DistributedSomethingError, match="ended before its machines came"):
-        start(aws, tmp_path, sleep=sleep)
+        start(aws, tmp_path, each_sleep=sleep)
     assert nothing_is_left(aws)
 
 
@@ -451,13 +478,13 @@ def test_with_several_containers_a_machine_the_service_grows_as_machines_join(
 ) -> None:
     wanted: list[int] = []
 
-    def sleep(_seconds: float) -> None:
+    def sleep() -> None:
         wanted.append(containers_wanted(aws))
         known = {one.instance_id for one in cluster.container_instances(aws.ecs, "counting")}
         waiting = [one for one in machines(aws) if one.instance_id not in known]
         join_cluster(aws, waiting[0])
 
-    start(aws, tmp_path, settings(TASKS_PER_MACHINE=2, MEMORY=3000), sleep=sleep)
+    start(aws, tmp_path, settings(TASKS_PER_MACHINE=2, MEMORY=3000), each_sleep=sleep)
     assert wanted == [0, 2]
     assert containers_wanted(aws) == 4
 
