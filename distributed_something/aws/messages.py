@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
 BATCH_SIZE = 10  # the most messages SQS takes in one request
 
-THREADS = 16  # requests on their way at once
+THREADS = 24  # requests on their way at once
 _AHEAD = 4 * THREADS  # requests made up before they can be sent: bounds memory
 _TRIES = 8  # of one batch; the waits between them add up to about a minute
 _LONGEST_WAIT = 20.0  # seconds
