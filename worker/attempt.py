@@ -65,6 +65,7 @@ class JobAttempt:
         keys: RunKeys,
         number: int,
         *,
+        run: Callable[..., ToolResult] = run_tool,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._clients = clients
@@ -74,6 +75,7 @@ class JobAttempt:
         self._job = job
         self._keys = keys
         self._now = now
+        self._run_command = run
         self.cannot_start = False
         self._bucket = place.settings.aws_bucket
         started = now()
@@ -98,6 +100,15 @@ class JobAttempt:
             outcome = self._ended_by(log)
         finally:
             log.close()
+        self._record(outcome)
+        return outcome
+
+    def failed(self, reason: str) -> Outcome:
+        """End the attempt from outside, after an error that nothing here expects."""
+        self.facts = replace(
+            self.facts, state=AttemptState.FAILED.value, ended=self._now(), reason=reason
+        )
+        outcome = Outcome(Ending.FAILED, self.facts, reason)
         self._record(outcome)
         return outcome
 
@@ -174,7 +185,7 @@ class JobAttempt:
         log.write(f"start run {self._job.name} (attempt {self.facts.number}): {argv}")
         self._check()
         try:
-            result = run_tool(
+            result = self._run_command(
                 argv,
                 directories.work,
                 environment,

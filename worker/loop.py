@@ -25,6 +25,7 @@ from .lease import Lease
 from .machine import check_disk
 from .outcomes import Ending, MachineFault, Outcome
 from .stopping import Stopping
+from .tool import ToolResult, run_tool
 
 logger = logging.getLogger(__name__)
 
@@ -42,8 +43,13 @@ class Loop:
         stopping: Stopping,
         heart: Heart,
         *,
+        run: Callable[..., ToolResult] = run_tool,
+        make_lease: Callable[..., Lease] = Lease,
         now: Callable[[], float] = time.time,
     ) -> None:
+        """`run` runs a command and `make_lease` holds a lease, as those named here do."""
+        self._run_tool = run
+        self._make_lease = make_lease
         self._clients = clients
         self._place = place
         self._settings = place.settings
@@ -99,7 +105,7 @@ class Loop:
 
     def _deal_with(self, message: Message) -> None:
         keys = RunKeys(self._settings.app_name, message.run_id or self._latest_run())
-        with Lease(
+        with self._make_lease(
             self._clients.lease_sqs,
             self._settings.sqs_queue_url,
             message,
@@ -143,12 +149,16 @@ class Loop:
             job,
             keys,
             history.attempts + 1,
+            run=self._run_tool,
             now=self._now,
         )
         lease.claim_with(Claim(s3, bucket, keys, job.job_id, attempt.facts.attempt_id))
         self._heart.busy(keys, job.job_id, job.name, attempt.facts.attempt_id)
         try:
             outcome = attempt.run()
+        except Exception as error:  # a job that trips us up must not do so for ever
+            logger.exception("The attempt failed in a way that was not expected.")
+            outcome = attempt.failed(f"The worker failed: {type(error).__name__}: {error}")
         finally:
             self._heart.idle()
             lease.release()

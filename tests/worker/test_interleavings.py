@@ -1,0 +1,102 @@
+"""No job is lost and none is finished twice, however the calls of workers interleave."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+
+from hypothesis import HealthCheck, given, note, settings
+from hypothesis import strategies as st
+
+from distributed_something.protocol.ledger_keys import parse_attempt_key
+
+from .model import KEYS, LIMIT, RETRIES, VISIBILITY, Held, Model, Worker, job_of
+
+JOBS = 3
+STEPS = 60
+
+
+def submit(model: Model, turns: list[int]) -> list[str]:
+    bodies = [
+        json.dumps({"command": [str(n)], "group": {"id": f"job-{i}"}}) for i, n in enumerate(turns)
+    ]
+    model.messages = [Held(body, model.clock) for body in bodies]
+    return bodies
+
+
+def states(model: Model, job: str) -> list[str]:
+    """The last state of each attempt at a job."""
+    seen: dict[str, str] = {}
+    for key in sorted(model.objects):
+        if key.startswith(KEYS.attempts_of(job)):
+            _, attempt, state = parse_attempt_key(key)
+            if state.value != "started" or attempt not in seen:
+                seen[attempt] = state.value
+    return list(seen.values())
+
+
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+@given(data=st.data())
+def test_no_job_is_lost_and_none_is_finished_twice(data: st.DataObject) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        model = Model()
+        turns = data.draw(st.lists(st.integers(0, 12), min_size=JOBS, max_size=JOBS), "turns")
+        bodies = submit(model, turns)
+        workers: list[Worker] = []
+        for number in range(STEPS):
+            what = data.draw(
+                st.sampled_from(["step"] * 12 + ["start"] * 3 + ["time", "kill", "stop"]), "what"
+            )
+            workers = [worker for worker in workers if not worker.turn.ended]
+            if what == "start" and len(workers) < 4:
+                fails = data.draw(st.booleans(), "fails")
+                workers.append(Worker(model, Path(folder), number, fails))
+            elif what == "time":
+                model.clock += data.draw(st.sampled_from([1, VISIBILITY / 4, 61, LIMIT]), "seconds")
+            elif workers:
+                worker = data.draw(st.sampled_from(workers), "worker")
+                if what == "kill":
+                    worker.kill()
+                elif what == "stop":
+                    worker.stopping.ask("told to stop")
+                else:
+                    worker.step()
+                    model.clock += 0.5
+        finish(model, Path(folder), workers)
+        judge(model, bodies)
+
+
+def finish(model: Model, folder: Path, workers: list[Worker]) -> None:
+    """Kill half of the workers that are left, let the others end, then work the queue off."""
+    for number, worker in enumerate(workers):
+        if number % 2 and not worker.turn.ended:
+            worker.kill()
+        while not worker.turn.ended:
+            worker.step()
+    for number in range(200):
+        if not model.messages:
+            return
+        model.clock += VISIBILITY + 1
+        healthy = Worker(model, folder, 1000 + number, False)
+        while not healthy.turn.ended:
+            healthy.step()
+            model.clock += 0.5
+    raise AssertionError(f"The queue never empties: {model.messages}")
+
+
+def judge(model: Model, bodies: list[str]) -> None:
+    note(f"{sorted(model.objects)}")
+    assert model.lost == []
+    assert len(model.finals) == len(set(model.finals))
+    for body in bodies:
+        job = job_of(body)
+        ended = states(model, job)
+        done = KEYS.done(job) in model.objects
+        assert done or KEYS.dead(job) in model.objects
+        assert ended.count("done") <= 1
+        if not done:
+            # Interruptions never count; only failures and attempts that vanished do.
+            assert ended.count("failed") + ended.count("started") >= RETRIES
