@@ -31,9 +31,10 @@ def main(cheat_sheet: str) -> int:
     """Run one verb; returns the exit code: 0 done, 1 failed, 2 wrong usage."""
     _show_log()
     try:
-        verbs.main(obj={_CHEAT_SHEET: cheat_sheet}, prog_name="run.py", standalone_mode=False)
-    except click.exceptions.Exit as end:
-        return end.exit_code
+        # click gives back the exit code of a verb that ended early, and None otherwise
+        code = verbs.main(
+            obj={_CHEAT_SHEET: cheat_sheet}, prog_name="run.py", standalone_mode=False
+        )
     except click.ClickException as error:
         error.show(sys.stderr)
         return error.exit_code
@@ -46,7 +47,7 @@ def main(cheat_sheet: str) -> int:
             raise
         screens.say(explained[0], style="red")
         return explained[1]
-    return 0
+    return code if isinstance(code, int) else 0
 
 
 class _CheatSheet(click.Group):
