@@ -22,13 +22,14 @@ def take_inventory(aws: Aws) -> frozenset[str]:
 def what_stays(record: RunRecord) -> frozenset[str]:
     """The part of an inventory that a teardown leaves on purpose: see `tear_down.STAYS`."""
     group = record.log_group_name
-    return frozenset(
-        {
-            f"queue {record.dead_letter_queue_name}",
-            f"log-group {group}",
-            f"log-group {group}_perInstance",
-        }
-    )
+    stays = {
+        f"queue {record.dead_letter_queue_name}",
+        f"log-group {group}",
+        f"log-group {group}_perInstance",
+    }
+    if record.cluster == "default":
+        stays.add("cluster default")
+    return frozenset(stays)
 
 
 def _queues(aws: Aws) -> Iterator[str]:

@@ -119,8 +119,13 @@ class ProcessRuntime:
 
 
 def _own_environment() -> dict[str, str]:
-    """This process's environment without what would lead a worker to a real account."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    """This process's environment without what would lead a worker to a real account.
+
+    Programs installed beside this Python come first, as in an activated virtual environment.
+    """
+    own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    own["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), own.get("PATH", os.defpath)])
+    return own
 
 
 def _python_path() -> str:

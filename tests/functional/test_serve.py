@@ -159,7 +159,7 @@ def test_two_clones_each_live_through_a_run_of_the_same_job_file(tmp_path: Path)
         assert outputs(aws) == {f"{letter}-foo/out.txt": f"one {letter}\n" for letter in "ABCD"}
         stays = take_inventory(aws) - before
         ended = find_record(aws.s3, "your-bucket-name", "DistributedSomething")
-        assert ended is not None and stays == what_stays(ended)
+        assert ended is not None and stays <= what_stays(ended)
 
         verb(second, exported, "setup")
         verb(second, exported, "submitJob", "files/exampleJob.json")
