@@ -1,4 +1,4 @@
-"""Make in a simulated account what every real one has before a first run: buckets, roles, a network."""
+"""Make in a simulated account what every real one has before a first run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KEY_PAIR = "rehearsal"
 
 
 def prepare_account(aws: Aws, settings: Settings) -> None:
-    """Make the buckets that the config names, the two roles, a key pair and a way to the internet."""
+    """Make the buckets that the config names, both roles, a key pair and a way to the internet."""
     for bucket in sorted(buckets(settings)):
         _make_bucket(aws, bucket)
     for role, service in ((FLEET_ROLE, "spotfleet"), (INSTANCE_ROLE, "ec2")):
@@ -92,7 +92,7 @@ def _trust(service: str) -> str:
 def _open_network(aws: Aws) -> None:
     """Give the default VPC the internet gateway and route that it has in every account of AWS."""
     vpc = aws.ec2.describe_vpcs(Filters=[{"Name": "isDefault", "Values": ["true"]}])["Vpcs"][0]
-    attached = [{"Name": "attachment.vpc-id", "Values": [vpc["VpcId"]]}]
+    attached: Any = [{"Name": "attachment.vpc-id", "Values": [vpc["VpcId"]]}]
     if aws.ec2.describe_internet_gateways(Filters=attached)["InternetGateways"]:
         return
     gateway = aws.ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]

@@ -75,7 +75,7 @@ class DockerWorker:
 
 
 class DockerRuntime:
-    """Workers as containers on the host's network, from the image that the task definition names."""
+    """Workers as containers on the host's network, from the image of their task definition."""
 
     name = "docker"
 
@@ -164,14 +164,14 @@ def _image_obstacle(client: docker.DockerClient, image: str) -> str:
 
 
 def _network_obstacle(client: docker.DockerClient, image: str) -> str:
-    """Docker Desktop's engine is in a virtual machine, whose host network is not this computer's."""
+    """Docker Desktop's engine is in a virtual machine, whose host network is not ours."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = str(listener.getsockname()[1])
         try:
             client.containers.run(
                 image,
                 ["-c", _PROBE, port],
-                entrypoint=["python3"],
+                entrypoint=client.images.get(image).attrs["Config"]["Entrypoint"][:1],
                 network_mode="host",
                 labels={OWNER_LABEL: _owner(psutil.Process())},
                 remove=True,

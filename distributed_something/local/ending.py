@@ -38,7 +38,7 @@ def unwinding() -> Iterator[None]:
 
 @contextmanager
 def without_real_account() -> Iterator[None]:
-    """Take every AWS setting out of this process's environment for a while, so that none is used."""
+    """Take every AWS setting out of this process's environment for a while."""
     kept = dict(os.environ)
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]

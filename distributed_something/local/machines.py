@@ -1,4 +1,4 @@
-"""Play the machines of spot fleets: join each to its cluster, and take some away as a spot market would."""
+"""Play the machines of spot fleets: they join their clusters, and the spot market takes some."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import random
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from .simulator.ecs import AGENT_ATTRIBUTE
@@ -37,11 +37,12 @@ class Machine:
 
 @dataclass
 class Interruptions:
-    """Which machines are taken away: each machine that joins is, with `probability`, once in its life.
+    """Which machines are taken away: each that joins may be, with `probability`, once in its life.
 
     The notice comes `earliest` to `latest` seconds after it joined, and the machine is gone
-    `notice_seconds` later, or as soon as its containers have stopped. A machine that its fleet buys
-    instead is drawn for anew; after `limit` interruptions there are no more, so that every run ends.
+    `notice_seconds` later, or as soon as its containers have stopped. A machine that its fleet
+    buys instead is drawn for anew; after `limit` interruptions there are no more, so that every
+    run ends.
     """
 
     probability: float = 0.0
@@ -49,7 +50,7 @@ class Interruptions:
     earliest: float = 1.0
     latest: float = 8.0
     notice_seconds: float = 20.0
-    chance: random.Random = random.Random()
+    chance: random.Random = field(default_factory=random.Random)
     count: int = 0
 
     def draw(self, now: float) -> float | None:
@@ -78,7 +79,7 @@ class Machines:
         self.interrupted = 0
 
     def update(self) -> None:
-        """Let new machines join, forget those that are gone, and interrupt those whose time has come."""
+        """Let new machines join, forget those that are gone, interrupt those whose time it is."""
         for _ in self._aws.ec2.get_paginator("describe_spot_fleet_requests").paginate():
             pass  # a fleet looks after its machines when it is looked at
         running = self._running()
@@ -170,6 +171,5 @@ def read_ecs_config(user_data: str) -> dict[str, str]:
 
 
 def _attributes(config: dict[str, str]) -> dict[str, str]:
-    return {
-        str(k): str(v) for k, v in json.loads(config.get("ECS_INSTANCE_ATTRIBUTES", "{}")).items()
-    }
+    given = json.loads(config.get("ECS_INSTANCE_ATTRIBUTES", "{}"))
+    return {str(name): str(value) for name, value in given.items()}

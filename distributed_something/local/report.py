@@ -1,4 +1,4 @@
-"""What a rehearsal found out: how the jobs went, what they needed, what that suggests for the config."""
+"""What a rehearsal found out: how the jobs went, and what they suggest for the config."""
 
 from __future__ import annotations
 

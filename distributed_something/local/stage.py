@@ -1,4 +1,4 @@
-"""Set up where a rehearsal is played: a simulated account and its machines, gone without a trace at the end."""
+"""Set up where a rehearsal is played: a simulated account and its machines."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def staged(
     interruptions: Interruptions | None = None,
     port: int = 0,
 ) -> Iterator[Stage]:
-    """A simulated account with its machines until it is left, however it is left; main thread only."""
+    """A simulated account with its machines, all gone once it is left; main thread only."""
     with ExitStack() as stack:
         stack.enter_context(unwinding())
         stack.enter_context(without_real_account())

@@ -66,7 +66,7 @@ class Tasks:
         """Start a worker for each new task, end those of stopped ones, report those that ended."""
         tasks = self._tasks_of_machines()
         for arn, running in list(self._running.items()):
-            task = tasks.get(arn)
+            task = tasks.pop(arn, None)
             if task is None or task["desiredStatus"] == "STOPPED":
                 self._end(running)
             code = running.worker.exit_code()
@@ -74,7 +74,7 @@ class Tasks:
                 self._report(arn, running, code)
                 del self._running[arn]
         for arn, task in tasks.items():
-            if arn not in self._running and task["desiredStatus"] == "RUNNING":
+            if task["desiredStatus"] == "RUNNING":
                 self._start(arn, task)
 
     def _tasks_of_machines(self) -> dict[str, Any]:

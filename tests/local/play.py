@@ -1,4 +1,4 @@
-"""Play a rehearsal in a process of its own, for tests that end it: `play.py FOLDER JOBFILE RUNTIME`."""
+"""Play a rehearsal in a process of its own, for tests that end it."""
 
 from __future__ import annotations
 

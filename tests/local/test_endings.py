@@ -22,7 +22,7 @@ PATIENCE = 60.0
 
 
 class Play:
-    """A rehearsal in a process of its own, whose every process carries a mark in its environment."""
+    """A rehearsal in a process of its own; its processes carry a mark in their environment."""
 
     def __init__(self, folder: Path, verb: str = "rehearse") -> None:
         self.mark = f"REHEARSAL_OF={folder}"
@@ -30,13 +30,23 @@ class Play:
         self.started = folder / "started"
         self.temporary.mkdir()
         self.started.mkdir()
-        tool = f"import pathlib, time; pathlib.Path({str(self.started)!r}, '{{n}}').touch(); time.sleep(600)"
+        mark = f"pathlib.Path({str(self.started)!r}, '{{n}}').touch()"
+        tool = f"import pathlib, time; {mark}; time.sleep(600)"
         jobs = {"command": [sys.executable, "-c", tool], "groups": [{"n": n} for n in range(4)]}
         job_file = write_json(folder / "jobs.json", jobs)
         environment = os.environ | {"TMPDIR": str(self.temporary), "PYTHONPATH": str(ROOT)}
         environment["REHEARSAL_OF"] = str(folder)
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.local.play", verb, str(folder), str(job_file), "process", "-"],
+            [
+                sys.executable,
+                "-m",
+                "tests.local.play",
+                verb,
+                str(folder),
+                str(job_file),
+                "process",
+                "-",
+            ],
             cwd=ROOT,
             env=environment,
             stdout=subprocess.PIPE,

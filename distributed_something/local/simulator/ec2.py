@@ -1,4 +1,4 @@
-"""Simulated EC2: moto's, with spot fleets that keep their capacity, their tokens and their history."""
+"""Simulated EC2: moto's, with spot fleets that keep their capacity and their history."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class SimulatedEc2(EC2Backend):
 
     def __init__(self, region_name: str, account_id: str) -> None:
         super().__init__(region_name, account_id)
-        self.fleets: dict[str, Fleet] = {}
+        self.spot_fleets: dict[str, Fleet] = {}
         self.refused_types: set[str] = set()
         self._by_token: dict[str, str] = {}
         self._lock = RLock()
@@ -37,10 +37,10 @@ class SimulatedEc2(EC2Backend):
         with self._lock:
             token = config.get("ClientToken")
             if token and token in self._by_token:
-                return self.fleets[self._by_token[token]]
+                return self.spot_fleets[self._by_token[token]]
             machines = Machines(self._launch, self._terminate, self._is_live)
             fleet = Fleet(config, pools(config, self._template), machines, self.refused_types)
-            self.fleets[fleet.id] = fleet
+            self.spot_fleets[fleet.id] = fleet
             if token:
                 self._by_token[token] = fleet.id
             return fleet
@@ -48,7 +48,7 @@ class SimulatedEc2(EC2Backend):
     def find_fleet(self, fleet_id: str) -> Fleet:
         """A fleet as it is now; raises what EC2 answers when there is none of that id."""
         with self._lock:
-            fleet = self.fleets.get(fleet_id)
+            fleet = self.spot_fleets.get(fleet_id)
             if fleet is None:
                 raise EC2ClientError(
                     "InvalidSpotFleetRequestId.NotFound",
@@ -71,7 +71,7 @@ class SimulatedEc2(EC2Backend):
             return before, fleet.state
 
     def describe_fleets_as_spot(self, fleet_ids: list[str]) -> list[dict[str, Any]]:
-        chosen = fleet_ids or list(self.fleets)
+        chosen = fleet_ids or list(self.spot_fleets)
         return [self.find_fleet(fleet_id).describe() for fleet_id in chosen]
 
     def _template(self, specification: Mapping[str, Any]) -> Mapping[str, Any]:

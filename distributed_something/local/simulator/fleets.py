@@ -1,4 +1,4 @@
-"""Simulated spot fleets: what they hold, what they lose and buy again, and what their history says."""
+"""Simulated spot fleets: what they hold, lose and buy again, and what their history says."""
 
 from __future__ import annotations
 
@@ -11,13 +11,10 @@ from moto.ec2.exceptions import EC2ClientError
 
 from . import rules
 
-# A fleet stops asking for a pool after this many refusals in a row; its history says so.
-_ENDED = ("cancelled", "cancelled_running", "cancelled_terminating")
-
 
 @dataclass(frozen=True)
 class Pool:
-    """One place that a fleet buys from: a launch template's or launch specification's data, merged."""
+    """One place that a fleet buys from: the data of a launch template or specification."""
 
     data: Mapping[str, Any]
 
@@ -146,7 +143,7 @@ class Fleet:
         return "fulfilled" if self.fulfilled >= self.target else "pending_fulfillment"
 
     def _fill(self, now: float) -> None:
-        """Buy up to the target; what was lost is replaced by `maintain` alone, after the refill time."""
+        """Buy up to the target; only `maintain` replaces what was lost, after the refill time."""
         if self.config.get("Type", "maintain") != "maintain" and self._bought:
             return
         waiting = [
@@ -165,7 +162,7 @@ class Fleet:
             held += pool.weight
 
     def _choose(self) -> Pool | None:
-        """The next pool that has machines, turning round all of them; None notes why there is none."""
+        """The next pool in turn that has machines; for None the history says why."""
         for _ in self._pools:
             pool = self._pools[self._next_pool % len(self._pools)]
             self._next_pool += 1

@@ -1,4 +1,4 @@
-"""Simulated S3 that lists through a sorted index, so that a page costs the same in a bucket of any size."""
+"""Simulated S3 that lists through a sorted index, as fast for a large bucket as for a small one."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class IndexedKeyStore(_VersionedKeyStore):
                 del self._names[index]
 
     def after(self, name: str, prefix: str) -> Iterator[str]:
-        """The names with a prefix that sort after `name`, in order; others may be added meanwhile."""
+        """The names with a prefix after `name`, in order; others may be added meanwhile."""
         while True:
             with self._lock:
                 start = max(bisect_right(self._names, name), bisect_left(self._names, prefix))
@@ -104,7 +104,7 @@ class SimulatedS3(S3Backend):
         after: str,
         max_keys: int | None,
     ) -> tuple[list[FakeKey | str], bool, str | None]:
-        """Up to `max_keys` objects and folders after a name, whether there are more, and a token for those."""
+        """Up to `max_keys` objects and folders after a name, whether there are more, a token."""
         if max_keys == 0:
             return [], False, None
         found: list[FakeKey | str] = []

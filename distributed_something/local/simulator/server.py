@@ -45,7 +45,7 @@ class _Handler(MotoRequestHandler):
 
 
 class _Application(DomainDispatcherApplication):
-    """moto's application, faster, and with a conditional PUT in one step: moto looks, then writes."""
+    """moto's application, with a conditional PUT in one step: moto looks, then writes."""
 
     def __init__(self) -> None:
         super().__init__(create_backend_app)
@@ -68,7 +68,7 @@ class _Application(DomainDispatcherApplication):
 
 
 class Simulator:
-    """A simulated AWS account, empty when it starts and gone when it stops; one at a time in a process.
+    """A simulated AWS account, empty at its start and gone at its end; one at a time in a process.
 
     `port` 0 takes a free one. Raises UsageError when the port is busy. Listens on 127.0.0.1 alone.
     """

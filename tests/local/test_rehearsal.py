@@ -1,0 +1,217 @@
+"""A rehearsal lives through a whole run with real workers, and says truthfully how it went."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+from docker.errors import DockerException, ImageNotFound
+
+from distributed_something.errors import DistributedSomethingError, UsageError
+from distributed_something.local.containers import OWNER_LABEL, choose_runtime, remove_leftovers
+from distributed_something.local.rehearsal import rehearse, scale_down
+from distributed_something.local.stage import Listener, most_loops
+from tests.builders import settings, write_json
+
+ROOT = Path(__file__).parents[2]
+COPY = "import shutil, sys, time; time.sleep(float(sys.argv[3])); shutil.copy(*sys.argv[1:3])"
+
+
+def copying(folder: Path, count: int, seconds: float = 0.0) -> Path:
+    """A job file whose jobs copy their input to their output, and the folder of their inputs."""
+    data = folder / "data" / "in"
+    data.mkdir(parents=True)
+    for n in range(count):
+        (data / f"{n}.txt").write_text(f"input {n}")
+    command = [sys.executable, "-c", COPY, "{input_dir}/{n}.txt", "{output_dir}/out.txt"]
+    return write_json(
+        folder / "jobs.json",
+        {
+            "command": [*command, str(seconds)],
+            "inputs": "in/{n}.txt",
+            "output": "out/{n}",
+            "groups": [{"n": n} for n in range(count)],
+        },
+    )
+
+
+@pytest.mark.slow
+def test_a_run_is_done_from_the_inputs_to_the_results_and_nothing_is_left(tmp_path: Path) -> None:
+    steps: list[str] = []
+    report = rehearse(
+        settings(DOCKER_CORES=2, MEMORY=2000),
+        copying(tmp_path, 6),
+        data=tmp_path / "data",
+        runtime="process",
+        directory=tmp_path / "rehearsal",
+        listener=Listener(on_step=steps.append),
+    )
+    assert report.succeeded
+    assert (report.summary.submitted, report.summary.done, report.summary.failed) == (6, 6, 0)
+    folder = tmp_path / "rehearsal" / "Counting"
+    for n in range(6):
+        assert (folder / "out" / str(n) / "out.txt").read_text() == f"input {n}"
+    assert len(report.results) == 6
+    assert len(report.machines) == 2
+    assert {item.split()[0] for item in report.removed} >= {"queue", "cluster", "fleet", "machine"}
+    assert report.left_over == ()
+    assert report.peak_memory > 0
+    assert report.suggestion is not None
+    assert steps[1:] == ["setup", "submitJob", "startCluster", "monitor"]
+
+
+@pytest.mark.slow
+def test_all_jobs_finish_although_machines_are_taken_away(tmp_path: Path) -> None:
+    report = rehearse(
+        settings(DOCKER_CORES=2, MEMORY=2000),
+        copying(tmp_path, 12, seconds=1.5),
+        data=tmp_path / "data",
+        runtime="process",
+        interrupt=1.0,
+        directory=tmp_path / "rehearsal",
+    )
+    assert report.interrupted_machines > 0
+    assert report.succeeded
+    assert report.summary.done == 12
+    assert len(report.results) == 12
+    assert report.summary.failed == 0
+
+
+@pytest.mark.slow
+def test_a_job_that_fails_is_told_with_its_last_words(tmp_path: Path) -> None:
+    jobs = write_json(
+        tmp_path / "jobs.json",
+        {
+            "command": [sys.executable, "-c", "print('no such plate'); raise SystemExit({code})"],
+            "groups": [{"code": 0}, {"code": 3}],
+        },
+    )
+    report = rehearse(
+        settings(MEMORY=2000, JOB_RETRIES=1),
+        jobs,
+        runtime="process",
+        directory=tmp_path / "rehearsal",
+    )
+    assert not report.all_done
+    assert (report.summary.done, report.summary.dead) == (1, 1)
+    assert report.failures[0].exit_code == 3
+    assert "no such plate" in report.failures[0].log_tail
+    assert report.left_over == ()
+
+
+def test_a_job_file_that_cannot_work_is_refused_as_on_aws(tmp_path: Path) -> None:
+    jobs = write_json(tmp_path / "jobs.json", {"command": "tool {plate}", "groups": [{"n": 1}]})
+    with pytest.raises(UsageError, match="plate"):
+        rehearse(settings(), jobs, runtime="process", directory=tmp_path / "rehearsal")
+
+
+@pytest.mark.parametrize("chance", [-0.1, 1.5])
+def test_what_is_no_probability_is_refused(tmp_path: Path, chance: float) -> None:
+    with pytest.raises(UsageError, match="probability"):
+        rehearse(settings(), tmp_path / "none", interrupt=chance)
+
+
+def test_a_large_configuration_is_played_small() -> None:
+    scaled = scale_down(
+        settings(CLUSTER_MACHINES=200, DOCKER_CORES=64, SECONDS_TO_START=180, CPU_SHARES=4096)
+    )
+    loops = scaled.cluster_machines * scaled.tasks_per_machine * scaled.docker_cores
+    assert 0 < loops <= most_loops()
+    assert scaled.seconds_to_start == 0
+
+
+def test_a_small_configuration_is_played_as_it_is() -> None:
+    config = settings(CLUSTER_MACHINES=2, DOCKER_CORES=2)
+    scaled = scale_down(config)
+    assert (scaled.cluster_machines, scaled.docker_cores) == (2, 2)
+
+
+def test_an_image_that_is_not_here_means_processes_and_the_reason_is_said() -> None:
+    runtime, reason = choose_runtime("auto", "nobody/has-this:1.0")
+    runtime.close()
+    assert runtime.name == "process"
+    assert "nobody/has-this:1.0" in reason or "engine" in reason
+
+
+def test_containers_that_cannot_be_had_are_refused_when_they_are_asked_for() -> None:
+    with pytest.raises(UsageError, match="containers"):
+        choose_runtime("docker", "nobody/has-this:1.0")
+
+
+def engine() -> docker.DockerClient:
+    try:
+        client = docker.from_env()
+        client.ping()
+    except DockerException:
+        pytest.skip("no Docker engine answers")
+    return client
+
+
+@pytest.fixture
+def image() -> str:
+    """A worker image, built on a base that is on this computer."""
+    client = engine()
+    name = "distributed-something-test:rehearsal"
+    try:
+        client.images.get("debian-python:bookworm")
+    except ImageNotFound:
+        pytest.skip("the base image debian-python:bookworm is not here")
+    client.images.build(
+        path=str(ROOT),
+        dockerfile="worker/Dockerfile",
+        tag=name,
+        buildargs={"BASE_IMAGE": "debian-python:bookworm"},
+    )
+    client.close()
+    return name
+
+
+@pytest.mark.docker
+@pytest.mark.slow
+def test_the_same_run_is_done_in_containers_and_none_is_left(tmp_path: Path, image: str) -> None:
+    job_file = copying(tmp_path, 6)
+    job_file.write_text(job_file.read_text().replace(sys.executable, "python3"))
+    said: list[str] = []
+    report = rehearse(
+        settings(DOCKER_CORES=2, MEMORY=2000, DOCKERHUB_TAG=image),
+        job_file,
+        data=tmp_path / "data",
+        directory=tmp_path / "rehearsal",
+        listener=Listener(on_runtime=lambda name, reason: said.extend([name, reason])),
+    )
+    assert said[0] == "docker", said
+    assert report.succeeded
+    assert len(report.results) == 6
+    assert any(log.read_text() for log in report.logs.iterdir())
+    assert engine().containers.list(all=True, filters={"label": OWNER_LABEL}) == []
+
+
+@pytest.mark.docker
+def test_the_containers_of_a_rehearsal_that_is_gone_are_removed_and_no_others(image: str) -> None:
+    client = engine()
+    options: Any = {"entrypoint": ["sleep"], "command": ["600"], "detach": True}
+    orphan = client.containers.run(image, labels={OWNER_LABEL: "1-0.00"}, **options)
+    other = client.containers.run(image, **options)
+    try:
+        remove_leftovers(client)
+        left = {container.id for container in client.containers.list(all=True)}
+        assert orphan.id not in left
+        assert other.id in left
+    finally:
+        other.remove(force=True)
+        client.close()
+
+
+def test_workers_that_can_never_work_end_the_rehearsal_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shadow = tmp_path / "shadow"
+    shadow.mkdir()
+    (shadow / "boto3.py").write_text("raise ImportError('this boto3 is broken')")
+    monkeypatch.setenv("PYTHONPATH", str(shadow))
+    jobs = write_json(tmp_path / "jobs.json", {"command": "true", "groups": [{"n": 1}]})
+    with pytest.raises(DistributedSomethingError, match="this boto3 is broken"):
+        rehearse(settings(MEMORY=2000), jobs, runtime="process", directory=tmp_path / "rehearsal")

@@ -1,0 +1,81 @@
+"""What a rehearsal suggests for the config, from what its jobs needed."""
+
+from __future__ import annotations
+
+from distributed_something.aws.images import MachineType
+from distributed_something.local.report import failed_attempts, suggest, tool_times
+from distributed_something.protocol.attempts import Attempt
+from tests.builders import settings
+
+XLARGE = MachineType("m5.xlarge", "x86_64", 16384, 4, False)
+
+
+def attempt(memory: float = 100.0, disk: float = 10.0, seconds: float = 1.0) -> Attempt:
+    return Attempt(
+        job_id="1",
+        name="job",
+        attempt_id="a",
+        number=1,
+        state="done",
+        instance_id="i-1",
+        slot="s-1",
+        started=0.0,
+        tool_seconds=seconds,
+        peak_memory_mib=memory,
+        peak_disk_mib=disk,
+    )
+
+
+def test_small_jobs_get_a_core_each() -> None:
+    found = suggest(settings(), XLARGE, [attempt(), attempt()])
+    assert found is not None
+    assert found.docker_cores == 4
+    assert found.memory < 2000
+    assert found.ebs_vol_size == 30
+
+
+def test_large_jobs_get_as_many_cores_as_their_memory_allows() -> None:
+    found = suggest(settings(), XLARGE, [attempt(), attempt(memory=5000.0)])
+    assert found is not None
+    assert found.docker_cores == 2
+    assert 2 * 5000 < found.memory < 16384 * 0.96
+
+
+def test_a_job_as_large_as_the_machine_still_gets_one_core() -> None:
+    found = suggest(settings(), XLARGE, [attempt(memory=20_000.0)])
+    assert found is not None
+    assert found.docker_cores == 1
+    assert found.memory > 20_000
+
+
+def test_what_is_suggested_fits_on_the_machine_with_every_number_of_containers() -> None:
+    for tasks in (1, 2, 4):
+        found = suggest(settings(TASKS_PER_MACHINE=tasks), XLARGE, [attempt(memory=1500.0)])
+        assert found is not None
+        assert found.memory * tasks <= 16384 * 0.96 + 100 * tasks
+        assert found.docker_cores * tasks <= 4
+
+
+def test_the_disk_holds_every_job_that_runs_at_a_time() -> None:
+    found = suggest(settings(), XLARGE, [attempt(disk=20 * 1024)])
+    assert found is not None
+    assert found.ebs_vol_size >= 4 * 20
+
+
+def test_nothing_is_suggested_of_nothing() -> None:
+    assert suggest(settings(), XLARGE, []) is None
+    assert suggest(settings(), None, [attempt()]) is None
+    assert tool_times([]) is None
+
+
+def test_times_are_shortest_median_and_longest() -> None:
+    found = tool_times([attempt(seconds=seconds) for seconds in (5.0, 1.0, 2.0)])
+    assert found is not None
+    assert (found.shortest, found.median, found.longest) == (1.0, 2.0, 5.0)
+
+
+def test_no_more_failures_are_kept_than_a_person_reads() -> None:
+    failed = [Attempt("1", "j", "a", 1, "failed", "i", "s", 0.0, reason="exit code 3")] * 30
+    kept = failed_attempts([attempt(), *failed])
+    assert len(kept) == 10
+    assert kept[0].reason == "exit code 3"
