@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from types_boto3_ec2 import EC2Client
     from types_boto3_ecs import ECSClient
     from types_boto3_iam import IAMClient
+    from types_boto3_lambda import LambdaClient
     from types_boto3_logs import CloudWatchLogsClient
     from types_boto3_s3 import S3Client
+    from types_boto3_scheduler import EventBridgeSchedulerClient
     from types_boto3_sqs import SQSClient
     from types_boto3_ssm import SSMClient
     from types_boto3_sts import STSClient
@@ -82,6 +84,14 @@ class Aws:
     @cached_property
     def ssm(self) -> SSMClient:
         return self.session.client("ssm", endpoint_url=self.endpoint_url, config=_CONFIG)
+
+    @cached_property
+    def lambdas(self) -> LambdaClient:
+        return self.session.client("lambda", endpoint_url=self.endpoint_url, config=_CONFIG)
+
+    @cached_property
+    def scheduler(self) -> EventBridgeSchedulerClient:
+        return self.session.client("scheduler", endpoint_url=self.endpoint_url, config=_CONFIG)
 
 
 # Checking a batch of messages against SQS's model takes a tenth of the time of sending it, and SQS

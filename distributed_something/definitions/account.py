@@ -1,0 +1,116 @@
+"""What `setup_AWS.py` makes once for an account, by name: roles, a Lambda, a group of schedules."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from . import policies
+from .policies import Document, Scope
+
+# Upstream's fleet files name these two.
+FLEET_ROLE = "aws-ec2-spot-fleet-tagging-role"
+INSTANCE_ROLE = "ecsInstanceRole"  # of its instance profile too
+TASK_ROLE = "distributed-something-task"
+LAMBDA_ROLE = "distributed-something-monitor"
+SCHEDULE_ROLE = "distributed-something-schedule"
+FUNCTION = "distributed-something-monitor"
+FUNCTION_LOG_GROUP = f"/aws/lambda/{FUNCTION}"
+SCHEDULE_GROUP = "distributed-something"
+POLICY = "distributed-something"  # each role's own policy
+
+ACCOUNT_TAG = "distributed-something:made-by"
+ACCOUNT_TAGS = {ACCOUNT_TAG: "setup_AWS.py"}
+
+# AWS makes each when it is first needed, if the one who needs it may; then they stay for good.
+# The last one lets an alarm end its machine.
+SERVICE_LINKED_ROLES = {
+    "spot.amazonaws.com": "AWSServiceRoleForEC2Spot",
+    "spotfleet.amazonaws.com": "AWSServiceRoleForEC2SpotFleet",
+    "ecs.amazonaws.com": "AWSServiceRoleForECS",
+    "events.amazonaws.com": "AWSServiceRoleForCloudWatchEvents",
+}
+
+
+@dataclass(frozen=True)
+class Role:
+    """A role to be: who may take it, and what it then may do."""
+
+    name: str
+    description: str
+    trust: Document
+    policy: Document
+
+
+def roles(scope: Scope) -> tuple[Role, ...]:
+    """All roles of an account."""
+    return (
+        Role(
+            FLEET_ROLE,
+            "Lets a spot fleet start, tag and end machines.",
+            policies.trust("spotfleet.amazonaws.com", scope),
+            policies.fleet_policy(scope, INSTANCE_ROLE),
+        ),
+        Role(
+            INSTANCE_ROLE,
+            "Lets a machine join its ECS cluster, fetch images and write logs.",
+            policies.trust("ec2.amazonaws.com"),
+            policies.instance_policy(scope),
+        ),
+        Role(
+            TASK_ROLE,
+            "Lets a worker take jobs, read inputs and write results.",
+            policies.trust("ecs-tasks.amazonaws.com", scope),
+            policies.task_policy(scope),
+        ),
+        Role(
+            LAMBDA_ROLE,
+            "Lets the Lambda watch a run and remove it when it is over.",
+            policies.trust("lambda.amazonaws.com"),
+            policies.lambda_policy(scope, FUNCTION_LOG_GROUP, SCHEDULE_GROUP),
+        ),
+        Role(
+            SCHEDULE_ROLE,
+            "Lets a run's schedule call the Lambda that watches it.",
+            policies.trust("scheduler.amazonaws.com", scope),
+            policies.schedule_policy(scope, FUNCTION),
+        ),
+    )
+
+
+def operator_policy(scope: Scope) -> Document:
+    """What a person needs who runs the verbs of `run.py`, and no more."""
+    passed = {
+        FLEET_ROLE: "spotfleet.amazonaws.com",
+        INSTANCE_ROLE: "ec2.amazonaws.com",
+        TASK_ROLE: "ecs-tasks.amazonaws.com",
+        SCHEDULE_ROLE: "scheduler.amazonaws.com",
+    }
+    return policies.operator_policy(scope, passed, FUNCTION, SCHEDULE_GROUP)
+
+
+def documents(scope: Scope) -> dict[str, Document]:
+    """Every document by what it is for, as `setup_AWS.py --show` prints them."""
+    shown: dict[str, Document] = {}
+    for role in roles(scope):
+        shown[f"role {role.name}: who may take it"] = role.trust
+        shown[f"role {role.name}: what it may do"] = role.policy
+    shown["operator: what a person needs who runs the verbs"] = operator_policy(scope)
+    for bucket in scope.buckets:
+        shown[f"bucket {bucket}: lets CloudWatch export logs"] = policies.log_export_policy(
+            scope, bucket
+        )
+    return shown
+
+
+def function_request(account: str, handler: str) -> dict[str, Any]:
+    """The Lambda's configuration, without its code."""
+    return {
+        "FunctionName": FUNCTION,
+        "Description": "Looks after runs of Distributed-Something and removes those that are over.",
+        "Runtime": "python3.13",
+        "Handler": handler,
+        "Role": f"arn:aws:iam::{account}:role/{LAMBDA_ROLE}",
+        "Timeout": 600,
+        "MemorySize": 256,
+    }

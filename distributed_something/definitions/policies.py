@@ -1,0 +1,405 @@
+"""The policy documents of roles, people and buckets: each allows what is used, and no more.
+
+Where an ARN cannot narrow an action, a tag of ours does; where AWS offers neither, it is `*`:
+https://docs.aws.amazon.com/service-authorization/latest/reference/reference.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from typing import Any
+
+from .tags import APP_TAG
+
+Document = dict[str, Any]
+Statement = dict[str, Any]
+
+# A policy of one's own in IAM has no more characters than this, spaces not counted:
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+LARGEST = 6144
+EXPORT_SID = "DistributedSomethingLogExport"
+LEDGER_PREFIXES = ("runs/*", "monitors/*")
+DEAD_LETTERS = "*DeadMessages"  # upstream's name for it, whoever's it is
+METRIC_NAMESPACE = "DistributedSomething"
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What rights are limited to; app and queue names may hold `*`."""
+
+    account: str
+    regions: tuple[str, ...]
+    buckets: tuple[str, ...]
+    apps: tuple[str, ...] = ("*",)
+    queues: tuple[str, ...] = ()  # names that do not follow from the apps'
+
+    def merged(self, other: Scope) -> Scope:
+        """The scope of both, so that setting up for one bucket takes no right from another."""
+        return replace(
+            self,
+            regions=_union(self.regions, other.regions),
+            buckets=_union(self.buckets, other.buckets),
+            apps=_apps(_union(self.apps, other.apps)),
+            queues=_union(self.queues, other.queues),
+        )
+
+    def arns(self, service: str, *resources: str) -> list[str]:
+        """The ARNs of resources in every region."""
+        return [
+            f"arn:aws:{service}:{region}:{self.account}:{resource}"
+            for region in self.regions
+            for resource in resources
+        ]
+
+    def of_apps(self, *forms: str) -> list[str]:
+        """Names, `{}` in each form standing for the app."""
+        return [form.format(app) for app in self.apps for form in forms]
+
+    @property
+    def queue_names(self) -> list[str]:
+        return list(_union(self.of_apps("{}Queue"), (DEAD_LETTERS,), self.queues))
+
+    def objects(self, *patterns: str) -> list[str]:
+        return [f"arn:aws:s3:::{bucket}/{one}" for bucket in self.buckets for one in patterns]
+
+    @property
+    def bucket_arns(self) -> list[str]:
+        return [f"arn:aws:s3:::{bucket}" for bucket in self.buckets]
+
+
+def scope_of(task: Document) -> Scope | None:
+    """The scope that a task policy was made for; None for a document that is none of ours."""
+    arns = [arn for one in task.get("Statement", []) for arn in _list(one.get("Resource", []))]
+    parts = [arn.split(":", 5) for arn in arns if arn.count(":") >= 5]
+    queues = [part for part in parts if part[2] == "sqs"]
+    if not queues:
+        return None
+    alarms = (part[5] for part in parts if part[2] == "cloudwatch")
+    apps = _union(name.removeprefix("alarm:").removesuffix("_i-*") for name in alarms)
+    scope = Scope(
+        account=queues[0][4],
+        regions=_union(part[3] for part in queues),
+        buckets=_union(p[5] for p in parts if p[2] == "s3" and "/" not in p[5]),
+        apps=apps,
+    )
+    known = set(scope.queue_names)
+    return replace(scope, queues=_union(p[5] for p in queues if p[5] not in known))
+
+
+def trust(service: str, scope: Scope | None = None) -> Document:
+    """Who may take a role: a service of AWS, for this account alone where that can be said."""
+    statement = _allow("", ["sts:AssumeRole"], None)
+    statement["Principal"] = {"Service": service}
+    if scope is not None:
+        statement["Condition"] = {"StringEquals": {"aws:SourceAccount": scope.account}}
+    return _document(statement)
+
+
+def task_policy(scope: Scope) -> Document:
+    """A worker's rights: jobs, objects, its own log lines, and to end its own kind of machine."""
+    groups = scope.arns("logs", *scope.of_apps("log-group:{}:*"))
+    return _document(
+        _allow(
+            "Objects",
+            [
+                "s3:GetObject",
+                "s3:PutObject",
+                "s3:PutObjectAcl",
+                "s3:DeleteObject",
+                "s3:AbortMultipartUpload",
+            ],
+            scope.objects("*"),
+        ),
+        _allow("Listings", ["s3:ListBucket"], scope.bucket_arns),
+        _allow(
+            "Jobs",
+            [
+                "sqs:ReceiveMessage",
+                "sqs:DeleteMessage",
+                "sqs:ChangeMessageVisibility",
+                "sqs:SendMessage",
+                "sqs:GetQueueAttributes",
+            ],
+            scope.arns("sqs", *scope.queue_names),
+        ),
+        _allow("Logs", ["logs:CreateLogStream", "logs:PutLogEvents"], groups),
+        _allow(
+            "Machines",
+            ["ec2:DescribeSpotFleetRequests", "ec2:DescribeSpotFleetInstances"],
+            "*",
+        ),
+        _ours("EndMachines", _ENDING, scope.arns("ec2", "spot-fleet-request/*", "instance/*")),
+        _alarms(scope, "Alarms", ["cloudwatch:PutMetricAlarm", "cloudwatch:DeleteAlarms"]),
+        _metrics(),
+    )
+
+
+def instance_policy(scope: Scope) -> Document:
+    """What the ECS agent and the container engine of a machine need."""
+    agent = ["RegisterContainerInstance", "DeregisterContainerInstance", "Poll"]
+    agent += ["StartTelemetrySession", "SubmitTaskStateChange", "SubmitContainerStateChange"]
+    agent += ["SubmitAttachmentStateChanges", "UpdateContainerInstancesState"]
+    images = ["BatchCheckLayerAvailability", "GetDownloadUrlForLayer", "BatchGetImage"]
+    places = scope.arns("ecs", "cluster/*", "container-instance/*", "task/*")
+    return _document(
+        _allow("Agent", [f"ecs:{one}" for one in agent], places),
+        _allow("AgentEndpoint", ["ecs:DiscoverPollEndpoint", "ecr:GetAuthorizationToken"], "*"),
+        _allow("Images", [f"ecr:{one}" for one in images], "*"),
+        _allow(
+            "Logs",
+            ["logs:CreateLogStream", "logs:PutLogEvents"],
+            scope.arns("logs", *scope.of_apps("log-group:{}_perInstance:*")),
+        ),
+    )
+
+
+def fleet_policy(scope: Scope, instance_role: str) -> Document:
+    """What a spot fleet needs to start machines, with our machines' role and no other."""
+    return _document(
+        _allow(
+            "Machines",
+            [
+                "ec2:DescribeImages",
+                "ec2:DescribeSubnets",
+                "ec2:DescribeInstanceStatus",
+                "ec2:RequestSpotInstances",
+                "ec2:RunInstances",
+                "ec2:CreateTags",
+            ],
+            "*",
+        ),
+        _ours("EndMachines", ["ec2:TerminateInstances"], scope.arns("ec2", "instance/*")),
+        _pass_role(scope, instance_role, "ec2.amazonaws.com"),
+    )
+
+
+def lambda_policy(scope: Scope, own_log_group: str, schedule_group: str) -> Document:
+    """What one look at a run and its removal need, on what carries our tags."""
+    machines = ("spot-fleet-request/*", "instance/*", "launch-template/*")
+    return _document(
+        *_watching(scope, schedule_group),
+        _ours("Remove", [*_ENDING, *_REMOVING], scope.arns("ec2", *machines)),
+        _allow("Ledger", ["s3:GetObject", "s3:PutObject"], scope.objects(*LEDGER_PREFIXES)),
+        _allow(
+            "OwnLog",
+            ["logs:CreateLogStream", "logs:PutLogEvents"],
+            scope.arns("logs", f"log-group:{own_log_group}:*"),
+        ),
+    )
+
+
+def schedule_policy(scope: Scope, function: str) -> Document:
+    """A schedule calls our Lambda, and nothing else."""
+    arns = scope.arns("lambda", f"function:{function}")
+    return _document(_allow("Call", ["lambda:InvokeFunction"], arns))
+
+
+def operator_policy(
+    scope: Scope, passed: Mapping[str, str], function: str, schedule_group: str
+) -> Document:
+    """All verbs; `passed` are the roles that they hand on, each with the service that gets it.
+
+    Fleets are not limited to those with our tags: upstream's, which have none, can be removed too.
+    """
+    groups = scope.arns("logs", *scope.of_apps("log-group:{}"), *scope.of_apps("log-group:{}:*"))
+    return _document(
+        *_watching(scope, schedule_group),
+        _allow(
+            "Objects",
+            ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"],
+            scope.objects("*"),
+        ),
+        _allow("Policies", ["s3:GetBucketPolicy", "s3:GetBucketLocation"], scope.bucket_arns),
+        _allow(
+            "Queues", [f"sqs:{one}" for one in _QUEUEING], scope.arns("sqs", *scope.queue_names)
+        ),
+        _allow("Containers", [f"ecs:{one}" for one in _CONTAINERS], "*"),
+        _allow("Buying", [f"ec2:{one}" for one in _BUYING], "*"),
+        _allow(
+            "Images",
+            ["ssm:GetParameter"],
+            [f"arn:aws:ssm:{region}::parameter/aws/service/ecs/*" for region in scope.regions],
+        ),
+        _allow("Logs", [f"logs:{one}" for one in _LOGGING], groups),
+        _allow("LogQueries", ["logs:DescribeLogGroups", "logs:DescribeExportTasks"], "*"),
+        _allow("Dashboard", ["cloudwatch:PutDashboard"], _dashboards(scope)),
+        _allow("Lambda", ["lambda:GetFunction"], scope.arns("lambda", f"function:{function}")),
+        _allow(
+            "Schedule",
+            ["scheduler:CreateSchedule"],
+            scope.arns("scheduler", f"schedule/{schedule_group}/*"),
+        ),
+        _allow(
+            "Roles",
+            [f"iam:{one}" for one in _ROLES],
+            [
+                f"arn:aws:iam::{scope.account}:{kind}/{name}"
+                for name in passed
+                for kind in ("role", "instance-profile")
+            ],
+        ),
+        *(_pass_role(scope, role, service) for role, service in passed.items()),
+    )
+
+
+def log_export_policy(scope: Scope, bucket: str) -> Document:
+    """A bucket's policy that lets CloudWatch write exported logs to it, of this account alone.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/S3ExportTasks.html
+    """
+    principal = {"Service": [f"logs.{region}.amazonaws.com" for region in scope.regions]}
+    condition = {
+        "StringEquals": {"aws:SourceAccount": scope.account},
+        "ArnLike": {"aws:SourceArn": scope.arns("logs", "log-group:*")},
+    }
+    arn = f"arn:aws:s3:::{bucket}"
+    look = _allow(f"{EXPORT_SID}Look", ["s3:GetBucketAcl"], arn)
+    write = _allow(f"{EXPORT_SID}Write", ["s3:PutObject"], f"{arn}/exportedlogs/*")
+    return _document(
+        *({**one, "Principal": principal, "Condition": condition} for one in (look, write))
+    )
+
+
+def with_statements(policy: Document | None, added: Document) -> Document:
+    """A bucket's policy with statements added, in the place of those with their names."""
+    kept = without_statements(policy, added)
+    merged = kept["Statement"] + added["Statement"] if kept else added["Statement"]
+    return {**(policy or added), "Statement": merged}
+
+
+def without_statements(policy: Document | None, removed: Document) -> Document | None:
+    """A bucket's policy without the statements of these names; None if nothing is left."""
+    names = {one["Sid"] for one in removed["Statement"]}
+    kept = [
+        one for one in _list((policy or {}).get("Statement", [])) if one.get("Sid") not in names
+    ]
+    return {**(policy or {}), "Statement": kept} if kept else None
+
+
+def allows(policy: Document, action: str, resource: str) -> bool:
+    """Whether a document allows an action on a resource, as far as names tell."""
+    return any(
+        one["Effect"] == "Allow"
+        and any(fnmatchcase(action.lower(), p.lower()) for p in _list(one.get("Action", [])))
+        and any(fnmatchcase(resource, p) for p in _list(one.get("Resource", [])))
+        for one in _list(policy.get("Statement", []))
+    )
+
+
+_ENDING = ["ec2:ModifySpotFleetRequest", "ec2:TerminateInstances"]
+_REMOVING = ["ec2:CancelSpotFleetRequests", "ec2:DeleteLaunchTemplate"]
+_QUEUEING = ["CreateQueue", "SetQueueAttributes", "TagQueue", "SendMessage", "ReceiveMessage"]
+_QUEUEING += ["DeleteMessage", "ChangeMessageVisibility"]
+_CONTAINERS = ["CreateCluster", "RegisterTaskDefinition", "CreateService", "TagResource"]
+_CONTAINERS += ["ListClusters"]
+_BUYING = ["RequestSpotFleet", "RunInstances", "CreateLaunchTemplate", "CreateTags"]
+_BUYING += ["ModifySpotFleetRequest", "TerminateInstances", "CancelSpotFleetRequests"]
+_BUYING += ["DeleteLaunchTemplate", "DescribeInstanceTypes", "DescribeImages", "DescribeSubnets"]
+_BUYING += ["DescribeSecurityGroups", "DescribeKeyPairs", "DescribeRouteTables", "DescribeVpcs"]
+_BUYING += ["DescribeInternetGateways", "DescribeNatGateways", "DescribeVpcEndpoints"]
+_BUYING += ["DescribeVolumes", "DescribeSpotPriceHistory"]
+_ROLES = ["GetRole", "GetRolePolicy", "ListRolePolicies", "ListAttachedRolePolicies"]
+_ROLES += ["GetInstanceProfile"]
+_LOGGING = ["CreateLogGroup", "PutRetentionPolicy", "TagResource", "FilterLogEvents"]
+_LOGGING += ["GetLogEvents", "DescribeLogStreams", "CreateExportTask"]
+_LOOKING = ["DescribeSpotFleetRequests", "DescribeSpotFleetInstances", "DescribeInstances"]
+_LOOKING += ["DescribeSpotFleetRequestHistory", "DescribeLaunchTemplates"]
+
+
+def _watching(scope: Scope, schedule_group: str) -> tuple[Statement, ...]:
+    """What both a person and the Lambda need to look at a run, to end it and to remove it."""
+    lists = ["ecs:ListTaskDefinitions", "ecs:DeregisterTaskDefinition"]
+    lists += ["cloudwatch:DescribeAlarms", "cloudwatch:ListDashboards"]
+    services = scope.arns("ecs", *scope.of_apps("service/*/{}Service"))
+    places = scope.arns("ecs", "cluster/*", "container-instance/*")
+    return (
+        _allow("Look", [*(f"ec2:{one}" for one in _LOOKING), *lists], "*"),
+        _allow("Listings", ["s3:ListBucket"], scope.bucket_arns),
+        _allow(
+            "Queue",
+            ["sqs:GetQueueUrl", "sqs:GetQueueAttributes", "sqs:DeleteQueue"],
+            scope.arns("sqs", *scope.queue_names),
+        ),
+        _allow(
+            "Service",
+            ["ecs:DescribeServices", "ecs:UpdateService", "ecs:DeleteService"],
+            services,
+        ),
+        _allow(
+            "Cluster",
+            [
+                "ecs:DescribeClusters",
+                "ecs:DeleteCluster",
+                "ecs:ListServices",
+                "ecs:ListTasks",
+                "ecs:ListContainerInstances",
+                "ecs:DescribeContainerInstances",
+                "ecs:UpdateContainerInstancesState",
+                "ecs:DeregisterContainerInstance",
+            ],
+            places,
+        ),
+        _alarms(scope, "Alarms", ["cloudwatch:PutMetricAlarm", "cloudwatch:DeleteAlarms"]),
+        _allow("Dashboards", ["cloudwatch:DeleteDashboards"], _dashboards(scope)),
+        _allow(
+            "OwnSchedule",
+            ["scheduler:DeleteSchedule"],
+            scope.arns("scheduler", f"schedule/{schedule_group}/*"),
+        ),
+    )
+
+
+def _dashboards(scope: Scope) -> list[str]:
+    return [f"arn:aws:cloudwatch::{scope.account}:dashboard/{app}" for app in scope.apps]
+
+
+def _alarms(scope: Scope, name: str, actions: list[str]) -> Statement:
+    return _allow(name, actions, scope.arns("cloudwatch", *scope.of_apps("alarm:{}_i-*")))
+
+
+def _metrics() -> Statement:
+    statement = _allow("Metrics", ["cloudwatch:PutMetricData"], "*")
+    statement["Condition"] = {"StringEquals": {"cloudwatch:namespace": METRIC_NAMESPACE}}
+    return statement
+
+
+def _ours(name: str, actions: list[str], resources: list[str]) -> Statement:
+    """A statement for what carries our tag, whichever app's."""
+    statement = _allow(name, actions, resources)
+    statement["Condition"] = {"Null": {f"aws:ResourceTag/{APP_TAG}": "false"}}
+    return statement
+
+
+def _pass_role(scope: Scope, role: str, service: str) -> Statement:
+    name = "".join(part.capitalize() for part in service.split(".")[0].split("-"))
+    statement = _allow(
+        f"Pass{name}", ["iam:PassRole"], [f"arn:aws:iam::{scope.account}:role/{role}"]
+    )
+    statement["Condition"] = {"StringEquals": {"iam:PassedToService": service}}
+    return statement
+
+
+def _allow(name: str, actions: list[str], resources: list[str] | str | None) -> Statement:
+    statement: Statement = {"Sid": name} if name else {}
+    statement |= {"Effect": "Allow", "Action": actions}
+    return statement if resources is None else {**statement, "Resource": resources}
+
+
+def _document(*statements: Statement) -> Document:
+    return {"Version": "2012-10-17", "Statement": list(statements)}
+
+
+def _list(value: Any) -> list[Any]:
+    """IAM lets a list of one be written without its brackets."""
+    return value if isinstance(value, list) else [value]
+
+
+def _union(*names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(one for some in names for one in some))
+
+
+def _apps(apps: tuple[str, ...]) -> tuple[str, ...]:
+    """`*` takes in all others."""
+    return ("*",) if "*" in apps else apps
