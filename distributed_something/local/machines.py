@@ -141,7 +141,7 @@ class Machines:
         return any(cluster["status"] == "ACTIVE" for cluster in found)
 
     def _interrupt(self, machine: Machine) -> None:
-        """A notice drains the machine, as ECS_ENABLE_SPOT_INSTANCE_DRAINING does; then it is gone."""
+        """A notice drains the machine, as ECS does when it is told to; then it is gone."""
         now = self._now()
         if machine.noticed is None and machine.notice_at is not None and now >= machine.notice_at:
             logger.info("The spot market takes %s away.", machine.instance_id)

@@ -1,4 +1,4 @@
-"""Stand-ins for what the agent runs: workers that do nothing but remember what was asked of them."""
+"""Stand-ins for what the agent runs: workers that remember what was asked of them."""
 
 from __future__ import annotations
 

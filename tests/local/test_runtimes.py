@@ -16,8 +16,13 @@ from distributed_something.local.runtimes import Container, ProcessRuntime, Proc
 
 LEASH = Path(__file__).parents[2] / "distributed_something" / "local" / "leash.py"
 PATIENCE = 60.0
-# The tool's child leaves its process group and closes what it got, as daemons do.
-FORKING = "import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'], start_new_session=True); print('ready', flush=True); time.sleep(600)"
+# Its child leaves its process group, as daemons do.
+FORKING = (
+    "import subprocess, sys, time;"
+    "tool = [sys.executable, '-c', 'import time; time.sleep(600)'];"
+    "subprocess.Popen(tool, start_new_session=True);"
+    "print('ready', flush=True); time.sleep(600)"
+)
 
 
 @pytest.fixture

@@ -17,14 +17,16 @@ from distributed_something.local.simulator import Simulator
 def test_a_busy_port_is_refused_by_its_number() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(UsageError, match=str(port)), Simulator(port):
+        refused = pytest.raises(UsageError, match=str(port))
+        with refused, Simulator(port):
             pass
 
 
 def test_after_a_refused_port_another_one_is_served() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        with pytest.raises(UsageError), Simulator(taken.getsockname()[1]):
-            pass
+        busy = Simulator(taken.getsockname()[1])
+        with pytest.raises(UsageError):
+            busy.__enter__()
     with Simulator() as simulator:
         assert simulator.aws().sts.get_caller_identity()["Account"] == "123456789012"
 
