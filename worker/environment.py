@@ -36,6 +36,8 @@ class Pace:
     lease_limit_seconds: float = 43200.0
     notice_seconds: float = 2.0  # how often the instance metadata is asked for a spot notice
     heartbeat_seconds: float = 60.0
+    duty_seconds: float = 60.0  # how often a worker reports on its machine
+    idle_seconds: float = 1200.0  # a run this long over that nobody ends, ends its machines itself
     checkpoint_seconds: float = 300.0  # how often a running job's checkpoint is saved
 
     @classmethod

@@ -64,6 +64,12 @@ def mark_done(s3: S3Client, bucket: str, keys: RunKeys, attempt: Attempt) -> boo
     return True
 
 
+def complete(s3: S3Client, bucket: str, keys: RunKeys, job_id: str) -> None:
+    """Write the attempt that a done marker holds, whose worker may have died just before it did."""
+    body = s3.get_object(Bucket=bucket, Key=keys.done(job_id))["Body"].read()
+    write_attempt(s3, bucket, keys, Attempt.from_json(body))
+
+
 def mark_dead(s3: S3Client, bucket: str, keys: RunKeys, job_id: str, reason: str) -> None:
     """Write why a job was given up."""
     body = json.dumps({"job_id": job_id, "reason": reason}).encode()

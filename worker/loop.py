@@ -127,6 +127,8 @@ class Loop:
         if ledger.is_done(s3, bucket, keys, job.job_id):
             logger.info("Job %s is done already; its message is removed.", job.name)
             lease.release()
+            if message.receive_count > 1:
+                ledger.complete(s3, bucket, keys, job.job_id)
             self._delete(message)
             return
         history = ledger.History()

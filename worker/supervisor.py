@@ -75,6 +75,7 @@ class Supervisor:
         except MachineFault as fault:
             self._fault = str(fault)
             self._stopping.ask(f"this machine cannot work: {fault}")
+        threading.Thread(target=self._do_duties, name="duties", daemon=True).start()
         threading.Thread(target=self._watch_notices, name="notices", daemon=True).start()
         logger.info(
             "%d loops on %s for %s.",
@@ -122,6 +123,30 @@ class Supervisor:
                 self._stopping.save_wanted.set()
                 self._stopping.wake.set()
             self._stopping.wait(self._pace.notice_seconds)
+
+    def _do_duties(self) -> None:
+        """Report on this machine, if it is one of EC2's."""
+        from .duties import Duties, is_ec2, make_duty_clients
+
+        instance_id = self._variables["INSTANCE_ID"]
+        if not is_ec2(instance_id):
+            return
+        duties = Duties(
+            make_duty_clients(self._settings.aws_region),
+            self._settings,
+            instance_id,
+            self._count_busy,
+            self._directory,
+            self._pace.idle_seconds,
+        )
+        duties.begin()
+        while not self._stopping.wait(self._pace.duty_seconds):
+            duties.do()
+
+    def _count_busy(self) -> int:
+        """How many loops work on a job: each has a folder in its own while it does."""
+        folders = (self._directory / slot.name for slot in self._slots)
+        return sum(1 for folder in folders if any(path.is_dir() for path in _entries(folder)))
 
     def _ask_to_save(self) -> None:
         """Pass a rebalance recommendation on, once to each loop that has had time to listen."""
@@ -211,6 +236,13 @@ class Supervisor:
         for slot in self._slots:
             remove(self._directory / slot.name)
         logger.info("Stopped.")
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except OSError:
+        return []
 
 
 def alive_file(directory: Path) -> Path:

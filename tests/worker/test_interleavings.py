@@ -15,6 +15,7 @@ from .model import KEYS, LIMIT, RETRIES, VISIBILITY, Held, Model, Worker, job_of
 
 JOBS = 3
 STEPS = 60
+WHAT = ["step"] * 8 + ["start"] * 3 + ["time"] * 2 + ["kill", "stop"]
 
 
 def submit(model: Model, turns: list[int]) -> list[str]:
@@ -48,7 +49,8 @@ def test_no_job_is_lost_and_none_is_finished_twice(data: st.DataObject) -> None:
         workers: list[Worker] = []
         for number in range(STEPS):
             what = data.draw(
-                st.sampled_from(["step"] * 12 + ["start"] * 3 + ["time", "kill", "stop"]), "what"
+                st.sampled_from(["step"] * 8 + ["start"] * 3 + ["time"] * 2 + ["kill", "stop"]),
+                "what",
             )
             workers = [worker for worker in workers if not worker.turn.ended]
             if what == "start" and len(workers) < 4:
@@ -63,8 +65,10 @@ def test_no_job_is_lost_and_none_is_finished_twice(data: st.DataObject) -> None:
                 elif what == "stop":
                     worker.stopping.ask("told to stop")
                 else:
-                    worker.step()
-                    model.clock += 0.5
+                    for _ in range(data.draw(st.sampled_from([1, 2, 6, 20]), "calls")):
+                        if not worker.turn.ended:
+                            worker.step()
+                            model.clock += 0.5
         finish(model, Path(folder), workers)
         judge(model, bodies)
 

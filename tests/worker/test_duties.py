@@ -1,0 +1,115 @@
+"""What a worker does for its machine: its alarm and metric, and its end when a run is long over."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from distributed_something.protocol.attempts import Heartbeat
+from distributed_something.protocol.environment import WorkerEnvironment
+from distributed_something.protocol.machine_alarm import NAMESPACE, PERIODS
+from worker.duties import Duties, DutyClients, is_ec2, machine_state
+
+from .test_failures import machine
+from .test_failures import machine_state as state_of
+from .world import RUN_ID, World, until
+
+
+def duties(world: World, instance_id: str, clock: list[float], busy: int = 0) -> Duties:
+    aws = world.aws
+    return Duties(
+        DutyClients(cloudwatch=aws.cloudwatch, ec2=aws.ec2, s3=aws.s3, sqs=aws.sqs),
+        WorkerEnvironment.from_environment(world.environment()),
+        instance_id,
+        lambda: busy,
+        world.folder,
+        idle_seconds=1200,
+        now=lambda: clock[0],
+    )
+
+
+def begin_run(world: World) -> None:
+    world.put(f"monitors/{world.name}SpotFleetRequestId.json", json.dumps({"run_id": RUN_ID}))
+
+
+def test_a_worker_makes_its_machines_alarm_and_gives_it_the_benefit_of_the_doubt(
+    world: World,
+) -> None:
+    instance_id = machine(world)
+    world.start_worker({"INSTANCE_ID": instance_id})
+    name = f"{world.name}_{instance_id}"
+
+    def alarms() -> list[object]:
+        found = world.aws.cloudwatch.describe_alarms(AlarmNames=[name])
+        return list(found["MetricAlarms"])
+
+    (alarm,) = until(alarms, "the alarm is there")
+    world.stop()
+    assert alarm["AlarmActions"] == ["arn:aws:automate:us-east-1:ec2:terminate"]
+    assert alarm["Dimensions"] == [{"Name": "InstanceId", "Value": instance_id}]
+    assert alarm["TreatMissingData"] == "breaching"
+    metrics = world.aws.cloudwatch.list_metrics(Namespace=NAMESPACE)["Metrics"]
+    assert {"Name": "InstanceId", "Value": instance_id} in [m["Dimensions"][0] for m in metrics]
+    assert PERIODS == 15
+
+
+def test_a_machine_that_is_none_of_ec2s_has_no_duties() -> None:
+    assert is_ec2("i-0123456789abcdef0")
+    assert not is_ec2("my-laptop")
+
+
+def test_machines_end_themselves_when_a_run_is_long_over(world: World) -> None:
+    begin_run(world)
+    world.put(world.keys.done("0" * 20), "{}")
+    clock = [1000.0]
+    instance_id = machine(world)
+    switch = duties(world, instance_id, clock)
+    switch.do()
+    clock[0] += 1100
+    switch.do()
+    assert state_of(world, instance_id) == "running"
+    clock[0] += 101
+    switch.do()
+    assert state_of(world, instance_id) == "terminated"
+
+
+def test_no_machine_ends_itself_before_anything_was_submitted(world: World) -> None:
+    begin_run(world)
+    assert_lives_on(world)
+
+
+def test_no_machine_ends_itself_while_a_job_is_left(world: World) -> None:
+    begin_run(world)
+    world.put(world.keys.done("0" * 20), "{}")
+    world.send({"command": "true", "group": {"plate": "P1"}})
+    assert_lives_on(world)
+
+
+def test_no_machine_ends_itself_while_another_works(world: World) -> None:
+    begin_run(world)
+    world.put(world.keys.done("0" * 20), "{}")
+    beat = Heartbeat(instance_id="i-2", slot="s", written=0.0, job_id="a job")
+    world.put(world.keys.heartbeat("i-2", "s"), beat.to_json())
+    assert_lives_on(world)
+
+
+def assert_lives_on(world: World) -> None:
+    clock = [1000.0]
+    instance_id = machine(world)
+    switch = duties(world, instance_id, clock)
+    for _ in range(3):
+        switch.do()
+        clock[0] += 2000
+    assert state_of(world, instance_id) == "running"
+
+
+def test_the_state_of_a_machine_is_a_line(tmp_path: Path) -> None:
+    line = machine_state(tmp_path)
+    assert "GiB free" in line and "load" in line and "\n" not in line
+
+
+def test_a_worker_with_nothing_to_do_keeps_waiting(world: World) -> None:
+    worker = world.start_worker({"WORKER_DUTY_SECONDS": "1", "WORKER_IDLE_SECONDS": "0"})
+    until(lambda: "0 slots busy" in world.worker_log(), "the worker reports twice")
+    assert worker.poll() is None
+    assert world.stop() == [0]

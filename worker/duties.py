@@ -1,0 +1,219 @@
+"""What a worker does for its machine: metric, alarm, state in the log, dead man's switch."""
+
+from __future__ import annotations
+
+import logging
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import boto3
+import psutil
+from botocore.exceptions import BotoCoreError, ClientError
+
+from distributed_something.protocol.attempts import HEARTBEAT_LIVE_SECONDS, Heartbeat
+from distributed_something.protocol.environment import WorkerEnvironment
+from distributed_something.protocol.ledger_keys import RunKeys
+from distributed_something.protocol.machine_alarm import (
+    NAMESPACE,
+    busy_slots,
+    first_words,
+    machine_alarm,
+)
+
+from .machine import lower_target, read_record, terminate_self
+
+if TYPE_CHECKING:
+    from types_boto3_cloudwatch import CloudWatchClient
+    from types_boto3_ec2 import EC2Client
+    from types_boto3_s3 import S3Client
+    from types_boto3_sqs import SQSClient
+
+logger = logging.getLogger(__name__)
+
+_GIB = 2**30
+
+
+@dataclass(frozen=True)
+class DutyClients:
+    """The clients that a machine's duties need."""
+
+    cloudwatch: CloudWatchClient
+    ec2: EC2Client
+    s3: S3Client
+    sqs: SQSClient
+
+
+def make_duty_clients(region: str) -> DutyClients:
+    """Make them all, for one region."""
+    session = boto3.Session(region_name=region)
+    return DutyClients(
+        cloudwatch=session.client("cloudwatch"),
+        ec2=session.client("ec2"),
+        s3=session.client("s3"),
+        sqs=session.client("sqs"),
+    )
+
+
+class Duties:
+    """One machine's duties, done once a minute; each is tried, whatever became of the others."""
+
+    def __init__(
+        self,
+        clients: DutyClients,
+        settings: WorkerEnvironment,
+        instance_id: str,
+        count_busy: Callable[[], int],
+        folder: Path,
+        idle_seconds: float,
+        *,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._clients = clients
+        self._settings = settings
+        self._instance_id = instance_id
+        self._count_busy = count_busy
+        self._folder = folder
+        self._idle_seconds = idle_seconds
+        self._now = now
+        self._empty_since: float | None = None
+        self._complained: set[str] = set()
+
+    def begin(self) -> None:
+        """Make this machine's alarm."""
+        self._try("alarm", self._make_alarm)
+
+    def do(self) -> None:
+        """Do each duty once."""
+        busy = self._count_busy()
+        logger.info("Machine: %d slots busy; %s", busy, machine_state(self._folder))
+        self._try("metric", lambda: self._report(busy))
+        self._try("dead man's switch", lambda: self._end_if_over(busy))
+
+    def _try(self, duty: str, do: Callable[[], None]) -> None:
+        """Do one duty; what it cannot do (a right that the role lacks) is said once."""
+        try:
+            do()
+        except (ClientError, BotoCoreError) as error:
+            if duty not in self._complained:
+                logger.warning("No %s for this machine: %s", duty, error)
+                self._complained.add(duty)
+
+    def _make_alarm(self) -> None:
+        cloudwatch, now = self._clients.cloudwatch, self._now()
+        cloudwatch.put_metric_data(**first_words(self._instance_id, now))
+        request = machine_alarm(
+            self._settings.app_name, self._instance_id, self._settings.aws_region
+        )
+        cloudwatch.put_metric_alarm(**request)
+
+    def _report(self, busy: int) -> None:
+        datum = busy_slots(self._instance_id, busy, self._now())
+        self._clients.cloudwatch.put_metric_data(
+            Namespace=NAMESPACE,
+            MetricData=[datum],  # type: ignore[list-item]
+        )
+
+    def _end_if_over(self, busy: int) -> None:
+        """End this machine when the run has long been over and nobody takes it down."""
+        if busy or not self._is_over():
+            self._empty_since = None
+            return
+        if self._empty_since is None:
+            self._empty_since = self._now()
+        if self._now() - self._empty_since < self._idle_seconds:
+            return
+        logger.warning(
+            "The queue has been empty for %g s and nobody has ended the run: this machine ends.",
+            self._now() - self._empty_since,
+        )
+        lower_target(
+            self._clients.ec2,
+            read_record(self._clients.s3, self._settings),
+            self._instance_id,
+        )
+        terminate_self(self._clients.ec2, self._instance_id)
+
+    def _is_over(self) -> bool:
+        """Whether jobs were submitted, none is left, and nobody works on one."""
+        if any(self._queue_counts()):
+            return False
+        record = read_record(self._clients.s3, self._settings)
+        keys = RunKeys(self._settings.app_name, str(record.get("run_id", "")))
+        return self._was_submitted(keys) and not self._somebody_works(keys)
+
+    def _queue_counts(self) -> list[int]:
+        found = self._clients.sqs.get_queue_attributes(
+            QueueUrl=self._settings.sqs_queue_url,
+            AttributeNames=[
+                "ApproximateNumberOfMessages",
+                "ApproximateNumberOfMessagesNotVisible",
+                "ApproximateNumberOfMessagesDelayed",
+            ],
+        )["Attributes"]
+        return [int(count) for count in found.values()]
+
+    def _was_submitted(self, keys: RunKeys) -> bool:
+        for prefix in (keys.job_lists, keys.done_markers):
+            found = self._clients.s3.list_objects_v2(
+                Bucket=self._settings.aws_bucket, Prefix=prefix, MaxKeys=1
+            )
+            if found.get("KeyCount"):
+                return True
+        return False
+
+    def _somebody_works(self, keys: RunKeys) -> bool:
+        """Whether a fresh heartbeat names a job; ages are by the clock of S3."""
+        s3, bucket = self._clients.s3, self._settings.aws_bucket
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=keys.heartbeats)
+        for page in pages:
+            asked = parsedate_to_datetime(page["ResponseMetadata"]["HTTPHeaders"]["date"])
+            for item in page.get("Contents", []):
+                if (asked - item["LastModified"]).total_seconds() > HEARTBEAT_LIVE_SECONDS:
+                    continue
+                body = s3.get_object(Bucket=bucket, Key=item["Key"])["Body"].read()
+                if Heartbeat.from_json(body).job_id:
+                    return True
+        return False
+
+
+def is_ec2(instance_id: str) -> bool:
+    """Whether this looks like a machine of EC2's, for which there are duties."""
+    return re.fullmatch(r"i-[0-9a-f]{8,17}", instance_id) is not None
+
+
+def machine_state(folder: Path) -> str:
+    """A line on disk, memory, processors and, where there are any, graphics cards."""
+    memory = psutil.virtual_memory()
+    disk = shutil.disk_usage(folder)
+    load, _, _ = psutil.getloadavg()
+    line = (
+        f"disk {disk.free / _GIB:.1f} of {disk.total / _GIB:.1f} GiB free, "
+        f"memory {memory.available / _GIB:.1f} of {memory.total / _GIB:.1f} GiB free, "
+        f"processors {psutil.cpu_percent():.0f} % of {psutil.cpu_count()}, load {load:.1f}"
+    )
+    return ", ".join(filter(None, [line, _graphics()]))
+
+
+def _graphics() -> str:
+    """What NVIDIA's own tool says; empty where it is not installed."""
+    if shutil.which("nvidia-smi") is None:
+        return ""
+    fields = "utilization.gpu,memory.used,memory.total"
+    try:
+        ended = subprocess.run(
+            ["nvidia-smi", f"--query-gpu={fields}", "--format=csv,noheader"],
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return "GPU " + "; ".join(ended.stdout.splitlines())
