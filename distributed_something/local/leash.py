@@ -39,8 +39,10 @@ def main(arguments: list[str]) -> int:
             break
         if wake in readable:
             os.read(wake, 512)
+            _reap(spared=child.pid)
     _kill_everything()
     code = child.wait()
+    _reap()
     shutil.rmtree(directory, ignore_errors=True)
     return code if code >= 0 else 128 - code
 
@@ -73,6 +75,14 @@ def _kill_everything() -> None:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
         time.sleep(_LOOK_SECONDS / 10)
+
+
+def _reap(spared: int | None = None) -> None:
+    """Take note of the dead whose parents are gone, or they would stay in the list of processes."""
+    for process in psutil.Process().children():
+        if process.pid != spared and _status(process) == psutil.STATUS_ZOMBIE:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(process.pid, os.WNOHANG)
 
 
 def _status(process: psutil.Process) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from threading import RLock
 from types import ModuleType
 from typing import Any
@@ -11,8 +13,10 @@ from moto.core.responses import ActionResult
 from moto.ec2 import urls
 from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models import EC2Backend, ec2_backends
+from moto.ec2.models.amis import AMIS, Ami
 from moto.ec2.responses import EC2Response
 from moto.ec2.utils import convert_tag_spec
+from moto.utilities.utils import load_resource
 
 from . import rules
 from .fleets import Fleet, Machines, Pool, pools
@@ -31,6 +35,10 @@ class SimulatedEc2(EC2Backend):
     @property
     def _url_module(self) -> ModuleType:
         return urls
+
+    def _load_amis(self) -> None:
+        for image in _images(self.region_name):
+            self.amis[image["ami_id"]] = Ami(self, **image)
 
     def buy_fleet(self, config: dict[str, Any]) -> Fleet:
         """The fleet of a request; the same client token gives the same fleet again."""
@@ -193,6 +201,28 @@ class SimulatedEc2Response(EC2Response):
                 }
             )
         return ActionResult({"SuccessfulFleetRequests": done, "UnsuccessfulFleetRequests": failed})
+
+
+@cache
+def _images(region: str) -> tuple[dict[str, Any], ...]:
+    """The images that a new account sees: of all that ECS ever recommended, the newest of a kind.
+
+    With every one of them, as moto has it, an account takes a second to make.
+    """
+    newest = {
+        re.sub(r"\d{8}", "", image["name"]): image
+        for image in sorted(_resource("ecs/optimized_amis", region), key=lambda one: one["name"])
+    }
+    images = [*AMIS, *_resource("latest_amis", region), *newest.values()]
+    # Their dates are texts here and moments in moto; nothing of ours reads them.
+    return tuple({**image, "owner_alias": "amazon", "creation_date": None} for image in images)
+
+
+def _resource(folder: str, region: str) -> Iterator[dict[str, Any]]:
+    try:
+        yield from load_resource(f"ec2/resources/{folder}/{region}.json")
+    except FileNotFoundError:
+        return  # moto knows no images of this region
 
 
 def install() -> None:

@@ -10,6 +10,8 @@ from types import TracebackType
 from typing import Any
 
 import boto3
+from botocore.loaders import create_loader
+from botocore.session import Session
 from moto.core.base_backend import BackendDict
 from moto.moto_server.werkzeug_app import (
     DomainDispatcherApplication,
@@ -32,6 +34,7 @@ ACCESS_KEY = "simulated"
 SECRET_KEY = "simulated"
 
 _running = Lock()  # moto's state is one for the process
+_models = create_loader()  # AWS's own description of its services, read once
 
 
 class _Handler(MotoRequestHandler):
@@ -67,6 +70,9 @@ class _Application(DomainDispatcherApplication):
         return super().__call__(environ, start_response)
 
 
+_application = _Application()  # knows the services' addresses; what they hold is elsewhere
+
+
 class Simulator:
     """A simulated AWS account, empty at its start and gone at its end; one at a time in a process.
 
@@ -89,11 +95,10 @@ class Simulator:
             raise
         for service in (sqs, s3, ecs, ec2):
             service.install()
-        rules.use(self._rules)
-        BackendDict.reset()
+        self.empty()
         self._port = listener.getsockname()[1]
         self._server = make_server(
-            HOST, self._port, _Application(), True, request_handler=_Handler, fd=listener.fileno()
+            HOST, self._port, _application, True, request_handler=_Handler, fd=listener.fileno()
         )
         listener.close()  # the server has its own copy
         self._thread = Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
@@ -114,6 +119,11 @@ class Simulator:
         rules.use(Rules())
         _running.release()
 
+    def empty(self, changed: Rules | None = None) -> None:
+        """Make the account new and empty again, under the same rules unless they are changed."""
+        rules.use(changed or self._rules)
+        BackendDict.reset()
+
     @property
     def port(self) -> int:
         return self._port
@@ -133,8 +143,13 @@ class Simulator:
 
     def aws(self, region: str = REGION) -> Aws:
         """Clients of the simulated account."""
+        core = Session()
+        core.register_component("data_loader", _models)
         session = boto3.Session(
-            aws_access_key_id=ACCESS_KEY, aws_secret_access_key=SECRET_KEY, region_name=region
+            aws_access_key_id=ACCESS_KEY,
+            aws_secret_access_key=SECRET_KEY,
+            region_name=region,
+            botocore_session=core,
         )
         return Aws(session, self.endpoint_url)
 
