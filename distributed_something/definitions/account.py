@@ -78,15 +78,18 @@ def roles(scope: Scope) -> tuple[Role, ...]:
     )
 
 
-def operator_policy(scope: Scope) -> Document:
-    """What a person needs who runs the verbs of `run.py`, and no more."""
+def operator_policies(scope: Scope) -> dict[str, Document]:
+    """What a person needs who runs the verbs of `run.py`, in two parts, and no more."""
     passed = {
         FLEET_ROLE: "spotfleet.amazonaws.com",
         INSTANCE_ROLE: "ec2.amazonaws.com",
         TASK_ROLE: "ecs-tasks.amazonaws.com",
         SCHEDULE_ROLE: "scheduler.amazonaws.com",
     }
-    return policies.operator_policy(scope, passed, FUNCTION, SCHEDULE_GROUP)
+    return {
+        "to watch runs and to remove them": policies.watching_policy(scope, SCHEDULE_GROUP),
+        "to begin runs, besides": policies.running_policy(scope, passed, FUNCTION, SCHEDULE_GROUP),
+    }
 
 
 def documents(scope: Scope) -> dict[str, Document]:
@@ -95,7 +98,8 @@ def documents(scope: Scope) -> dict[str, Document]:
     for role in roles(scope):
         shown[f"role {role.name}: who may take it"] = role.trust
         shown[f"role {role.name}: what it may do"] = role.policy
-    shown["operator: what a person needs who runs the verbs"] = operator_policy(scope)
+    for what, document in operator_policies(scope).items():
+        shown[f"operator: what a person needs {what}"] = document
     for bucket in scope.buckets:
         shown[f"bucket {bucket}: lets CloudWatch export logs"] = policies.log_export_policy(
             scope, bucket

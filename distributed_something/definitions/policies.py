@@ -196,22 +196,34 @@ def schedule_policy(scope: Scope, function: str) -> Document:
     return _document(_allow("Call", ["lambda:InvokeFunction"], arns))
 
 
-def operator_policy(
-    scope: Scope, passed: Mapping[str, str], function: str, schedule_group: str
-) -> Document:
-    """All verbs; `passed` are the roles that they hand on, each with the service that gets it.
+def watching_policy(scope: Scope, schedule_group: str) -> Document:
+    """What a person needs to look at runs, to watch them and to remove them.
 
     Fleets are not limited to those with our tags: upstream's, which have none, can be removed too.
     """
     groups = scope.arns("logs", *scope.of_apps("log-group:{}"), *scope.of_apps("log-group:{}:*"))
     return _document(
         *_watching(scope, schedule_group),
+        _allow("Remove", [*_ENDING, *_REMOVING], "*"),
+        _allow("Results", ["s3:GetObject"], scope.objects("*")),
+        _allow("Ledger", ["s3:PutObject"], scope.objects(*LEDGER_PREFIXES)),
+        _allow("Policies", ["s3:GetBucketPolicy"], scope.bucket_arns),
+        _allow("Logs", [f"logs:{one}" for one in _LOG_READING], groups),
+        _allow("LogLists", ["logs:DescribeLogGroups", "logs:DescribeExportTasks"], "*"),
+    )
+
+
+def running_policy(
+    scope: Scope, passed: Mapping[str, str], function: str, schedule_group: str
+) -> Document:
+    """What a person needs besides to begin runs; `passed` are the roles that are handed on, each
+    with the service that gets it."""
+    return _document(
         _allow(
             "Objects",
-            ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"],
+            ["s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"],
             scope.objects("*"),
         ),
-        _allow("Policies", ["s3:GetBucketPolicy", "s3:GetBucketLocation"], scope.bucket_arns),
         _allow(
             "Queues", [f"sqs:{one}" for one in _QUEUEING], scope.arns("sqs", *scope.queue_names)
         ),
@@ -222,8 +234,11 @@ def operator_policy(
             ["ssm:GetParameter"],
             [f"arn:aws:ssm:{region}::parameter/aws/service/ecs/*" for region in scope.regions],
         ),
-        _allow("Logs", [f"logs:{one}" for one in _LOGGING], groups),
-        _allow("LogQueries", ["logs:DescribeLogGroups", "logs:DescribeExportTasks"], "*"),
+        _allow(
+            "Logs",
+            ["logs:CreateLogGroup", "logs:PutRetentionPolicy", "logs:TagResource"],
+            scope.arns("logs", *scope.of_apps("log-group:{}", "log-group:{}:*")),
+        ),
         _allow("Dashboard", ["cloudwatch:PutDashboard"], _dashboards(scope)),
         _allow("Lambda", ["lambda:GetFunction"], scope.arns("lambda", f"function:{function}")),
         _allow(
@@ -295,15 +310,13 @@ _QUEUEING += ["DeleteMessage", "ChangeMessageVisibility"]
 _CONTAINERS = ["CreateCluster", "RegisterTaskDefinition", "CreateService", "TagResource"]
 _CONTAINERS += ["ListClusters"]
 _BUYING = ["RequestSpotFleet", "RunInstances", "CreateLaunchTemplate", "CreateTags"]
-_BUYING += ["ModifySpotFleetRequest", "TerminateInstances", "CancelSpotFleetRequests"]
-_BUYING += ["DeleteLaunchTemplate", "DescribeInstanceTypes", "DescribeImages", "DescribeSubnets"]
+_BUYING += ["DescribeInstanceTypes", "DescribeImages", "DescribeSubnets"]
 _BUYING += ["DescribeSecurityGroups", "DescribeKeyPairs", "DescribeRouteTables", "DescribeVpcs"]
 _BUYING += ["DescribeInternetGateways", "DescribeNatGateways", "DescribeVpcEndpoints"]
 _BUYING += ["DescribeVolumes", "DescribeSpotPriceHistory"]
 _ROLES = ["GetRole", "GetRolePolicy", "ListRolePolicies", "ListAttachedRolePolicies"]
 _ROLES += ["GetInstanceProfile"]
-_LOGGING = ["CreateLogGroup", "PutRetentionPolicy", "TagResource", "FilterLogEvents"]
-_LOGGING += ["GetLogEvents", "DescribeLogStreams", "CreateExportTask"]
+_LOG_READING = ["FilterLogEvents", "GetLogEvents", "DescribeLogStreams", "CreateExportTask"]
 _LOOKING = ["DescribeSpotFleetRequests", "DescribeSpotFleetInstances", "DescribeInstances"]
 _LOOKING += ["DescribeSpotFleetRequestHistory", "DescribeLaunchTemplates"]
 
