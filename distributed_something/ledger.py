@@ -153,6 +153,39 @@ def why_stopped(s3: S3Client, bucket: str, keys: RunKeys) -> str:
     return body.decode() if body is not None else ""
 
 
+def stop_run(s3: S3Client, bucket: str, keys: RunKeys, reason: str) -> None:
+    """Say that no more jobs of a run are to be taken, and why; workers and monitor both heed it."""
+    s3.put_object(Bucket=bucket, Key=keys.stopped, Body=reason.encode())
+
+
+def broken_machines(s3: S3Client, bucket: str, keys: RunKeys) -> set[str]:
+    """The ids of the machines of a run that could not work."""
+    return {key.rpartition("/")[2] for key in list_keys(s3, bucket, keys.broken_machines)}
+
+
+def write_broken_machine(
+    s3: S3Client, bucket: str, keys: RunKeys, instance_id: str, reason: str, now: float
+) -> None:
+    """Note that a machine cannot work; a run replaces few of them."""
+    body = json.dumps({"reason": reason, "written": now}).encode()
+    s3.put_object(Bucket=bucket, Key=keys.broken_machine(instance_id), Body=body)
+
+
+def unfinished_jobs(s3: S3Client, bucket: str, keys: RunKeys) -> Iterator[SubmittedJob]:
+    """The submitted jobs that are neither done nor given up, each once."""
+    # Job ids are hexadecimal: a million of them as numbers take a tenth of their texts' memory.
+    settled = {
+        int(key.rpartition("/")[2], 16)
+        for prefix in (keys.done_markers, keys.dead_markers)
+        for key in list_keys(s3, bucket, prefix)
+    }
+    for job in read_job_lists(s3, bucket, keys):
+        number = int(job.job_id, 16)
+        if number not in settled:
+            settled.add(number)
+            yield job
+
+
 def read_attempts(s3: S3Client, bucket: str, keys: RunKeys) -> Iterator[Attempt]:
     """The last word on every attempt of a run, by job id and then by start."""
     ends = _last_words(list_keys(s3, bucket, keys.attempts))

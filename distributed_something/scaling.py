@@ -6,7 +6,7 @@ that someone set by hand, or that the cheapest mode set, is never undone.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 
@@ -92,16 +92,24 @@ def cap_targets(fleets: Sequence[Fleet], total: int) -> tuple[Fleet, ...]:
     return tuple(lowered)
 
 
-def wanted_containers(machines: Sequence[Machine], most: int, tasks_per_machine: int) -> int:
-    """How many containers the service should want, `most` being all that the run asks for.
+def lower_by(fleets: Sequence[Fleet], fewer: Mapping[str, int]) -> tuple[Fleet, ...]:
+    """The fleets whose target has to go down, by how much each is to lose."""
+    return tuple(
+        replace(fleet, target=max(0, fleet.target - fewer[fleet.fleet_id]))
+        for fleet in fleets
+        if fewer.get(fleet.fleet_id) and fleet.target
+    )
 
-    With one container a machine, placement keeps them apart. With more, no placement rule limits
-    how many share a machine, so the service wants no more than those that have joined can hold.
+
+def wanted_containers(joined: int, most: int, tasks_per_machine: int) -> int:
+    """How many containers the service should want: `joined` machines take them, `most` are asked.
+
+    With one container a machine, placement keeps them apart. ECS has no rule that puts exactly two
+    or more on a machine: the service then wants no more than those that have joined can hold.
     """
     if tasks_per_machine == 1:
         return most
-    joined = sum(1 for machine in machines if machine.joined and not machine.draining)
-    return max(tasks_per_machine, min(most, joined * tasks_per_machine))
+    return min(most, max(1, joined) * tasks_per_machine)
 
 
 def _kept(machines: Sequence[Machine], enough: int) -> Collection[Machine]:

@@ -1,10 +1,12 @@
-"""Name, find and delete the alarms that end stuck machines, one a machine."""
+"""Make, find and delete the alarms that end stuck machines, one a machine."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..protocol.machine_alarm import alarm_name
 
 if TYPE_CHECKING:
     from types_boto3_cloudwatch import CloudWatchClient
@@ -13,18 +15,22 @@ if TYPE_CHECKING:
 BATCH_SIZE = 100
 
 
-def machine_alarm_name(app_name: str, instance_id: str) -> str:
-    return f"{app_name}_{instance_id}"
+def ensure_alarm(cloudwatch: CloudWatchClient, alarm: Mapping[str, Any]) -> None:
+    """Make an alarm; one of the same name is replaced."""
+    cloudwatch.put_metric_alarm(**alarm)
 
 
-def find_machine_alarms(cloudwatch: CloudWatchClient, app_name: str) -> list[str]:
-    """The names of an app's machine alarms, without those of an app whose name begins like it."""
-    ours = re.compile(re.escape(app_name) + r"_i-[0-9a-f]+")
+def find_machine_alarms(cloudwatch: CloudWatchClient, app_name: str) -> dict[str, str]:
+    """An app's machine alarms: each machine's id, and the alarm's name.
+
+    An app whose name begins like this one's keeps its own.
+    """
+    ours = re.compile(re.escape(alarm_name(app_name, "")) + r"(i-[0-9a-f]+)")
     pages = cloudwatch.get_paginator("describe_alarms").paginate(
-        AlarmNamePrefix=machine_alarm_name(app_name, "i-"), AlarmTypes=["MetricAlarm"]
+        AlarmNamePrefix=alarm_name(app_name, "i-"), AlarmTypes=["MetricAlarm"]
     )
     names = (alarm["AlarmName"] for page in pages for alarm in page["MetricAlarms"])
-    return [name for name in names if ours.fullmatch(name)]
+    return {found[1]: name for name in names if (found := ours.fullmatch(name))}
 
 
 def delete_alarms(cloudwatch: CloudWatchClient, names: Sequence[str]) -> None:

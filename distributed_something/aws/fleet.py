@@ -57,6 +57,12 @@ class Machine:
     state: str
     launched: float
     reason: str = ""  # why it ended, as EC2 says it
+    has_public_address: bool = False
+    has_profile: bool = False  # an instance profile, without which its agent may do nothing
+
+    @property
+    def is_live(self) -> bool:
+        return self.state in _LIVE_STATES
 
 
 @dataclass(frozen=True)
@@ -259,6 +265,8 @@ def _machines(page: Any) -> Iterator[Machine]:
                 state=instance["State"]["Name"],
                 launched=instance["LaunchTime"].timestamp(),
                 reason=instance.get("StateReason", {}).get("Message", ""),
+                has_public_address=bool(instance.get("PublicIpAddress")),
+                has_profile=bool(instance.get("IamInstanceProfile")),
             )
 
 

@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ..aws import cluster, fleet
 from ..definitions.user_data import APP_ATTRIBUTE
 from ..errors import DistributedSomethingError, NotFound
+from ..scaling import wanted_containers
 
 if TYPE_CHECKING:
     from ..aws.session import Aws
@@ -82,15 +83,10 @@ def wait_for_capacity(
 
 
 def containers_wanted(aws: Aws, record: RunRecord) -> int:
-    """How many containers the service should keep with the machines that there are now.
-
-    ECS has no constraint that puts exactly two or more on a machine: where that is wanted, there
-    are never more than the machines that have joined can take.
-    """
-    wanted = sum(one.target_capacity for one in record.fleets) * record.tasks_per_machine
-    if record.tasks_per_machine == 1:
-        return wanted
-    return min(wanted, len(_joined(aws, record)) * record.tasks_per_machine)
+    """How many containers the service should keep with the machines that there are now."""
+    most = sum(one.target_capacity for one in record.fleets) * record.tasks_per_machine
+    joined = len(_joined(aws, record)) if record.tasks_per_machine > 1 else 0
+    return wanted_containers(joined, most, record.tasks_per_machine)
 
 
 def _all_there(

@@ -9,24 +9,16 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ..aws import cluster, fleet, queues
-from ..aws.queues import QueueCounts
+from ..aws import cluster, fleet
 from ..errors import DistributedSomethingError, NotFound, TeardownIncomplete
-from ..ledger import (
-    LedgerSummary,
-    count_submitted,
-    is_settled,
-    live_heartbeats,
-    summarise,
-    why_stopped,
-)
+from ..ledger import LedgerSummary, is_settled, summarise, why_stopped
 from ..protocol.attempts import HEARTBEAT_LIVE_SECONDS, Heartbeat
 from ..record import RunRecord
 from ..scaling import (
@@ -38,15 +30,19 @@ from ..scaling import (
     plan_giving_back,
     wanted_containers,
 )
+from .export import export_logs
+from .look import View, look
+from .machine_care import find_late, see_to_late, tidy_alarms
 from .runs import refresh
 from .tear_down import tear_down
+from .unfinished import Unfinished, write_unfinished
 
 if TYPE_CHECKING:
     from ..aws.session import Aws
 
 logger = logging.getLogger(__name__)
 
-_EMPTY = QueueCounts(0, 0, 0)
+_TEARDOWN_TRIES = 3  # within one call of the verb; the verb can be called again
 
 
 @dataclass(frozen=True)
@@ -60,6 +56,9 @@ class Pace:
     heartbeat_seconds: float = HEARTBEAT_LIVE_SECONDS  # an older one is a dead worker's
     cheapest_after: float = 900.0
     patience: float = 86400.0  # how long AWS may not answer before the monitor gives up
+    late_seconds: float = 900.0  # a machine that has not begun to work by then never will
+    alarms_every: float = 300.0
+    export_seconds: float = 900.0  # how long the export of the logs may take; 0: none
 
 
 @dataclass(frozen=True)
@@ -72,6 +71,10 @@ class MonitorState:
     quiet_looks: int = 0
     quiet_since: float | None = None
     is_over: bool = False
+    alarms_seen: float = 0.0
+    stranded_looks: int = 0
+    stranded_since: float | None = None
+    is_stranded: bool = False  # jobs are left, and every fleet has ended
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,7 @@ class RunProgress:
     delayed: int
     machines: int
     target: int
+    late: int = 0  # machines that have not joined the cluster in time
     note: str = ""
 
     @property
@@ -100,34 +104,12 @@ class MonitorOutcome:
     record: RunRecord
     summary: LedgerSummary
     stopped: str = ""  # why the run was stopped before all its jobs were settled
-
-
-@dataclass(frozen=True)
-class _View:
-    """What there is of a run at one look."""
-
-    counts: QueueCounts
-    queue_is_there: bool
-    submitted: int
-    fleets: tuple[Fleet, ...]  # those that still ask for machines
-    machines: tuple[Machine, ...]
-    beats: tuple[Heartbeat, ...]  # read only while no job is to be taken: nobody asks before
-    stopped: str  # why workers take no more jobs, or empty
+    unfinished: Unfinished = field(default_factory=Unfinished)
 
     @property
-    def to_take(self) -> int:
-        """Jobs that a worker is still going to take: none of a run that was stopped."""
-        return 0 if self.stopped else self.counts.waiting + self.counts.delayed
-
-    @property
-    def is_quiet(self) -> bool:
-        """Whether no job is to be taken and none is in flight."""
-        return not self.to_take and not self.counts.in_flight
-
-    @property
-    def has_begun(self) -> bool:
-        """Whether there was something to do; a queue that is gone was removed when it was done."""
-        return self.submitted > 0 or not self.queue_is_there
+    def succeeded(self) -> bool:
+        """Whether every job is done, as far as the ledger knows them."""
+        return not self.stopped and not self.unfinished.count and not self.summary.dead
 
 
 def monitor(
@@ -138,30 +120,33 @@ def monitor(
     cheapest: bool = False,
     pace: Pace | None = None,
     on_progress: Callable[[RunProgress], None] = lambda _: None,
+    reconnect: Callable[[], Aws] | None = None,
     sleep: Callable[[float], None] = time.sleep,
     now: Callable[[], float] = time.time,
 ) -> MonitorOutcome:
     """Watch the run until all is done, then remove it; can be stopped and started again.
 
     A look that fails is tried again for `pace.patience`, except the first: what is wrong from the
-    start is said at once. Raises TeardownIncomplete with all that could not be removed.
+    start is said at once. `reconnect` makes new clients, for credentials that were renewed. Jobs
+    that were left over are written to a job file in `folder`. Raises TeardownIncomplete with all
+    that could not be removed, and DistributedSomethingError if no machine is left to do the jobs.
     """
     pace = pace or Pace()
-    record = _watch(aws, record, cheapest, pace, on_progress, sleep, now)
-    failures = tear_down(aws, record, folder=folder, sleep=sleep, now=now)
-    if failures:
-        raise TeardownIncomplete(
-            "\n  ".join(
-                [
-                    f"Not all of run {record.run_id} of {record.app_name} could be removed:",
-                    *failures,
-                    "Run `python run.py monitor` again to try once more.",
-                ]
-            )
-        )
+    connection = _Connection(aws, reconnect)
+    record = _watch(connection, record, cheapest, pace, on_progress, sleep, now)
+    was_live = record.is_live
+    _remove(connection, record, folder, pace, sleep, now)
+    aws = connection.aws
     record = refresh(aws, record)
-    summary = summarise(aws.s3, record.bucket, record.keys)
-    return MonitorOutcome(record, summary, why_stopped(aws.s3, record.bucket, record.keys))
+    outcome = MonitorOutcome(
+        record,
+        summarise(aws.s3, record.bucket, record.keys),
+        why_stopped(aws.s3, record.bucket, record.keys),
+        write_unfinished(aws, record, folder),
+    )
+    if was_live:
+        export_logs(aws, record, pace.export_seconds, sleep=sleep, now=now)
+    return outcome
 
 
 def step(
@@ -174,8 +159,13 @@ def step(
     now: Callable[[], float] = time.time,
 ) -> tuple[MonitorState, RunProgress]:
     """Look once, set right what is not, and tell whether the run is over."""
-    view = _look(aws, record, state, pace)
+    view = look(aws, record, state.submitted, pace.heartbeat_seconds)
     state = replace(state, submitted=view.submitted)
+    late = find_late(aws, record, view, pace.late_seconds, now())
+    view = see_to_late(aws, record, view, late, now())
+    if now() - state.alarms_seen >= pace.alarms_every:
+        tidy_alarms(aws, record, view, pace.late_seconds, now())
+        state = replace(state, alarms_seen=now())
     if cheapest and now() - state.began >= pace.cheapest_after:
         _lower_targets(aws, cap_targets(view.fleets, 1))
     state, plan = _plan(record, view, state, pace)
@@ -183,11 +173,58 @@ def step(
     _balance_service(aws, record, view, plan.applied(view.machines))
     holder = _lease_holder(aws, record, view) if view.is_quiet else None
     state = _count_quiet(view, state, pace, holder, now())
-    return state, _progress(view, state, holder, now())
+    state = _count_stranded(record, view, state, pace, now())
+    causes = tuple(dict.fromkeys(cause for _, cause in late))
+    return state, _progress(view, state, holder, (len(late), causes), now())
+
+
+@dataclass
+class _Connection:
+    """The clients in use; made anew when AWS says that their credentials have run out."""
+
+    aws: Aws
+    reconnect: Callable[[], Aws] | None
+
+    def renew_if_expired(self, error: Exception) -> None:
+        code = error.response.get("Error", {}).get("Code") if isinstance(error, ClientError) else ""
+        if self.reconnect and code in _EXPIRED:
+            self.aws = self.reconnect()
+
+
+_EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired")
+
+
+def _remove(
+    connection: _Connection,
+    record: RunRecord,
+    folder: Path | None,
+    pace: Pace,
+    sleep: Callable[[float], None],
+    now: Callable[[], float],
+) -> None:
+    """Tear the run down, again if something failed; raises TeardownIncomplete in the end."""
+    failures: list[str] = []
+    for tried in range(_TEARDOWN_TRIES):
+        if tried:
+            sleep(pace.look_every)
+            if connection.reconnect:
+                connection.aws = connection.reconnect()
+        failures = tear_down(connection.aws, record, folder=folder, sleep=sleep, now=now)
+        if not failures:
+            return
+    raise TeardownIncomplete(
+        "\n  ".join(
+            [
+                f"Not all of run {record.run_id} of {record.app_name} could be removed:",
+                *failures,
+                "Run `python run.py monitor` again to try once more.",
+            ]
+        )
+    )
 
 
 def _watch(
-    aws: Aws,
+    connection: _Connection,
     record: RunRecord,
     cheapest: bool,
     pace: Pace,
@@ -200,19 +237,34 @@ def _watch(
     answered: float | None = None
     while True:
         try:
-            record = refresh(aws, record)
+            record = refresh(connection.aws, record)
             if not record.is_live:
                 return record
-            state, progress = step(aws, record, state, pace=pace, cheapest=cheapest, now=now)
+            state, progress = step(
+                connection.aws, record, state, pace=pace, cheapest=cheapest, now=now
+            )
             answered = now()
             on_progress(progress)
         except (ClientError, BotoCoreError) as error:
             if answered is None:
                 raise
             _say_or_give_up(error, now() - answered, pace)
+            connection.renew_if_expired(error)
+        if state.is_stranded:
+            raise DistributedSomethingError(stranded(record))
         if state.is_over:
             return record
         sleep(pace.look_every)
+
+
+def stranded(record: RunRecord) -> str:
+    """What to say of a run whose machines are all gone for good before its jobs are done."""
+    return (
+        f"All spot fleets of {record.app_name} have ended (their time, MAX_HOURS, is over, or they "
+        "were cancelled) while jobs remain. No machine runs; the jobs are kept in the queue. "
+        "`python run.py startCluster FLEET.json` goes on with them; `python run.py cancel` "
+        "removes everything."
+    )
 
 
 def _say_or_give_up(error: Exception, silent: float, pace: Pace) -> None:
@@ -224,65 +276,8 @@ def _say_or_give_up(error: Exception, silent: float, pace: Pace) -> None:
     logger.warning("This look failed and will be tried again: %s", error)
 
 
-def _look(aws: Aws, record: RunRecord, state: MonitorState, pace: Pace) -> _View:
-    counts, queue_is_there = _count(aws, record)
-    stopped = why_stopped(aws.s3, record.bucket, record.keys) if record.run_id else ""
-    beats: list[Heartbeat] = []
-    if record.run_id and (stopped or counts.waiting == 0):
-        beats = live_heartbeats(aws.s3, record.bucket, record.keys, pace.heartbeat_seconds)
-    return _View(
-        counts=counts,
-        queue_is_there=queue_is_there,
-        submitted=max(state.submitted, _submitted(aws, record), counts.total),
-        fleets=tuple(_live_fleets(aws, record)),
-        machines=tuple(_machines(aws, record, beats)),
-        beats=tuple(beats),
-        stopped=stopped,
-    )
-
-
-def _count(aws: Aws, record: RunRecord) -> tuple[QueueCounts, bool]:
-    """The queue's counts, and whether there is one: a teardown that stopped half-way took it."""
-    try:
-        return queues.count_jobs(aws.sqs, queues.find_queue(aws.sqs, record.queue_name)), True
-    except (NotFound, aws.sqs.exceptions.QueueDoesNotExist):
-        return _EMPTY, False
-
-
-def _submitted(aws: Aws, record: RunRecord) -> int:
-    """How many jobs the ledger says were submitted; messages sent by hand are not in it."""
-    return count_submitted(aws.s3, record.bucket, record.keys) if record.run_id else 0
-
-
-def _live_fleets(aws: Aws, record: RunRecord) -> Iterator[Fleet]:
-    for fleet_id in record.fleet_ids:
-        try:
-            status = fleet.describe_fleet(aws.ec2, fleet_id)
-        except NotFound:
-            continue
-        if status.is_live:
-            yield Fleet(fleet_id, status.target)
-
-
-def _machines(aws: Aws, record: RunRecord, beats: list[Heartbeat]) -> Iterator[Machine]:
-    """The machines of all fleets, with what ECS and the ledger know of each."""
-    joined = {m.instance_id: m for m in cluster.container_instances(aws.ecs, record.cluster)}
-    busy = {beat.instance_id for beat in beats}
-    for fleet_id in record.fleet_ids:
-        for machine in fleet.fleet_instances(aws.ec2, fleet_id):
-            known = joined.get(machine.instance_id)
-            yield Machine(
-                instance_id=machine.instance_id,
-                fleet_id=fleet_id,
-                container_instance=known.arn if known else "",
-                draining=known is not None and known.status == "DRAINING",
-                tasks=known.running_tasks + known.pending_tasks if known else 0,
-                busy=machine.instance_id in busy,
-            )
-
-
 def _balance_service(
-    aws: Aws, record: RunRecord, view: _View, machines: tuple[Machine, ...]
+    aws: Aws, record: RunRecord, view: View, machines: tuple[Machine, ...]
 ) -> None:
     """Let the service want as many containers as the machines can hold, and no more.
 
@@ -293,7 +288,8 @@ def _balance_service(
         return
     asked = sum(one.target_capacity for one in record.fleets) or record.machines
     tasks = record.tasks_per_machine
-    wanted = wanted_containers(machines, asked * tasks, tasks)
+    joined = sum(1 for machine in machines if machine.joined and not machine.draining)
+    wanted = wanted_containers(joined, asked * tasks, tasks)
     try:
         if cluster.describe_service(aws.ecs, record.cluster, record.service).desired != wanted:
             cluster.scale_service(aws.ecs, record.cluster, record.service, wanted)
@@ -302,7 +298,7 @@ def _balance_service(
 
 
 def _plan(
-    record: RunRecord, view: _View, state: MonitorState, pace: Pace
+    record: RunRecord, view: View, state: MonitorState, pace: Pace
 ) -> tuple[MonitorState, Plan]:
     """Which machines to give back, after several looks that saw no job waiting for one."""
     is_spare = view.has_begun and not view.to_take
@@ -330,12 +326,12 @@ def _carry_out(aws: Aws, record: RunRecord, plan: Plan) -> None:
         fleet.terminate_instances(aws.ec2, [machine.instance_id for machine in plan.terminate])
 
 
-def _lower_targets(aws: Aws, fleets: tuple[Fleet, ...]) -> None:
+def _lower_targets(aws: Aws, fleets: Sequence[Fleet]) -> None:
     for one in fleets:
         fleet.set_target(aws.ec2, one.fleet_id, one.target)
 
 
-def _lease_holder(aws: Aws, record: RunRecord, view: _View) -> Heartbeat | None:
+def _lease_holder(aws: Aws, record: RunRecord, view: View) -> Heartbeat | None:
     """A worker slot that still holds a job which is neither done nor given up."""
     for beat in view.beats:
         if not is_settled(aws.s3, record.bucket, record.keys, beat.job_id):
@@ -344,7 +340,7 @@ def _lease_holder(aws: Aws, record: RunRecord, view: _View) -> Heartbeat | None:
 
 
 def _count_quiet(
-    view: _View, state: MonitorState, pace: Pace, holder: Heartbeat | None, now: float
+    view: View, state: MonitorState, pace: Pace, holder: Heartbeat | None, now: float
 ) -> MonitorState:
     """It is over after several looks, over more than a minute, that saw neither job nor lease."""
     if not view.is_quiet or not view.has_begun or holder:
@@ -355,8 +351,25 @@ def _count_quiet(
     return replace(state, quiet_looks=looks, quiet_since=since, is_over=is_over)
 
 
+def _count_stranded(
+    record: RunRecord, view: View, state: MonitorState, pace: Pace, now: float
+) -> MonitorState:
+    """Jobs are stranded when several looks saw that every fleet has ended and jobs remain."""
+    is_so = bool(record.fleet_ids) and not view.fleets and not view.machines
+    if not is_so or view.stopped or not view.counts.total:
+        return replace(state, stranded_looks=0, stranded_since=None)
+    since = now if state.stranded_since is None else state.stranded_since
+    looks = state.stranded_looks + 1
+    is_stranded = looks >= pace.quiet_looks and now - since >= pace.quiet_seconds
+    return replace(state, stranded_looks=looks, stranded_since=since, is_stranded=is_stranded)
+
+
 def _progress(
-    view: _View, state: MonitorState, holder: Heartbeat | None, now: float
+    view: View,
+    state: MonitorState,
+    holder: Heartbeat | None,
+    late: tuple[int, Sequence[str]],
+    now: float,
 ) -> RunProgress:
     return RunProgress(
         time=now,
@@ -366,16 +379,24 @@ def _progress(
         delayed=view.counts.delayed,
         machines=len(view.machines),
         target=sum(one.target for one in view.fleets),
-        note=_note(view, state, holder),
+        late=late[0],
+        note=_note(view, state, holder, late),
     )
 
 
-def _note(view: _View, state: MonitorState, holder: Heartbeat | None) -> str:
+def _note(
+    view: View,
+    state: MonitorState,
+    holder: Heartbeat | None,
+    late: tuple[int, Sequence[str]],
+) -> str:
     """What the run waits for, if it is not simply its jobs."""
     if view.stopped:
         return f"The run was stopped: {view.stopped}"
     if state.is_over:
         return "All is done; removing everything."
+    if late[0]:
+        return f"Machines that do not join the cluster: {late[0]}. Likely {' Or '.join(late[1])}"
     if not view.has_begun:
         return "Nothing was submitted yet: run `python run.py submitJob JOBS.json`."
     if holder:
@@ -383,6 +404,8 @@ def _note(view: _View, state: MonitorState, holder: Heartbeat | None) -> str:
     if state.quiet_looks:
         gone = "" if view.queue_is_there else " (it is gone)"
         return f"The queue is empty{gone}; looking again to be sure."
+    if state.stranded_looks:
+        return "All spot fleets have ended while jobs remain; looking again to be sure."
     if not view.fleets and not view.machines:
         return "There are no machines: run `python run.py startCluster FLEET.json`."
     return ""

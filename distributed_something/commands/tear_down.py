@@ -135,7 +135,7 @@ def _delete_service(teardown: Teardown) -> None:
 def _delete_alarms(teardown: Teardown) -> None:
     cloudwatch = teardown.aws.cloudwatch
     names = alarms.find_machine_alarms(cloudwatch, teardown.record.app_name)
-    alarms.delete_alarms(cloudwatch, names)
+    alarms.delete_alarms(cloudwatch, list(names.values()))
 
 
 def _delete_queue(teardown: Teardown) -> None:

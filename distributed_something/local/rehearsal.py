@@ -33,6 +33,7 @@ PACE = Pace(
     quiet_looks=2,
     heartbeat_seconds=3 * HEARTBEAT_SECONDS,
     patience=30.0,
+    export_seconds=0.0,
 )
 
 

@@ -86,10 +86,11 @@ def test_the_cheapest_mode_keeps_one_machine_over_all_fleets_and_is_not_undone()
 
 
 def test_a_service_wants_no_more_containers_than_its_machines_can_hold() -> None:
-    machines = [machine("1"), machine("2", draining=True), Machine("i-new", "a")]
-    assert wanted_containers(machines, most=6, tasks_per_machine=2) == 2
-    assert wanted_containers([], most=6, tasks_per_machine=2) == 2
-    assert wanted_containers(machines, most=3, tasks_per_machine=1) == 3
+    assert wanted_containers(joined=1, most=6, tasks_per_machine=2) == 2
+    assert wanted_containers(joined=0, most=6, tasks_per_machine=2) == 2
+    assert wanted_containers(joined=5, most=6, tasks_per_machine=2) == 6
+    assert wanted_containers(joined=1, most=3, tasks_per_machine=1) == 3
+    assert wanted_containers(joined=5, most=0, tasks_per_machine=2) == 0
 
 
 MACHINES = st.lists(

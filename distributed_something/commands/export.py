@@ -1,0 +1,97 @@
+"""Copy a run's logs to its bucket when all else is done; nothing depends on it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ..aws import exports
+from ..definitions.logs import log_groups
+from ..definitions.policies import Scope, log_export_policy
+from ..record import RunRecord
+
+if TYPE_CHECKING:
+    from ..aws.session import Aws
+
+logger = logging.getLogger(__name__)
+
+EXPORTS = "exportedlogs"  # where upstream's readers look for them
+_LOOK_EVERY = 15.0  # seconds
+
+
+def export_logs(
+    aws: Aws,
+    record: RunRecord,
+    limit: float,
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+    now: Callable[[], float] = time.time,
+) -> bool:
+    """Export both log groups of a run to `exportedlogs/` in its bucket, within `limit` seconds.
+
+    Never fails: what went wrong is said, and the logs stay in CloudWatch. True if all was exported.
+    """
+    if limit <= 0:
+        return False
+    deadline = now() + limit
+    try:
+        for group in log_groups(record.log_group_name):
+            if trouble := _export(aws, record, group, deadline, sleep, now):
+                logger.warning("The logs of %s were not exported: %s", group, trouble)
+                return False
+    except (ClientError, BotoCoreError) as error:
+        _explain(aws, record, error)
+        return False
+    logger.info("The logs are in s3://%s/%s/ as well.", record.bucket, EXPORTS)
+    return True
+
+
+def _export(
+    aws: Aws,
+    record: RunRecord,
+    group: str,
+    deadline: float,
+    sleep: Callable[[float], None],
+    now: Callable[[], float],
+) -> str:
+    """Export one group; returns what went wrong, or nothing."""
+    task = None
+    while True:
+        if task is None:
+            prefix = f"{EXPORTS}/{group}"
+            task = exports.start_export(
+                aws.logs, group, record.bucket, prefix, record.started, now()
+            )
+        if task:
+            state = exports.export_state(aws.logs, task)
+            if state:
+                return "" if state == "COMPLETED" else f"the task {task} {state.lower()}."
+        if now() >= deadline:
+            if task:
+                return f"the task {task} takes long; CloudWatch goes on with it."
+            return "another export of this account takes long, and there may be one at a time."
+        sleep(_LOOK_EVERY)
+
+
+def _explain(aws: Aws, record: RunRecord, error: Exception) -> None:
+    """Say why an export was refused, with the bucket policy where that is the likely reason."""
+    code = error.response.get("Error", {}).get("Code") if isinstance(error, ClientError) else ""
+    logger.warning("The logs were not exported, and stay in CloudWatch: %s", error)
+    if code == "InvalidParameterException":
+        try:
+            account = aws.sts.get_caller_identity()["Account"]
+        except (ClientError, BotoCoreError):
+            account = "ACCOUNT"
+        scope = Scope(account, (aws.region,), (record.bucket,))
+        policy = log_export_policy(scope, record.bucket)
+        logger.warning(
+            "CloudWatch may write to s3://%s if it is in %s and has this bucket policy:\n%s",
+            record.bucket,
+            aws.region,
+            json.dumps(policy, indent=2),
+        )

@@ -1,0 +1,119 @@
+"""See to machines that never join or that are gone: say so, end them, replace few of them."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ..aws import alarms, fleet
+from ..ledger import broken_machines, stop_run, write_broken_machine
+from ..protocol.machine_alarm import machine_alarm
+from ..record import RunRecord
+from ..scaling import Fleet, lower_by
+from .look import View
+
+if TYPE_CHECKING:
+    from ..aws.session import Aws
+
+logger = logging.getLogger(__name__)
+
+REFILLS = 3  # machines that a run may lose because they cannot work; no later one is replaced
+
+
+def find_late(
+    aws: Aws, record: RunRecord, view: View, late_seconds: float, now: float
+) -> tuple[tuple[fleet.Machine, str], ...]:
+    """The machines that have not joined the cluster in time, each with the likely cause."""
+    waiting = [machine.instance_id for machine in view.machines if not machine.joined]
+    if not waiting:
+        return ()
+    return tuple(
+        (machine, _likely_cause(machine, record.cluster))
+        for machine in fleet.describe_machines(aws.ec2, waiting)
+        if machine.is_live and now - machine.launched >= late_seconds
+    )
+
+
+def see_to_late(
+    aws: Aws,
+    record: RunRecord,
+    view: View,
+    late: Sequence[tuple[fleet.Machine, str]],
+    now: float,
+) -> View:
+    """Let late machines end, and buy no more than REFILLS in their place; the view after that.
+
+    They count with those that workers reported as broken. Where nothing else is left the run
+    is stopped: the next machine would not join either.
+    """
+    known = broken_machines(aws.s3, record.bucket, record.keys) if record.run_id else set()
+    new = [(machine, cause) for machine, cause in late if machine.instance_id not in known]
+    for machine, cause in new:
+        name = machine.instance_id
+        logger.warning("Machine %s does not join the cluster %s: %s", name, record.cluster, cause)
+        alarms.ensure_alarm(aws.cloudwatch, machine_alarm(record.app_name, name, aws.region))
+        if record.run_id:
+            write_broken_machine(aws.s3, record.bucket, record.keys, name, cause, now)
+    if not new or not record.run_id:
+        return view
+    replaced = max(0, REFILLS - len(known))
+    view = _shrink(aws, view, {machine.instance_id for machine, _ in new[replaced:]})
+    if not any(one.target for one in view.fleets) and not any(m.joined for m in view.machines):
+        reason = f"{len(known) + len(new)} machines did not join the cluster: {new[-1][1]}"
+        stop_run(aws.s3, record.bucket, record.keys, reason)
+        view = replace(view, stopped=reason)
+    return view
+
+
+def tidy_alarms(aws: Aws, record: RunRecord, view: View, late_seconds: float, now: float) -> None:
+    """Delete the alarms of machines that are gone, and make one for each that never began to work.
+
+    A worker makes its machine's alarm as it starts; where no container ever ran, nobody did.
+    """
+    known = alarms.find_machine_alarms(aws.cloudwatch, record.app_name)
+    ours = {machine.instance_id for machine in view.machines}
+    bare = [m.instance_id for m in view.machines if not m.tasks and m.instance_id not in known]
+    unsure = [name for name in known if name not in ours]
+    seen = {machine.instance_id: machine for machine in fleet.describe_machines(aws.ec2, bare)}
+    there = {m.instance_id for m in fleet.describe_machines(aws.ec2, unsure) if m.is_live}
+    gone = [known[name] for name in unsure if name not in there]
+    alarms.delete_alarms(aws.cloudwatch, gone)
+    if gone:
+        logger.info("Deleted the alarms of %d machines that are gone.", len(gone))
+    for name in bare:
+        if name in seen and seen[name].is_live and now - seen[name].launched >= late_seconds:
+            alarms.ensure_alarm(aws.cloudwatch, machine_alarm(record.app_name, name, aws.region))
+
+
+def _shrink(aws: Aws, view: View, not_replaced: set[str]) -> View:
+    """Ask each fleet for as many machines fewer as it has of these."""
+    fewer = Counter(m.fleet_id for m in view.machines if m.instance_id in not_replaced)
+    lowered = lower_by(view.fleets, fewer)
+    for one in lowered:
+        fleet.set_target(aws.ec2, one.fleet_id, one.target)
+        logger.warning(
+            "Machines that cannot work are replaced %d times at most: the spot fleet %s now asks "
+            "for %d.",
+            REFILLS,
+            one.fleet_id,
+            one.target,
+        )
+    targets: dict[str, Fleet] = {one.fleet_id: one for one in lowered}
+    return replace(view, fleets=tuple(targets.get(one.fleet_id, one) for one in view.fleets))
+
+
+def _likely_cause(machine: fleet.Machine, cluster: str) -> str:
+    if not machine.has_profile:
+        return "it has no role; name one in the fleet file (IamInstanceProfile)."
+    if not machine.has_public_address:
+        return (
+            "it has no public address; unless its subnet has a NAT gateway or endpoints for ECS, "
+            "set ASSIGN_IP = 'True' in config.py, or name another subnet in the fleet file."
+        )
+    return (
+        f"its image may have no ECS agent, its security group may let nothing out, or its role may "
+        f"not be allowed to join {cluster} (AmazonEC2ContainerServiceforEC2Role)."
+    )
