@@ -20,6 +20,7 @@ from . import ledger, something
 from .checkpoint import Checkpoint
 from .clients import Clients
 from .directories import Directories, private_directories
+from .done_before import begin_upload, end_upload, results_are_there
 from .environment import Place, tool_environment
 from .inputs import fetch_inputs
 from .lease import Lease
@@ -102,6 +103,25 @@ class JobAttempt:
             log.close()
         self._record(outcome)
         return outcome
+
+    def is_done_before(self) -> bool:
+        """Whether CHECK_IF_DONE_BOOL is set and the results are there; if so the ledger is told."""
+        settings = self._place.settings
+        if not settings.check_if_done_bool:
+            return False
+        target = destination(self._job, settings.app_name, self._place.output_bucket)
+        if not results_are_there(self._clients.s3, settings, target):
+            return False
+        self.facts = replace(
+            self.facts,
+            state=AttemptState.DONE.value,
+            ended=self._now(),
+            reason="The results were there already (CHECK_IF_DONE_BOOL).",
+            output=str(target),
+        )
+        ledger.mark_done(self._clients.s3, self._bucket, self._keys, self.facts)
+        ledger.write_attempt(self._clients.s3, self._bucket, self._keys, self.facts)
+        return True
 
     def failed(self, reason: str) -> Outcome:
         """End the attempt from outside, after an error that nothing here expects."""
@@ -230,6 +250,9 @@ class JobAttempt:
             raise LostLease(self._lease.lost)
         self._end_if_done()
         target = destination(self._job, self._place.settings.app_name, self._place.output_bucket)
+        checks = self._place.settings.check_if_done_bool
+        if checks:
+            begin_upload(self._clients.s3, self._place.settings, target)
         with self._timed("upload_seconds"):
             sent = send_results(self._clients.s3, directories.output, target, self._check_upload)
         self.facts = replace(
@@ -237,6 +260,8 @@ class JobAttempt:
         )
         if self._lease.lost:
             raise LostLease(self._lease.lost)
+        if checks:
+            end_upload(self._clients.s3, self._place.settings, target)
         done = replace(self.facts, state=AttemptState.DONE.value, ended=self._now())
         if not ledger.mark_done(self._clients.s3, self._bucket, self._keys, done):
             raise DoneElsewhere("Another attempt finished the job first.")

@@ -154,6 +154,11 @@ class Loop:
             run=self._run_tool,
             now=self._now,
         )
+        if attempt.is_done_before():
+            logger.info("Job %s: its results are there already.", job.name)
+            lease.release()
+            self._delete(message)
+            return
         lease.claim_with(Claim(s3, bucket, keys, job.job_id, attempt.facts.attempt_id))
         self._heart.busy(keys, job.job_id, job.name, attempt.facts.attempt_id)
         try:

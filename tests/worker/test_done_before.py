@@ -1,0 +1,74 @@
+"""CHECK_IF_DONE_BOOL: a job whose results are there is not run; a part of them does not count."""
+
+from __future__ import annotations
+
+import pytest
+from botocore.exceptions import ClientError
+
+from distributed_something.protocol.environment import WorkerEnvironment
+from worker.done_before import begin_upload, end_upload, results_are_there
+from worker.results import Destination
+
+from .world import World
+
+
+def settings(world: World, **changes: object) -> WorkerEnvironment:
+    return WorkerEnvironment.from_environment(world.environment(**changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"expected_number_files": 3}, True),
+        ({"expected_number_files": 4}, False),
+        ({"expected_number_files": 2, "min_file_size_bytes": 4}, True),
+        ({"expected_number_files": 3, "min_file_size_bytes": 4}, False),
+        ({"expected_number_files": 1, "necessary_string": "cells"}, True),
+        ({"expected_number_files": 2, "necessary_string": "cells"}, False),
+        # The folder's name holds it, no object's does.
+        ({"expected_number_files": 1, "necessary_string": "plate"}, False),
+    ],
+)
+def test_results_are_there_if_enough_objects_are_large_enough_and_rightly_named(
+    world: World, changes: dict[str, object], expected: bool
+) -> None:
+    for name, body in {"cells.csv": "1234", "b.csv": "12345", "deep/c.csv": "1"}.items():
+        world.put(f"out/plate1/{name}", body)
+    world.put("out/plate10/other.csv", "of another job")
+    target = Destination(world.bucket, "out/plate1")
+    assert results_are_there(world.aws.s3, settings(world, **changes), target) is expected
+
+
+def test_more_results_than_a_page_of_a_listing_are_all_counted(world: World) -> None:
+    for number in range(1005):
+        world.put(f"out/{number:04d}.txt", "x")
+    target = Destination(world.bucket, "out")
+    enough = settings(world, expected_number_files=1005)
+    assert results_are_there(world.aws.s3, enough, target)
+    assert not results_are_there(world.aws.s3, settings(world, expected_number_files=1006), target)
+
+
+def test_results_that_are_still_on_their_way_do_not_count(world: World) -> None:
+    world.put("out/a.txt", "x")
+    target, told = Destination(world.bucket, "out"), settings(world)
+    begin_upload(world.aws.s3, told, target)
+    assert not results_are_there(world.aws.s3, told, target)
+    end_upload(world.aws.s3, told, target)
+    assert results_are_there(world.aws.s3, told, target)
+
+
+def test_a_job_whose_results_are_there_is_done_without_a_run(world: World) -> None:
+    there = world.send({"command": "sleep 600", "output": "out/{p}", "group": {"p": "P1"}})
+    new = world.send({"command": "touch output/x", "output": "out/{p}", "group": {"p": "P2"}})
+    world.put("out/P1/cells.csv", "cells")
+    world.start_worker(check_if_done_bool=True)
+    world.until_empty()
+    world.stop()
+    assert sorted(world.done()) == sorted([there, new])
+    assert "were there already" in world.ended(there)[0].reason
+    assert not [key for key in world.object_keys() if "/uploads/" in key]
+
+
+def test_a_missing_bucket_is_not_taken_for_missing_results(world: World) -> None:
+    with pytest.raises(ClientError):
+        results_are_there(world.aws.s3, settings(world), Destination("no-such-bucket", "out"))
