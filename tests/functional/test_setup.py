@@ -15,16 +15,21 @@ from distributed_something.commands.runs import ensure_run
 from distributed_something.commands.setup import setup
 from distributed_something.definitions.tags import app_tags
 from distributed_something.errors import NotFound
-from distributed_something.local.simulator import Rules
+from distributed_something.local.simulator import Rules, Simulator
 from distributed_something.record import save_record
 from tests.builders import settings
-from tests.functional.account import Clock, open_account
+from tests.functional.account import Clock, new_account
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[Simulator]:
+    with Simulator() as opened:
+        yield opened
 
 
 @pytest.fixture
-def aws() -> Iterator[Aws]:
-    with open_account() as opened:
-        yield opened
+def aws(simulator: Simulator) -> Aws:
+    return new_account(simulator)
 
 
 @pytest.fixture
@@ -138,36 +143,38 @@ def test_setup_without_the_bucket_names_the_constant_and_makes_nothing(aws: Aws)
     assert aws.ecs.list_clusters()["clusterArns"] == []
 
 
-def test_setup_waits_for_just_what_is_left_of_a_deleted_queues_minute(clock: Clock) -> None:
-    with open_account(Rules(clock=clock.now)) as aws:
-        setup(aws, settings(), sleep=clock.sleep, now=clock.now)
-        record = ensure_run(aws, settings(), folder=None, now=clock.now)
-        queues.delete_queue(aws.sqs, "CountingQueue")
-        ended = replace(record, ended=clock.now(), queue_deleted=clock.now())
-        save_record(aws.s3, ended, None)
-        clock.time += 18
-        setup(aws, settings(), sleep=clock.sleep, now=clock.now)
-        assert clock.slept == [42.0]
-        assert queues.find_queue(aws.sqs, "CountingQueue")
+def test_setup_waits_for_just_what_is_left_of_a_deleted_queues_minute(
+    simulator: Simulator, clock: Clock
+) -> None:
+    aws = new_account(simulator, Rules(clock=clock.now))
+    setup(aws, settings(), sleep=clock.sleep, now=clock.now)
+    record = ensure_run(aws, settings(), folder=None, now=clock.now)
+    queues.delete_queue(aws.sqs, "CountingQueue")
+    ended = replace(record, ended=clock.now(), queue_deleted=clock.now())
+    save_record(aws.s3, ended, None)
+    clock.time += 18
+    setup(aws, settings(), sleep=clock.sleep, now=clock.now)
+    assert clock.slept == [42.0]
+    assert queues.find_queue(aws.sqs, "CountingQueue")
 
 
-def test_setup_tries_a_name_again_that_sqs_still_holds(clock: Clock) -> None:
-    with open_account(Rules(clock=clock.now)) as aws:
-        setup(aws, settings(), sleep=clock.sleep, now=clock.now)
-        queues.delete_queue(aws.sqs, "CountingQueue")  # by hand: no record tells of it
-        setup(aws, settings(), sleep=clock.sleep, now=clock.now)
-        assert 60 <= sum(clock.slept) <= 65
-        assert queues.find_queue(aws.sqs, "CountingQueue")
+def test_setup_tries_a_name_again_that_sqs_still_holds(simulator: Simulator, clock: Clock) -> None:
+    aws = new_account(simulator, Rules(clock=clock.now))
+    setup(aws, settings(), sleep=clock.sleep, now=clock.now)
+    queues.delete_queue(aws.sqs, "CountingQueue")  # by hand: no record tells of it
+    setup(aws, settings(), sleep=clock.sleep, now=clock.now)
+    assert 60 <= sum(clock.slept) <= 65
+    assert queues.find_queue(aws.sqs, "CountingQueue")
 
 
-def test_setup_waits_while_the_deleted_service_drains(clock: Clock) -> None:
-    with open_account(Rules(clock=clock.now, draining_seconds=33)) as aws:
-        setup(aws, settings(), sleep=clock.sleep, now=clock.now)
-        cluster.scale_service(aws.ecs, "counting", "CountingService", 1)
-        cluster.delete_service(aws.ecs, "counting", "CountingService")
-        setup(aws, settings(), sleep=clock.sleep, now=clock.now)
-        assert 33 <= sum(clock.slept) <= 40
-        assert only_service(aws)["status"] == "ACTIVE"
+def test_setup_waits_while_the_deleted_service_drains(simulator: Simulator, clock: Clock) -> None:
+    aws = new_account(simulator, Rules(clock=clock.now, draining_seconds=33))
+    setup(aws, settings(), sleep=clock.sleep, now=clock.now)
+    cluster.scale_service(aws.ecs, "counting", "CountingService", 1)
+    cluster.delete_service(aws.ecs, "counting", "CountingService")
+    setup(aws, settings(), sleep=clock.sleep, now=clock.now)
+    assert 33 <= sum(clock.slept) <= 40
+    assert only_service(aws)["status"] == "ACTIVE"
 
 
 def test_deleting_what_is_not_there_is_fine(aws: Aws) -> None:
