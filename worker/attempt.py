@@ -15,6 +15,7 @@ from distributed_something.protocol import PROTOCOL_VERSION
 from distributed_something.protocol.attempts import Attempt
 from distributed_something.protocol.jobs import BadJob, Job
 from distributed_something.protocol.ledger_keys import AttemptState, RunKeys, new_attempt_id
+from distributed_something.protocol.upload_flags import UploadFlags
 
 from . import ledger, something
 from .checkpoint import Checkpoint
@@ -246,6 +247,10 @@ class JobAttempt:
 
     def _publish(self, directories: Directories) -> None:
         """Send the outputs and write the done marker, unless another attempt was first."""
+        try:
+            flags = UploadFlags.read(self._place.settings.upload_flags)
+        except ValueError as error:
+            raise Hopeless(f"UPLOAD_FLAGS: {error}.") from error
         if not self._lease.renew():
             raise LostLease(self._lease.lost)
         self._end_if_done()
@@ -254,7 +259,9 @@ class JobAttempt:
         if checks:
             begin_upload(self._clients.s3, self._place.settings, target)
         with self._timed("upload_seconds"):
-            sent = send_results(self._clients.s3, directories.output, target, self._check_upload)
+            sent = send_results(
+                self._clients.s3, directories.output, target, self._check_upload, flags
+            )
         self.facts = replace(
             self.facts, output=str(target), output_files=sent.files, output_bytes=sent.size
         )

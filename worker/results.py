@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from distributed_something.protocol.jobs import Job
+from distributed_something.protocol.upload_flags import UploadFlags
 
 from .inputs import split_address
 from .transfers import run_all, upload
@@ -59,15 +60,18 @@ def send_results(
     folder: Path,
     target: Destination,
     check: Callable[[], None],
-    extra: dict[str, Any] | None = None,
+    flags: UploadFlags,
 ) -> Uploaded:
-    """Send every regular file of a folder; raises what `check` raises."""
-    files = list(output_files(folder))
+    """Send the regular files of a folder that the flags want; raises what `check` raises."""
+    extra: dict[str, Any] = dict(flags.arguments)
+    files = [
+        path for path in output_files(folder) if flags.wants(path.relative_to(folder).as_posix())
+    ]
     size = sum(path.stat().st_size for path in files)
     if files:
         run_all(
             (
-                partial(upload, s3, path, target.bucket, target.key(path, folder), extra or {})
+                partial(upload, s3, path, target.bucket, target.key(path, folder), extra)
                 for path in files
             ),
             check,
