@@ -61,6 +61,8 @@ class RunRecord:
     docker_cores: int = 1
     fleets: tuple[FleetRecord, ...] = ()
     launch_templates: tuple[str, ...] = ()  # names
+    schedule: str = ""  # the name of the schedule that has the Lambda watch this run
+    dashboard: str = ""  # its name, if the run has one
     ended: float | None = None
     queue_deleted: float | None = None  # a deleted queue's name is not free for 60 s
 

@@ -14,15 +14,22 @@ from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.exceptions import ClientError
 
-from distributed_something.aws import queues
+from distributed_something.aws import lambdas, queues, schedules
 from distributed_something.aws.session import Aws
+from distributed_something.commands.lambda_package import lambda_package
 from distributed_something.commands.runs import ensure_run
 from distributed_something.commands.setup import setup
 from distributed_something.commands.start_cluster import start_cluster
 from distributed_something.commands.submit_job import submit_job
+from distributed_something.definitions.account import (
+    ACCOUNT_TAGS,
+    LAMBDA_ROLE,
+    SCHEDULE_GROUP,
+    function_request,
+)
 from distributed_something.local.machines import Interruptions, Machines
 from distributed_something.local.scheduler import Scheduler
-from distributed_something.local.simulator import Rules, Simulator
+from distributed_something.local.simulator import ACCOUNT, Rules, Simulator
 from distributed_something.protocol.attempts import Attempt, Heartbeat
 from distributed_something.protocol.jobs import Job
 from distributed_something.record import RunRecord
@@ -185,6 +192,15 @@ def write_fleet_file(aws: Aws, folder: Path) -> Path:
     return write_json(folder / "fleet.json", content)
 
 
+def add_lambda(aws: Aws) -> None:
+    """What of `setup_AWS.py` a run with AUTO_MONITOR needs, made quickly."""
+    aws.iam.create_role(RoleName=LAMBDA_ROLE, AssumeRolePolicyDocument="{}")
+    request = function_request(ACCOUNT, "nothing.handler")
+    code = lambda_package("distributed_something.errors")
+    lambdas.ensure_function(aws.lambdas, request, code, ACCOUNT_TAGS)
+    schedules.ensure_group(aws.scheduler, SCHEDULE_GROUP, ACCOUNT_TAGS)
+
+
 def record_on_disk(life: Life) -> dict[str, Any]:
     """The monitor file in the app's folder."""
     path = life.folder / f"{life.settings.app_name}SpotFleetRequestId.json"
@@ -257,7 +273,8 @@ def swallowing(client: Any, operation: str) -> Iterator[None]:
 
 
 def clients(aws: Aws) -> list[Any]:
-    return [aws.sqs, aws.ecs, aws.ec2, aws.s3, aws.logs, aws.cloudwatch, aws.ssm]
+    some = [aws.sqs, aws.ecs, aws.ec2, aws.s3, aws.logs, aws.cloudwatch, aws.ssm, aws.iam]
+    return [*some, aws.lambdas, aws.scheduler]
 
 
 @contextmanager

@@ -11,7 +11,6 @@ from urllib.parse import unquote
 from .tags import ec2_tags
 
 if TYPE_CHECKING:
-    from botocore.exceptions import ClientError
     from types_boto3_iam import IAMClient
 
 logger = logging.getLogger(__name__)
@@ -116,21 +115,17 @@ def delete_instance_profile(iam: IAMClient, name: str, tags: Mapping[str, str]) 
     return True
 
 
-def ensure_service_linked_role(iam: IAMClient, service: str, name: str) -> None:
+def ensure_service_linked_role(iam: IAMClient, service: str) -> None:
     """See that AWS's own role for a service is there; it belongs to AWS and is never deleted."""
-    if has_role(iam, name):
-        return
     try:
-        iam.create_service_linked_role(AWSServiceName=service)
-    except iam.exceptions.InvalidInputException as error:
-        if not _is_taken(error):
-            raise
-        return  # AWS made it in the meantime
-    logger.info("Made AWS's role %s.", name)
-
-
-def _is_taken(error: ClientError) -> bool:
-    return "taken" in error.response["Error"].get("Message", "")
+        role = iam.create_service_linked_role(AWSServiceName=service)["Role"]
+    except iam.exceptions.ClientError as error:
+        fault = error.response["Error"]
+        taken = fault.get("Code") == "InvalidInput" and "taken" in fault.get("Message", "")
+        if taken or fault.get("Code") == "EntityAlreadyExists":
+            return
+        raise
+    logger.info("Made AWS's role %s.", role["RoleName"])
 
 
 def _tags_of_role(iam: IAMClient, name: str) -> dict[str, str] | None:

@@ -1,4 +1,4 @@
-"""Make CloudWatch log groups."""
+"""Make and delete CloudWatch log groups."""
 
 from __future__ import annotations
 
@@ -22,6 +22,25 @@ def ensure_log_group(
         logger.info("Made the log group %s.", name)
     if _retention(logs, name) is None:
         logs.put_retention_policy(logGroupName=name, retentionInDays=retention_days)
+
+
+def delete_log_group(logs: CloudWatchLogsClient, name: str, tags: Mapping[str, str]) -> bool:
+    """Delete the log group with all its lines; False if there is none or it is not ours."""
+    try:
+        found = logs.list_tags_log_group(logGroupName=name)["tags"]
+        if any(found.get(key) != value for key, value in tags.items()):
+            return False
+        logs.delete_log_group(logGroupName=name)
+    except logs.exceptions.ResourceNotFoundException:
+        return False
+    logger.info("Deleted the log group %s.", name)
+    return True
+
+
+def log_group_exists(logs: CloudWatchLogsClient, name: str) -> bool:
+    """Whether there is a log group of this exact name."""
+    pages = logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=name)
+    return any(group["logGroupName"] == name for page in pages for group in page["logGroups"])
 
 
 def _retention(logs: CloudWatchLogsClient, name: str) -> int | None:

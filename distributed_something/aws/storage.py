@@ -1,16 +1,21 @@
-"""Look at S3 buckets."""
+"""Look at S3 buckets, make them, and say who may use them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from ..errors import DistributedSomethingError, NotFound
-from .tags import error_code
+from .tags import ec2_tags, error_code
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
+
+logger = logging.getLogger(__name__)
 
 
 def check_bucket(s3: S3Client, bucket: str, constant: str = "AWS_BUCKET") -> None:
@@ -28,3 +33,40 @@ def check_bucket(s3: S3Client, bucket: str, constant: str = "AWS_BUCKET") -> Non
                 "or ask its owner for the right to use it."
             ) from None
         raise
+
+
+def ensure_bucket(s3: S3Client, bucket: str, region: str, tags: Mapping[str, str]) -> None:
+    """Make the bucket, closed to the public, unless it is there.
+
+    Raises DistributedSomethingError if it is another account's.
+    """
+    request: dict[str, Any] = {"Bucket": bucket}
+    if region != "us-east-1":  # the one region that must not be named
+        request["CreateBucketConfiguration"] = {"LocationConstraint": region}
+    try:
+        check_bucket(s3, bucket, "--bucket")
+        return
+    except NotFound:
+        s3.create_bucket(**request)
+    tag_set: Any = ec2_tags(tags)
+    s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": tag_set})
+    logger.info("Made the bucket %s.", bucket)
+
+
+def find_policy(s3: S3Client, bucket: str) -> dict[str, Any] | None:
+    """The bucket's policy; None if it has none, or if there is no such bucket."""
+    try:
+        policy: dict[str, Any] = json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])
+    except ClientError as error:
+        if error_code(error) in ("NoSuchBucketPolicy", "NoSuchBucket"):
+            return None
+        raise
+    return policy
+
+
+def put_policy(s3: S3Client, bucket: str, policy: Mapping[str, Any] | None) -> None:
+    """Give the bucket a policy; None takes away the one it has."""
+    if policy is None:
+        s3.delete_bucket_policy(Bucket=bucket)
+    else:
+        s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))

@@ -29,12 +29,16 @@ _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 
 def main(cheat_sheet: str) -> int:
     """Run one verb; returns the exit code: 0 done, 1 failed, 2 wrong usage."""
+    return run_command(verbs, "run.py", {_CHEAT_SHEET: cheat_sheet})
+
+
+def run_command(command: click.Command, name: str, obj: dict[str, Any] | None = None) -> int:
+    """Run a program's command; errors become a message and the exit code."""
     _show_log()
     try:
-        # click gives back the exit code of a verb that ended early, and None otherwise
-        code = verbs.main(
-            obj={_CHEAT_SHEET: cheat_sheet}, prog_name="run.py", standalone_mode=False
-        )
+        command.main(obj=obj, prog_name=name, standalone_mode=False)
+    except click.exceptions.Exit as end:
+        return end.exit_code
     except click.ClickException as error:
         error.show(sys.stderr)
         return error.exit_code
@@ -47,7 +51,7 @@ def main(cheat_sheet: str) -> int:
             raise
         screens.say(explained[0], style="red")
         return explained[1]
-    return code if isinstance(code, int) else 0
+    return 0
 
 
 class _CheatSheet(click.Group):

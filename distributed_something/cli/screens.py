@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from typing import Any
 
 import click
 from rich.console import Console
@@ -24,6 +25,7 @@ from rich.table import Table
 from ..commands.monitor import MonitorOutcome, RunProgress
 from ..commands.start_cluster import Purchase
 from ..commands.submit_job import Submitted
+from ..definitions.policies import Scope
 
 people = Console(stderr=True)
 
@@ -125,6 +127,39 @@ def show_outcome(outcome: MonitorOutcome) -> None:
         "Everything it made was removed.",
         style="green" if summary.done == summary.submitted else "yellow",
     )
+
+
+def show_documents(documents: Mapping[str, Mapping[str, Any]]) -> None:
+    """Every policy document as JSON on stdout, one object that has each under what it is for."""
+    click.echo(json.dumps(documents, indent=2))
+
+
+def show_account(scope: Scope) -> None:
+    """What the account is ready for."""
+    apps = "apps of every name" if scope.apps == ("*",) else f"apps named {', '.join(scope.apps)}"
+    say(
+        f"Account {scope.account} is ready for {apps} in {', '.join(scope.regions)}, "
+        f"with the buckets {', '.join(scope.buckets)}.",
+        style="green",
+    )
+
+
+def ask_to_destroy(watched: Sequence[str]) -> bool:
+    """Say what goes with the roles, then ask."""
+    if watched:
+        say(f"The Lambda still watches {', '.join(watched)}; nothing would.", style="yellow")
+    say("Workers of this account that still run lose their rights.", style="yellow")
+    return click.confirm("Remove what setup_AWS.py made?", default=False, err=True)
+
+
+def show_destroyed(failures: Sequence[str]) -> None:
+    """What became of it."""
+    for failure in failures:
+        say(failure, style="red")
+    if failures:
+        say("Run `python setup_AWS.py destroy` again to try once more.")
+    else:
+        say("Removed what setup_AWS.py had made here. Buckets and AWS's own roles stay.")
 
 
 class _ChangePrinter:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from ..aws.schedules import schedule_names
+from ..definitions.account import SCHEDULE_GROUP
 from ..record import RunRecord
 
 if TYPE_CHECKING:
@@ -103,6 +105,10 @@ def _log_groups(aws: Aws) -> Iterator[str]:
         yield from (group["logGroupName"] for group in page["logGroups"])
 
 
+def _schedules(aws: Aws) -> Iterator[str]:
+    yield from schedule_names(aws.scheduler, SCHEDULE_GROUP)
+
+
 def _last(arn: str) -> str:
     return arn.rsplit("/", 1)[-1]
 
@@ -120,4 +126,5 @@ _KINDS: dict[str, Callable[[Aws], Iterator[str]]] = {
     "alarm": _alarms,
     "dashboard": _dashboards,
     "log-group": _log_groups,
+    "schedule": _schedules,
 }

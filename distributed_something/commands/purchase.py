@@ -23,6 +23,7 @@ from ..definitions.tags import TOKEN_TAG, run_tags
 from ..errors import DistributedSomethingError
 from ..record import FleetRecord, RunRecord, save_record
 from .capacity import containers_wanted
+from .schedule import stop_schedule
 
 if TYPE_CHECKING:
     from ..aws.session import Aws
@@ -157,6 +158,9 @@ def undo(aws: Aws, record: RunRecord, order: Order, folder: Path | None) -> list
         machines=sum(one.target_capacity for one in others),
         launch_templates=tuple(n for n in record.launch_templates if n not in order.templates),
     )
+    if not others and record.schedule:
+        failures += _attempt("delete its schedule", lambda: stop_schedule(aws, record))
+        left = replace(left, schedule=record.schedule if failures else "")
     failures += _attempt("delete its launch templates", lambda: _delete_templates(aws, order))
     failures += _attempt(
         f"scale the service {record.service} back",

@@ -7,7 +7,11 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ..aws import cluster, logs, queues, storage
+from botocore.exceptions import ClientError
+
+from ..aws import account, cluster, logs, queues, storage
+from ..aws.tags import error_code
+from ..definitions.account import TASK_ROLE
 from ..definitions.logs import RETENTION_DAYS, log_groups
 from ..definitions.queue import dead_letter_attributes, queue_attributes
 from ..definitions.tags import app_tags
@@ -38,10 +42,29 @@ def setup(
     queue_url = _ensure_queue(aws, settings, dead_letter_url, sleep, now)
     ensure_log_groups(aws, settings)
     cluster.ensure_cluster(aws.ecs, settings.ecs_cluster, app_tags(settings.app_name))
-    definition = task_definition(settings, queue_url, dead_letter_url)
+    definition = task_definition(settings, queue_url, dead_letter_url, _task_role(aws, settings))
     revision = cluster.register_task_definition(aws.ecs, definition)
     tags = app_tags(settings.app_name)
     cluster.ensure_service(aws.ecs, service(settings, revision), tags, sleep=sleep)
+
+
+def _task_role(aws: Aws, settings: Settings) -> str:
+    """The role of workers: TASK_ROLE_ARN, or the one that `setup_AWS.py` made; '' without it."""
+    if settings.task_role_arn:
+        return settings.task_role_arn
+    try:
+        if account.has_role(aws.iam, TASK_ROLE):
+            return TASK_ROLE
+    except ClientError as error:
+        if error_code(error) != "AccessDenied":
+            raise
+        return TASK_ROLE  # who may not look may still hand it on; ECS says if it is not there
+    logger.warning(
+        "This account has no role %s: workers have the rights of their machines, which are seldom "
+        "enough. Run `python setup_AWS.py` once, then setup again.",
+        TASK_ROLE,
+    )
+    return ""
 
 
 def ensure_log_groups(aws: Aws, settings: Settings) -> None:

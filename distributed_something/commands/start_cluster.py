@@ -19,6 +19,7 @@ from . import purchase
 from .capacity import wait_for_capacity
 from .fleet_plan import FleetPlan, plan_fleet
 from .runs import ensure_run
+from .schedule import start_schedule
 from .setup import ensure_log_groups
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ def start_cluster(
     order = purchase.make_order(settings, record, recovered, wanted, plan.launches, now())
     record = purchase.write_down(aws, settings, record, recovered, order, folder)
     try:
+        record = start_schedule(aws, settings, record, folder, sleep=sleep)
         record = purchase.buy(aws, settings, record, order)
         save_record(aws.s3, record, folder)
         fleet_id = purchase.fleet_of(record, order).fleet_id

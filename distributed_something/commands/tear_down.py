@@ -17,6 +17,7 @@ from ..definitions.user_data import APP_ATTRIBUTE
 from ..errors import DistributedSomethingError, NotFound
 from ..record import RunRecord, save_record
 from .runs import refresh
+from .schedule import stop_schedule
 
 if TYPE_CHECKING:
     from ..aws.session import Aws
@@ -54,6 +55,7 @@ class Step:
 
     name: str
     run: Callable[[Teardown], None]
+    is_last: bool = False  # not taken while another step failed: who tries again needs its thing
 
 
 def tear_down(
@@ -74,8 +76,10 @@ def tear_down(
         logger.info("Run %s of %s was removed already.", record.run_id, record.app_name)
         return []
     teardown = Teardown(aws, record, folder, sleep, now)
-    failures = []
+    failures: list[str] = []
     for step in STEPS:
+        if step.is_last and failures:
+            continue
         try:
             step.run(teardown)
         except FAULTS as error:
@@ -189,6 +193,10 @@ def _delete_cluster(teardown: Teardown) -> None:
     raise DistributedSomethingError(f"our last tasks still run in the cluster {record.cluster}.")
 
 
+def _delete_schedule(teardown: Teardown) -> None:
+    stop_schedule(teardown.aws, teardown.record)
+
+
 def _is_held_by_us_alone(teardown: Teardown) -> bool:
     """Whether the cluster is ours and only our machines and tasks, which are ending, keep it."""
     ecs, record = teardown.aws.ecs, teardown.record
@@ -216,6 +224,7 @@ STEPS = (
     Step("delete the launch templates", _delete_launch_templates),
     Step("take the machines off the cluster's list", _deregister_machines),
     Step("delete the cluster", _delete_cluster),
+    Step("delete the schedule", _delete_schedule, is_last=True),
 )
 
 

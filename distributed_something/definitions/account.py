@@ -24,12 +24,12 @@ ACCOUNT_TAGS = {ACCOUNT_TAG: "setup_AWS.py"}
 
 # AWS makes each when it is first needed, if the one who needs it may; then they stay for good.
 # The last one lets an alarm end its machine.
-SERVICE_LINKED_ROLES = {
-    "spot.amazonaws.com": "AWSServiceRoleForEC2Spot",
-    "spotfleet.amazonaws.com": "AWSServiceRoleForEC2SpotFleet",
-    "ecs.amazonaws.com": "AWSServiceRoleForECS",
-    "events.amazonaws.com": "AWSServiceRoleForCloudWatchEvents",
-}
+SERVICE_LINKED_ROLES = (
+    "spot.amazonaws.com",
+    "spotfleet.amazonaws.com",
+    "ecs.amazonaws.com",
+    "events.amazonaws.com",
+)
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,11 @@ class Scope:
     def queue_names(self) -> list[str]:
         return list(_union(self.of_apps("{}Queue"), (DEAD_LETTERS,), self.queues))
 
+    def queues_beyond(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Those of these queue names that the patterns do not take in."""
+        known = self.queue_names
+        return _union(one for one in names if not any(fnmatchcase(one, p) for p in known))
+
     def objects(self, *patterns: str) -> list[str]:
         return [f"arn:aws:s3:::{bucket}/{one}" for bucket in self.buckets for one in patterns]
 

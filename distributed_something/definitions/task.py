@@ -53,8 +53,13 @@ def worker_environment(settings: Settings, queue_url: str, dead_letter_url: str)
     return {**settings.extra, **told, "AWS_DEFAULT_REGION": settings.aws_region}
 
 
-def task_definition(settings: Settings, queue_url: str, dead_letter_url: str) -> dict[str, Any]:
-    """The request that registers the workers' task definition."""
+def task_definition(
+    settings: Settings, queue_url: str, dead_letter_url: str, role: str = ""
+) -> dict[str, Any]:
+    """The request that registers the workers' task definition.
+
+    `role`, by name or ARN, is the one whose rights workers have; '': that of their machine.
+    """
     environment = worker_environment(settings, queue_url, dead_letter_url)
     request: dict[str, Any] = {
         "family": task_family(settings.app_name),
@@ -63,8 +68,8 @@ def task_definition(settings: Settings, queue_url: str, dead_letter_url: str) ->
         "containerDefinitions": [_container(settings, environment)],
         "tags": [{"key": k, "value": v} for k, v in app_tags(settings.app_name).items()],
     }
-    if settings.task_role_arn:
-        request["taskRoleArn"] = settings.task_role_arn
+    if settings.task_role_arn or role:
+        request["taskRoleArn"] = settings.task_role_arn or role
     return request
 
 

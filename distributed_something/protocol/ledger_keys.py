@@ -7,6 +7,7 @@
     runs/<APP_NAME>/<run id>/heartbeats/<instance>/<slot>         one a worker slot, once a minute
     runs/<APP_NAME>/<run id>/broken/<instance>                    a machine that could not work
     runs/<APP_NAME>/<run id>/stopped                              why no more jobs are to be taken
+    runs/<APP_NAME>/<run id>/monitor_state.json                   what the Lambda's last look saw
     runs/<APP_NAME>/<run id>/checkpoints/<job id>.tar             what the next attempt starts with
     runs/<APP_NAME>/<run id>/leases/<job id>/<claim or receipt>   a lease on its way to its holder
 
@@ -98,6 +99,11 @@ class RunKeys:
     def stopped(self) -> str:
         """Where a worker says why the run is to stop: too many failures or broken machines."""
         return f"{self.prefix}stopped"
+
+    @property
+    def monitor_state(self) -> str:
+        """What one look of the Lambda leaves for the next."""
+        return f"{self.prefix}monitor_state.json"
 
     def checkpoint(self, job_id: str) -> str:
         """Where a job's saved checkpoint folder is."""

@@ -19,7 +19,7 @@ from distributed_something.commands.tear_down import STEPS, tear_down
 from distributed_something.definitions.tags import run_tags
 from distributed_something.local.simulator import ACCOUNT, REGION
 from distributed_something.record import RunRecord
-from tests.lives import Life, open_life, put_alarm, swallowing, watch_calls
+from tests.lives import Life, add_lambda, open_life, put_alarm, swallowing, watch_calls
 
 READING = ("Describe", "Get", "List", "Head")
 REMOVING = {
@@ -32,12 +32,14 @@ REMOVING = {
     "DeleteLaunchTemplate": "ec2",
     "DeregisterContainerInstance": "ecs",
     "DeleteCluster": "ecs",
+    "DeleteSchedule": "scheduler",
 }
 
 
 @pytest.fixture
 def life(tmp_path: Path) -> Iterator[Life]:
-    with open_life(tmp_path) as life:
+    with open_life(tmp_path, AUTO_MONITOR="True") as life:
+        add_lambda(life.aws)
         life.clock.during = life.tick  # AWS goes on while we wait
         yield life
 

@@ -16,7 +16,15 @@ from distributed_something.commands.runs import refresh
 from distributed_something.commands.tear_down import STEPS, tear_down
 from distributed_something.errors import TeardownIncomplete
 from distributed_something.record import FleetRecord, RunRecord, save_record
-from tests.lives import Life, open_life, put_alarm, record_on_disk, refusing, watch_calls
+from tests.lives import (
+    Life,
+    add_lambda,
+    open_life,
+    put_alarm,
+    record_on_disk,
+    refusing,
+    watch_calls,
+)
 
 MONEY = ("fleet ", "machine ")
 
@@ -54,7 +62,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("step", [step.name for step in STEPS])
+@pytest.mark.parametrize("step", [step.name for step in STEPS if not step.is_last])
 def test_whatever_step_fails_the_others_are_done_and_the_next_try_ends_the_run(
     life: Life, step: str
 ) -> None:
@@ -230,3 +238,19 @@ def test_machines_that_a_cancelled_fleet_left_running_are_ended(life: Life) -> N
     assert len(fleet.fleet_instances(life.aws.ec2, record.fleet_ids[0])) == 2
     assert end(life, record) == []
     assert not any(one.startswith("machine ") for one in take_inventory(life.aws))
+
+
+def test_the_schedule_stays_until_all_else_is_removed(tmp_path: Path) -> None:
+    with open_life(tmp_path, AUTO_MONITOR="True") as life:
+        add_lambda(life.aws)
+        life.set_up()
+        record = life.buy()
+        schedule = f"schedule {record.schedule}"
+        with refusing(life.aws.ecs, "DeleteService"):
+            end(life, record)
+        assert schedule in take_inventory(life.aws)
+        with refusing(life.aws.scheduler, "DeleteSchedule"):
+            assert len(end(life, record)) == 1
+        assert refresh(life.aws, record).is_live
+        assert end(life, record) == []
+        assert schedule not in take_inventory(life.aws)

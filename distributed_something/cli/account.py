@@ -1,0 +1,70 @@
+"""The command of `setup_AWS.py`: what all runs of an account share is made, shown or removed."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from ..commands.setup_account import (
+    destroy_account,
+    scope_of_account,
+    setup_account,
+    watched_runs,
+)
+from ..definitions.account import documents
+from ..settings import load_settings
+from . import screens
+from .app import connect, run_command
+from .faults import EXIT_FAILED
+
+
+def main(help_text: str) -> int:
+    """Run the command; returns the exit code: 0 done, 1 failed, 2 wrong usage."""
+    account.help = help_text
+    return run_command(account, "setup_AWS.py")
+
+
+@click.command()
+@click.argument("action", type=click.Choice(["destroy"]), required=False, metavar="[destroy]")
+@click.option(
+    "--bucket",
+    "buckets",
+    multiple=True,
+    metavar="NAME",
+    help="Make this bucket too, and let CloudWatch export logs to it; can be given several times.",
+)
+@click.option(
+    "--app",
+    "apps",
+    multiple=True,
+    metavar="PATTERN",
+    help="Limit the rights to apps of these names, such as 'Lab_*'; by default, none is left out.",
+)
+@click.option("--show", is_flag=True, help="Print every policy document, and change nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask before anything is removed.")
+@click.option(
+    "--config", type=click.Path(path_type=Path), default=Path("config.py"), show_default=True
+)
+def account(
+    action: str | None,
+    buckets: tuple[str, ...],
+    apps: tuple[str, ...],
+    show: bool,
+    yes: bool,
+    config: Path,
+) -> None:
+    settings = load_settings(config)
+    aws = connect(settings)
+    scope = scope_of_account(aws, settings, buckets, apps)
+    if show:
+        screens.show_documents(documents(scope))
+    elif action is None:
+        screens.show_account(setup_account(aws, scope, buckets))
+        screens.next_step("setup")
+    elif yes or not sys.stdin.isatty() or screens.ask_to_destroy(watched_runs(aws)):
+        failures = destroy_account(aws, scope, buckets)
+        screens.show_destroyed(failures)
+        if failures:
+            raise click.exceptions.Exit(EXIT_FAILED)

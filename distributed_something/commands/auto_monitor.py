@@ -1,0 +1,101 @@
+"""Watch runs from a Lambda: one look each time that a run's schedule calls, until it is over.
+
+This module and all that it imports must run with the standard library and boto3 alone.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, fields
+from typing import TYPE_CHECKING, Any
+
+from ..aws.schedules import delete_schedule
+from ..aws.session import Aws, make_session
+from ..definitions.account import SCHEDULE_GROUP
+from ..definitions.auto_monitor import schedule_name
+from ..errors import DistributedSomethingError
+from ..protocol.ledger_keys import RunKeys
+from ..record import read_run
+from .monitor import MonitorState, Pace, step
+from .tear_down import tear_down
+
+if TYPE_CHECKING:
+    from ..record import RunRecord
+
+logger = logging.getLogger(__name__)
+
+SPARE_SECONDS = 20.0  # of an invocation's time, in which it waits for nothing any more
+
+
+def handler(event: Mapping[str, str], context: Any) -> dict[str, Any]:
+    """What Lambda calls; the event is the input of a run's schedule."""
+    logging.getLogger(__package__.split(".")[0]).setLevel(logging.INFO)
+    deadline = time.time() + context.get_remaining_time_in_millis() / 1000 - SPARE_SECONDS
+    aws = Aws(make_session(os.environ["AWS_REGION"]))
+    keys = RunKeys(event["app_name"], event["run_id"])
+    return watch_once(aws, event["bucket"], keys, deadline=deadline)
+
+
+def watch_once(
+    aws: Aws,
+    bucket: str,
+    keys: RunKeys,
+    *,
+    deadline: float,
+    pace: Pace | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+    now: Callable[[], float] = time.time,
+) -> dict[str, Any]:
+    """Look once, and remove the run if it is over; what there is no time for is the next one's.
+
+    `deadline` is in seconds since 1970. Returns what was seen, which Lambda keeps nowhere.
+    """
+    record = _live_run(aws, bucket, keys)
+    if record is None:
+        delete_schedule(aws.scheduler, SCHEDULE_GROUP, schedule_name(keys.app_name, keys.run_id))
+        return {"over": True}
+    state = _read_state(aws, bucket, keys) or MonitorState(began=now())
+    state, progress = step(aws, record, state, pace=pace or Pace(), now=now)
+    aws.s3.put_object(Bucket=bucket, Key=keys.monitor_state, Body=json.dumps(asdict(state)))
+    logger.info("%s", json.dumps(asdict(progress)))
+    if not state.is_over:
+        return asdict(progress)
+    failures = tear_down(aws, record, folder=None, sleep=_until(deadline, sleep, now), now=now)
+    return {"over": not failures, "failures": failures}
+
+
+def _live_run(aws: Aws, bucket: str, keys: RunKeys) -> RunRecord | None:
+    """The run's record; None if it has ended, or if its bucket is gone with all that it said."""
+    try:
+        record = read_run(aws.s3, bucket, keys)
+    except aws.s3.exceptions.NoSuchBucket:
+        return None
+    return record if record and record.is_live else None
+
+
+def _read_state(aws: Aws, bucket: str, keys: RunKeys) -> MonitorState | None:
+    """What the last look left for this one; None if it was the first, or of another version."""
+    try:
+        body = aws.s3.get_object(Bucket=bucket, Key=keys.monitor_state)["Body"].read()
+        values = json.loads(body)
+        known = {field.name for field in fields(MonitorState)}
+        return MonitorState(**{name: one for name, one in values.items() if name in known})
+    except (aws.s3.exceptions.NoSuchKey, ValueError, TypeError):
+        return None
+
+
+def _until(
+    deadline: float, sleep: Callable[[float], None], now: Callable[[], float]
+) -> Callable[[float], None]:
+    """A sleep that raises DistributedSomethingError rather than going beyond the deadline."""
+
+    def sleep_in_time(seconds: float) -> None:
+        if now() + seconds > deadline:
+            raise DistributedSomethingError("this call's time is over; the next one goes on.")
+        sleep(seconds)
+
+    return sleep_in_time

@@ -1,0 +1,17 @@
+"""Make once for an account what all its runs share: roles, and a Lambda that can watch a run.
+
+Safe to repeat, also after an upstream `setup_AWS.py`; `destroy` removes what this made, and no
+more. Buckets, region and profile are those of config.py. Runs themselves: `python run.py`.
+
+Example: python setup_AWS.py --bucket your-bucket-name
+"""
+
+import sys
+
+try:
+    from distributed_something.cli.account import main
+except ModuleNotFoundError as missing:
+    sys.exit(f"{missing.name} is not installed: run `python -m pip install -r requirements.txt`.")
+
+if __name__ == "__main__":
+    sys.exit(main(__doc__ or ""))
