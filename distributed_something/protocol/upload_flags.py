@@ -59,7 +59,7 @@ class UploadFlags:
         return cls(arguments, tuple(filters))
 
     def wants(self, name: str) -> bool:
-        """Whether a file is to be sent, by its name below the output folder; the last fit counts."""
+        """Whether to send a file, by its name below the output folder; the last fit counts."""
         wanted = True
         for include, pattern in self.filters:
             if fnmatchcase(name, pattern):
