@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
+from ..protocol.machine_alarm import NAMESPACE
 from .tags import APP_TAG
 
 Document = dict[str, Any]
@@ -22,7 +23,6 @@ LARGEST = 6144
 EXPORT_SID = "DistributedSomethingLogExport"
 LEDGER_PREFIXES = ("runs/*", "monitors/*")
 DEAD_LETTERS = "*DeadMessages"  # upstream's name for it, whoever's it is
-METRIC_NAMESPACE = "DistributedSomething"
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def task_policy(scope: Scope) -> Document:
             "*",
         ),
         _ours("EndMachines", _ENDING, scope.arns("ec2", "spot-fleet-request/*", "instance/*")),
-        _alarms(scope, "Alarms", ["cloudwatch:PutMetricAlarm", "cloudwatch:DeleteAlarms"]),
+        _alarms(scope),
         _metrics(),
     )
 
@@ -284,9 +284,8 @@ def log_export_policy(scope: Scope, bucket: str) -> Document:
 
 def with_statements(policy: Document | None, added: Document) -> Document:
     """A bucket's policy with statements added, in the place of those with their names."""
-    kept = without_statements(policy, added)
-    merged = kept["Statement"] + added["Statement"] if kept else added["Statement"]
-    return {**(policy or added), "Statement": merged}
+    kept = without_statements(policy, added) or {**added, "Statement": []}
+    return {**kept, "Statement": [*kept["Statement"], *added["Statement"]]}
 
 
 def without_statements(policy: Document | None, removed: Document) -> Document | None:
@@ -359,7 +358,7 @@ def _watching(scope: Scope, schedule_group: str) -> tuple[Statement, ...]:
             ],
             places,
         ),
-        _alarms(scope, "Alarms", ["cloudwatch:PutMetricAlarm", "cloudwatch:DeleteAlarms"]),
+        _alarms(scope),
         _allow("Dashboards", ["cloudwatch:DeleteDashboards"], _dashboards(scope)),
         _allow(
             "OwnSchedule",
@@ -373,13 +372,15 @@ def _dashboards(scope: Scope) -> list[str]:
     return [f"arn:aws:cloudwatch::{scope.account}:dashboard/{app}" for app in scope.apps]
 
 
-def _alarms(scope: Scope, name: str, actions: list[str]) -> Statement:
-    return _allow(name, actions, scope.arns("cloudwatch", *scope.of_apps("alarm:{}_i-*")))
+def _alarms(scope: Scope) -> Statement:
+    """Our machines' alarms, which are tagged as they are made."""
+    actions = ["cloudwatch:PutMetricAlarm", "cloudwatch:DeleteAlarms", "cloudwatch:TagResource"]
+    return _allow("Alarms", actions, scope.arns("cloudwatch", *scope.of_apps("alarm:{}_i-*")))
 
 
 def _metrics() -> Statement:
     statement = _allow("Metrics", ["cloudwatch:PutMetricData"], "*")
-    statement["Condition"] = {"StringEquals": {"cloudwatch:namespace": METRIC_NAMESPACE}}
+    statement["Condition"] = {"StringEquals": {"cloudwatch:namespace": NAMESPACE}}
     return statement
 
 

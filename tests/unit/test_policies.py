@@ -1,0 +1,185 @@
+"""The policy documents: limited to account, region, buckets and names, and within IAM's size."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from distributed_something.definitions import policies
+from distributed_something.definitions.account import (
+    SERVICE_LINKED_ROLES,
+    documents,
+    operator_policies,
+    roles,
+)
+from distributed_something.definitions.policies import Scope
+
+SCOPE = Scope("123456789012", ("us-east-1",), ("lab-data", "lab-results"), ("Lab_*",))
+ALL = documents(SCOPE)
+RIGHTS = {name: one for name, one in ALL.items() if "who may take it" not in name}
+# Actions for which AWS knows no resource, or only one that is made by the action itself:
+# https://docs.aws.amazon.com/service-authorization/latest/reference/reference.html
+UNLIMITED = (
+    "ec2:Describe",
+    "ec2:RunInstances",
+    "ec2:RequestSpot",
+    "ec2:CreateTags",
+    "ec2:CreateLaunchTemplate",
+    "ecs:List",
+    "ecs:CreateCluster",
+    "ecs:CreateService",
+    "ecs:RegisterTaskDefinition",
+    "ecs:DeregisterTaskDefinition",
+    "ecs:DiscoverPollEndpoint",
+    "ecs:TagResource",
+    "ecr:",
+    "cloudwatch:Describe",
+    "cloudwatch:List",
+    "logs:Describe",
+)
+# A person may remove upstream's fleets too, which carry no tag of ours.
+A_PERSONS = {
+    "ec2:ModifySpotFleetRequest",
+    "ec2:TerminateInstances",
+    "ec2:CancelSpotFleetRequests",
+    "ec2:DeleteLaunchTemplate",
+}
+
+
+def statements(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    return iter(document["Statement"])
+
+
+@pytest.mark.parametrize("name", RIGHTS)
+def test_every_right_is_limited_where_aws_can_limit_it(name: str) -> None:
+    for statement in statements(RIGHTS[name]):
+        resources = statement["Resource"]
+        if resources != "*":
+            arns = resources if isinstance(resources, list) else [resources]
+            assert all(arn.startswith("arn:aws:") for arn in arns)
+            continue
+        for action in statement["Action"]:
+            is_limited = "Condition" in statement or action.startswith(UNLIMITED)
+            assert is_limited or ("operator" in name and action in A_PERSONS), action
+
+
+@pytest.mark.parametrize("name", RIGHTS)
+def test_every_arn_is_of_our_account_and_region_or_of_our_buckets(name: str) -> None:
+    for statement in statements(RIGHTS[name]):
+        resources = statement["Resource"]
+        for arn in resources if isinstance(resources, list) else [resources]:
+            if arn == "*":
+                continue
+            service, region, account, resource = arn.split(":", 5)[2:]
+            if service == "s3":
+                assert resource.split("/")[0] in SCOPE.buckets
+            elif service == "ssm":
+                assert (region, resource) == ("us-east-1", "parameter/aws/service/ecs/*")
+            else:
+                assert account == SCOPE.account
+                assert region == (
+                    "" if service in ("iam", "cloudwatch") and not region else "us-east-1"
+                )
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_no_document_allows_every_action_of_a_service(name: str) -> None:
+    for statement in statements(ALL[name]):
+        assert not any("*" in action for action in statement["Action"])
+        assert statement["Effect"] == "Allow"
+
+
+def test_only_named_roles_are_handed_on_each_to_one_service() -> None:
+    for document in RIGHTS.values():
+        for statement in statements(document):
+            if "iam:PassRole" in statement["Action"]:
+                assert len(statement["Resource"]) == 1
+                assert "*" not in statement["Resource"][0]
+                assert statement["Condition"]["StringEquals"]["iam:PassedToService"]
+
+
+def test_the_lambda_ends_only_what_carries_our_tag() -> None:
+    (document,) = (role.policy for role in roles(SCOPE) if role.name.endswith("monitor"))
+    for statement in statements(document):
+        if any(action in A_PERSONS for action in statement["Action"]):
+            assert statement["Condition"] == {
+                "Null": {"aws:ResourceTag/distributed-something:app": "false"}
+            }
+
+
+def test_a_role_can_be_taken_by_its_one_service() -> None:
+    for role in roles(SCOPE):
+        (statement,) = role.trust["Statement"]
+        assert list(statement["Principal"]) == ["Service"]
+        assert statement["Action"] == ["sts:AssumeRole"]
+
+
+def test_every_document_fits_into_iam() -> None:
+    for name, document in ALL.items():
+        assert len("".join(json.dumps(document).split())) <= policies.LARGEST, name
+
+
+def test_queues_of_other_apps_are_out_of_reach() -> None:
+    task = policies.task_policy(SCOPE)
+    arn = "arn:aws:sqs:us-east-1:123456789012:"
+    assert policies.allows(task, "sqs:ReceiveMessage", f"{arn}Lab_CountQueue")
+    assert policies.allows(task, "sqs:SendMessage", f"{arn}user_DeadMessages")
+    assert not policies.allows(task, "sqs:ReceiveMessage", f"{arn}PayrollQueue")
+    assert not policies.allows(task, "sqs:DeleteQueue", f"{arn}Lab_CountQueue")
+    assert not policies.allows(task, "s3:GetObject", "arn:aws:s3:::other/x")
+
+
+def test_aws_own_role_for_alarms_is_among_those_that_are_seen_to() -> None:
+    assert "events.amazonaws.com" in SERVICE_LINKED_ROLES
+
+
+def test_what_a_person_needs_is_in_two_parts_that_do_not_overlap() -> None:
+    watching, running = operator_policies(SCOPE).values()
+    actions = [
+        {action for one in statements(part) for action in one["Action"]}
+        for part in (watching, running)
+    ]
+    assert not actions[0] & actions[1] - {"s3:PutObject"}
+
+
+names = st.from_regex(r"[A-Za-z][A-Za-z0-9_-]{0,8}\*?", fullmatch=True)
+some_names = st.lists(names, min_size=1, max_size=3, unique=True).map(tuple)
+buckets = st.lists(
+    st.from_regex(r"[a-z][a-z0-9.-]{1,8}[a-z]", fullmatch=True), min_size=1, max_size=3, unique=True
+).map(tuple)
+
+
+@given(buckets=buckets, apps=some_names, queues=st.lists(names, max_size=2, unique=True))
+def test_a_scope_can_be_read_back_from_the_task_roles_policy(
+    buckets: tuple[str, ...], apps: tuple[str, ...], queues: list[str]
+) -> None:
+    scope = Scope("123456789012", ("us-east-1", "eu-west-1"), buckets, apps)
+    known = set(scope.queue_names)
+    scope = Scope(
+        scope.account, scope.regions, buckets, apps, tuple(q for q in queues if q not in known)
+    )
+    assert policies.scope_of(policies.task_policy(scope)) == scope
+
+
+def test_setting_up_for_one_bucket_takes_nothing_from_another() -> None:
+    other = Scope("123456789012", ("eu-west-1",), ("more-data",), ("*",), ("odd",))
+    merged = SCOPE.merged(other)
+    assert merged.regions == ("us-east-1", "eu-west-1")
+    assert merged.buckets == ("lab-data", "lab-results", "more-data")
+    assert merged.apps == ("*",)
+    assert merged.queues == ("odd",)
+
+
+def test_a_buckets_own_policy_is_kept_when_ours_comes_and_goes() -> None:
+    own = {"Version": "2012-10-17", "Statement": {"Sid": "Own", "Effect": "Deny"}}
+    ours = policies.log_export_policy(SCOPE, "lab-data")
+    both = policies.with_statements(own, ours)
+    assert policies.with_statements(both, ours) == both
+    left = policies.without_statements(both, ours)
+    assert left == {**own, "Statement": [own["Statement"]]}
+    assert policies.without_statements(ours, ours) is None
