@@ -8,6 +8,8 @@ A run, in order
   monitor [FILE]           watch, then remove everything [--cheapest]
 Before (no account needed)
   rehearse JOBS.json       the same run on this computer [--jobs 5] [--serve]
+During and after
+  cancel                   stop, remove everything       [--list]
 More: VERB --help, documentation/             exit: 0 done, 1 failed, 2 wrong usage
 """
 

@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 
 from distributed_something.aws import lambdas, queues, schedules
 from distributed_something.aws.session import Aws
+from distributed_something.commands.cancel import cancel
 from distributed_something.commands.lambda_package import lambda_package
 from distributed_something.commands.runs import ensure_run
 from distributed_something.commands.setup import setup
@@ -27,6 +28,7 @@ from distributed_something.definitions.account import (
     SCHEDULE_GROUP,
     function_request,
 )
+from distributed_something.local.account import make_roles
 from distributed_something.local.machines import Interruptions, Machines
 from distributed_something.local.scheduler import Scheduler
 from distributed_something.local.simulator import ACCOUNT, Rules, Simulator
@@ -91,14 +93,21 @@ class Life:
     def submit(self, *names: str) -> None:
         groups = [{"name_of_it": name} for name in names]
         content = {"command": "true", "name": "{name_of_it}", "groups": groups}
-        path = write_json(self.folder / "jobs.json", content)
+        self.submit_file(write_json(self.folder / "jobs.json", content))
+
+    def submit_file(self, path: Path) -> None:
         submit_job(self.aws, self.settings, path, folder=self.folder, **self.times)
 
-    def buy(self) -> RunRecord:
+    def buy(self, joins: bool = True) -> RunRecord:
+        """Buy the machines, and let them join the cluster."""
         path = write_fleet_file(self.aws, self.folder)
         record = start_cluster(self.aws, self.settings, path, folder=self.folder, **self.times)
-        self.tick()
+        if joins:
+            self.tick()
         return record
+
+    def cancel(self) -> None:
+        cancel(self.aws, self.settings, folder=self.folder, **self.times)
 
     def record(self) -> RunRecord:
         """The app's run, begun if there is none."""
@@ -166,6 +175,7 @@ def open_life(
     with Simulator(rules=rules) as simulator:
         aws = simulator.aws()
         aws.s3.create_bucket(Bucket="lab-data")
+        make_roles(aws)
         yield Life(aws, make_settings(**constants), folder, clock)
 
 
@@ -180,11 +190,11 @@ def write_fleet_file(aws: Aws, folder: Path) -> Path:
         "AssociatePublicIpAddress": True,
     }
     specification = {
-        "IamInstanceProfile": {"Arn": "arn:aws:iam::123456789012:instance-profile/machines"},
+        "IamInstanceProfile": {"Arn": "arn:aws:iam::123456789012:instance-profile/ecsInstanceRole"},
         "NetworkInterfaces": [interface],
     }
     content = {
-        "IamFleetRole": "arn:aws:iam::123456789012:role/fleet",
+        "IamFleetRole": "arn:aws:iam::123456789012:role/aws-ec2-spot-fleet-tagging-role",
         "AllocationStrategy": "priceCapacityOptimized",
         "Type": "maintain",
         "LaunchSpecifications": [specification],

@@ -78,6 +78,14 @@ def delete_cluster(ecs: ECSClient, name: str, tags: Mapping[str, str]) -> bool:
     return True
 
 
+def cluster_tags(ecs: ECSClient, name: str) -> dict[str, str] | None:
+    """The tags of a cluster; None if there is no such cluster."""
+    for cluster in ecs.describe_clusters(clusters=[name], include=["TAGS"])["clusters"]:
+        if cluster["status"] == "ACTIVE":
+            return {tag.get("key", ""): tag.get("value", "") for tag in cluster.get("tags", [])}
+    return None
+
+
 def register_task_definition(ecs: ECSClient, definition: Mapping[str, Any]) -> str:
     """Register a task definition and return the ARN of the new revision."""
     request: Any = dict(definition)
@@ -88,16 +96,21 @@ def register_task_definition(ecs: ECSClient, definition: Mapping[str, Any]) -> s
 
 def delete_task_definitions(ecs: ECSClient, family: str) -> int:
     """Deregister every ACTIVE revision of a family; how many they were."""
-    pages = ecs.get_paginator("list_task_definitions").paginate(
-        familyPrefix=family, status="ACTIVE"
-    )
-    arns = [arn for page in pages for arn in page["taskDefinitionArns"]]
-    ours = [arn for arn in arns if arn.rsplit("/", 1)[-1].rsplit(":", 1)[0] == family]
+    ours = find_task_definitions(ecs, family)
     for arn in ours:
         ecs.deregister_task_definition(taskDefinition=arn)
     if ours:
         logger.info("Deregistered %d revisions of the task definition %s.", len(ours), family)
     return len(ours)
+
+
+def find_task_definitions(ecs: ECSClient, family: str) -> list[str]:
+    """The ARNs of every ACTIVE revision of a family."""
+    pages = ecs.get_paginator("list_task_definitions").paginate(
+        familyPrefix=family, status="ACTIVE"
+    )
+    arns = [arn for page in pages for arn in page["taskDefinitionArns"]]
+    return [arn for arn in arns if arn.rsplit("/", 1)[-1].rsplit(":", 1)[0] == family]
 
 
 def describe_service(ecs: ECSClient, cluster: str, service: str) -> ServiceStatus:

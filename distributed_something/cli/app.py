@@ -12,6 +12,8 @@ import click
 from .. import __version__
 from ..aws.session import Aws, make_session
 from ..commands import runs
+from ..commands.cancel import cancel as end_run
+from ..commands.cancel import list_belongings
 from ..commands.monitor import monitor as watch_run
 from ..commands.setup import setup as set_up
 from ..commands.start_cluster import start_cluster as buy_machines
@@ -155,8 +157,36 @@ def monitor(
         folder=FILES,
         cheapest=cheapest or _is_true(cheapest_word),
         on_progress=screens.progress_printer(as_json),
+        reconnect=lambda: connect(settings),
     )
     screens.show_outcome(outcome)
+    if not outcome.is_complete:
+        raise click.exceptions.Exit(EXIT_FAILED)
+
+
+@verbs.command()
+@click.option("--yes", is_flag=True, help="Do not ask before removing.")
+@click.option("--list", "only_list", is_flag=True, help="Show what there is, and change nothing.")
+@click.option("--json", "as_json", is_flag=True, help="With --list: a JSON line for each thing.")
+@click.pass_obj
+def cancel(obj: dict[str, Any], yes: bool, only_list: bool, as_json: bool) -> None:
+    """Stop the app's run now, machines first, and remove everything that any of its runs made.
+
+    What exists is found by tags and names, with or without a monitor file.  The jobs that were not
+    done are written to a job file.
+
+    Example: python run.py cancel --list
+    """
+    settings = load_settings(obj["config"])
+    aws = connect(settings)
+    if only_list:
+        screens.show_belongings(settings.app_name, list_belongings(aws, settings), as_json)
+        return
+    if not yes and not sys.stdin.isatty():
+        raise click.UsageError("There is nobody to ask: give --yes to remove everything.")
+    ask = screens.show_due if yes else screens.ask_to_cancel
+    cancelled = end_run(aws, settings, folder=FILES, confirm=ask)
+    screens.show_cancelled(settings.app_name, cancelled)
 
 
 @verbs.command()

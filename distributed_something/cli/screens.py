@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -22,9 +23,12 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from ..commands.belongings import Belonging
+from ..commands.cancel import Cancelled
 from ..commands.monitor import MonitorOutcome, RunProgress
 from ..commands.start_cluster import Purchase
 from ..commands.submit_job import Submitted
+from ..commands.unfinished import Unfinished
 from ..definitions.policies import Scope
 
 people = Console(stderr=True)
@@ -118,15 +122,70 @@ def progress_printer(as_json: bool) -> Callable[[RunProgress], None]:
 
 
 def show_outcome(outcome: MonitorOutcome) -> None:
-    """How the run ended."""
+    """How the run ended, why if it was stopped, and what to do about jobs that were left over."""
     summary, record = outcome.summary, outcome.record
+    if outcome.stopped:
+        say(f"The run was stopped: {outcome.stopped}", style="red")
     say(
         f"Run {record.run_id or 'of upstream'} of {record.app_name} is over: "
         f"{summary.done:,} done, {summary.dead:,} in the dead-letter queue, "
-        f"{summary.unfinished:,} unaccounted for, of {summary.submitted:,} jobs. "
+        f"{outcome.unfinished.count:,} unaccounted for, of {summary.submitted:,} jobs. "
         "Everything it made was removed.",
-        style="green" if summary.done == summary.submitted else "yellow",
+        style="green" if outcome.is_complete and not summary.dead else "yellow",
     )
+    show_unfinished(outcome.unfinished)
+
+
+def show_unfinished(unfinished: Unfinished) -> None:
+    """Which jobs are neither done nor given up, and how to queue them again."""
+    if not unfinished.count:
+        return
+    more = unfinished.count - len(unfinished.names)
+    names = ", ".join(unfinished.names) + (f" and {more:,} more" if more else "")
+    say(f"Unaccounted for: {names}.", style="yellow")
+    if unfinished.path:
+        next_step(f"submitJob {unfinished.path}")
+
+
+def show_belongings(app_name: str, found: Sequence[Belonging], as_json: bool) -> None:
+    """What there is of an app: a table for people, or a JSON line for each thing."""
+    if as_json:
+        for one in found:
+            click.echo(json.dumps(asdict(one)))
+        return
+    table = Table(title=f"What there is of {app_name}", title_justify="left")
+    for column in ("what", "name", "", ""):
+        table.add_column(column)
+    for one in found:
+        table.add_row(one.kind, one.name, one.detail, "stays" if one.stays else "")
+    people.print(table)
+    if not any(not one.stays for one in found):
+        say(f"There is nothing of {app_name} to remove.")
+
+
+def show_due(found: Sequence[Belonging]) -> bool:
+    """What will be removed; always goes on."""
+    due = [one for one in found if not one.stays]
+    counts = Counter(one.kind for one in due)
+    say("To be removed: " + ", ".join(f"{count} {kind}" for kind, count in counts.items()) + ".")
+    for one in due:
+        if one.kind in ("spot fleet", "queue"):
+            say(f"  {one.kind} {one.name}: {one.detail}")
+    return True
+
+
+def ask_to_cancel(found: Sequence[Belonging]) -> bool:
+    """Show the same, then ask."""
+    show_due(found)
+    return click.confirm("Stop and remove all of this?", default=False, err=True)
+
+
+def show_cancelled(app_name: str, cancelled: Cancelled) -> None:
+    """What went, what stays and why, and the jobs that did not run."""
+    say(f"Removed {len(cancelled.removed):,} things of {app_name}.", style="green")
+    for one in cancelled.stays:
+        say(f"Stays: {one.kind} {one.name}")
+    show_unfinished(cancelled.unfinished)
 
 
 def show_documents(documents: Mapping[str, Mapping[str, Any]]) -> None:

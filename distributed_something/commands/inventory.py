@@ -31,6 +31,8 @@ def what_stays(record: RunRecord) -> frozenset[str]:
     }
     if record.cluster == "default":
         stays.add("cluster default")
+    if record.dashboard and not record.clean_dashboard:
+        stays.add(f"dashboard {record.dashboard}")
     return frozenset(stays)
 
 

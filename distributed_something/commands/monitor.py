@@ -107,9 +107,9 @@ class MonitorOutcome:
     unfinished: Unfinished = field(default_factory=Unfinished)
 
     @property
-    def succeeded(self) -> bool:
-        """Whether every job is done, as far as the ledger knows them."""
-        return not self.stopped and not self.unfinished.count and not self.summary.dead
+    def is_complete(self) -> bool:
+        """Whether every job was done or given up with a reason, as the ledger has it."""
+        return not self.stopped and not self.unfinished.count
 
 
 def monitor(

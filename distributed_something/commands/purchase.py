@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ..aws import cluster, fleet
+from ..aws import cluster, dashboards, fleet
 from ..definitions.fleet import (
     Launch,
     fleet_request,
@@ -161,6 +161,9 @@ def undo(aws: Aws, record: RunRecord, order: Order, folder: Path | None) -> list
     if not others and record.schedule:
         failures += _attempt("delete its schedule", lambda: stop_schedule(aws, record))
         left = replace(left, schedule=record.schedule if failures else "")
+    if not others and record.dashboard:
+        failures += _attempt("delete its dashboard", lambda: _delete_dashboard(aws, record))
+        left = replace(left, dashboard=record.dashboard if failures else "")
     failures += _attempt("delete its launch templates", lambda: _delete_templates(aws, order))
     failures += _attempt(
         f"scale the service {record.service} back",
@@ -180,6 +183,10 @@ def _cancel(aws: Aws, bought: FleetRecord) -> None:
         return
     for fleet_id in fleet.find_fleets(aws.ec2, {TOKEN_TAG: bought.client_token}):
         fleet.cancel_fleet(aws.ec2, fleet_id)
+
+
+def _delete_dashboard(aws: Aws, record: RunRecord) -> None:
+    dashboards.delete_dashboard(aws.cloudwatch, record.dashboard)
 
 
 def _delete_templates(aws: Aws, order: Order) -> None:

@@ -75,6 +75,23 @@ def refresh(aws: Aws, record: RunRecord) -> RunRecord:
     return record
 
 
+def stand_in(aws: Aws, settings: Settings, last: RunRecord | None, now: float) -> RunRecord:
+    """A record with the config's names, for what is left of an app that has no live run.
+
+    It has ended already and tells of the last run's fleets, if there was one: it begins no run.
+    """
+    return replace(
+        _new_record(aws, settings, last, now),
+        run_id=last.run_id if last else "",
+        started=last.started if last else 0.0,
+        fleets=last.fleets if last else (),
+        launch_templates=last.launch_templates if last else (),
+        schedule=last.schedule if last else "",
+        dashboard=settings.app_name if settings.create_dashboard else "",
+        ended=now,
+    )
+
+
 def _live_elsewhere(aws: Aws, settings: Settings, folder: Path | None) -> RunRecord | None:
     """The live run that this machine's record tells of though the bucket of `settings` does not."""
     path = folder / record_name(settings.app_name) if folder else None

@@ -17,6 +17,7 @@ from ..errors import DistributedSomethingError, UsageError
 from ..record import RunRecord, find_record, save_record
 from . import purchase
 from .capacity import wait_for_capacity
+from .dashboard import draw_dashboard, name_dashboard
 from .fleet_plan import FleetPlan, plan_fleet
 from .runs import ensure_run
 from .schedule import start_schedule
@@ -80,8 +81,10 @@ def start_cluster(
     record = purchase.write_down(aws, settings, record, recovered, order, folder)
     try:
         record = start_schedule(aws, settings, record, folder, sleep=sleep)
+        record = name_dashboard(aws, settings, record, folder)
         record = purchase.buy(aws, settings, record, order)
         save_record(aws.s3, record, folder)
+        draw_dashboard(aws, settings, record)
         fleet_id = purchase.fleet_of(record, order).fleet_id
         wait_for_capacity(
             aws, record, fleet_id, on_capacity, max_wait=max_wait, sleep=sleep, now=now

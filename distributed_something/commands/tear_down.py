@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ..aws import alarms, cluster, fleet, queues
+from ..aws import alarms, cluster, dashboards, fleet, queues
 from ..definitions.tags import APP_TAG, app_tags, run_tags
 from ..definitions.user_data import APP_ATTRIBUTE
 from ..errors import DistributedSomethingError, NotFound
@@ -47,6 +47,15 @@ class Teardown:
     folder: Path | None
     sleep: Callable[[float], None]
     now: Callable[[], float]
+    whole_app: bool = False  # of every run, whether or not a record tells of it
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The tags by which what is to go is known; none for a run of upstream's."""
+        if self.whole_app:
+            return app_tags(self.record.app_name)
+        run_id = self.record.run_id
+        return run_tags(self.record.app_name, run_id) if run_id else {}
 
 
 @dataclass(frozen=True)
@@ -76,6 +85,30 @@ def tear_down(
         logger.info("Run %s of %s was removed already.", record.run_id, record.app_name)
         return []
     teardown = Teardown(aws, record, folder, sleep, now)
+    return _take_steps(teardown) or _end(teardown)
+
+
+def tear_down_app(
+    aws: Aws,
+    record: RunRecord,
+    *,
+    folder: Path | None,
+    sleep: Callable[[float], None] = time.sleep,
+    now: Callable[[], float] = time.time,
+) -> list[str]:
+    """Take every step for all that there is of the record's app, its live run included.
+
+    What no record tells of is found by tags and names. Returns a sentence for each failure.
+    """
+    teardown = Teardown(aws, record, folder, sleep, now, whole_app=True)
+    failures = _take_steps(teardown)
+    if failures or record.is_live:
+        return failures or _end(teardown)
+    logger.info("Removed all of %s.", record.app_name)
+    return []
+
+
+def _take_steps(teardown: Teardown) -> list[str]:
     failures: list[str] = []
     for step in STEPS:
         if step.is_last and failures:
@@ -85,7 +118,7 @@ def tear_down(
         except FAULTS as error:
             failures.append(f"Could not {step.name}: {error}")
             logger.warning("%s", failures[-1])
-    return failures or _end(teardown)
+    return failures
 
 
 def _latest(aws: Aws, record: RunRecord) -> RunRecord:
@@ -117,8 +150,8 @@ def _cancel_fleets(teardown: Teardown) -> None:
     """Cancel the recorded fleets, then any that was bought without our hearing of its id."""
     ec2, record = teardown.aws.ec2, teardown.record
     _each(record.fleet_ids, lambda fleet_id: fleet.cancel_fleet(ec2, fleet_id))
-    if record.run_id:
-        unheard = set(fleet.find_fleets(ec2, _run_tags(record))) - set(record.fleet_ids)
+    if teardown.tags:
+        unheard = set(fleet.find_fleets(ec2, teardown.tags)) - set(record.fleet_ids)
         _each(sorted(unheard), lambda fleet_id: fleet.cancel_fleet(ec2, fleet_id))
 
 
@@ -126,8 +159,8 @@ def _terminate_machines(teardown: Teardown) -> None:
     """Terminate what a cancelled fleet did not: machines that it left running, or that left it."""
     ec2, record = teardown.aws.ec2, teardown.record
     left = {m.instance_id for f in record.fleet_ids for m in fleet.fleet_instances(ec2, f)}
-    if record.run_id:
-        left |= {machine.instance_id for machine in fleet.find_machines(ec2, _run_tags(record))}
+    if teardown.tags:
+        left |= {machine.instance_id for machine in fleet.find_machines(ec2, teardown.tags)}
     fleet.terminate_instances(ec2, sorted(left))
 
 
@@ -149,8 +182,13 @@ def _delete_queue(teardown: Teardown) -> None:
         queues.find_queue(sqs, record.queue_name)
     except NotFound:
         return
-    latest = refresh(teardown.aws, record)
-    save_record(teardown.aws.s3, replace(latest, queue_deleted=teardown.now()), teardown.folder)
+    try:
+        latest = refresh(teardown.aws, record)
+        save_record(teardown.aws.s3, replace(latest, queue_deleted=teardown.now()), teardown.folder)
+    except FAULTS as error:
+        if not teardown.whole_app:
+            raise
+        logger.warning("The next `setup` cannot know when the queue was deleted: %s", error)
     queues.delete_queue(sqs, record.queue_name)
 
 
@@ -161,8 +199,8 @@ def _delete_task_definitions(teardown: Teardown) -> None:
 def _delete_launch_templates(teardown: Teardown) -> None:
     ec2, record = teardown.aws.ec2, teardown.record
     names = set(record.launch_templates)
-    if record.run_id:
-        names |= set(fleet.find_launch_templates(ec2, _run_tags(record)))
+    if teardown.tags:
+        names |= set(fleet.find_launch_templates(ec2, teardown.tags))
     _each(sorted(names), lambda name: fleet.delete_launch_template(ec2, name))
 
 
@@ -193,6 +231,14 @@ def _delete_cluster(teardown: Teardown) -> None:
     raise DistributedSomethingError(f"our last tasks still run in the cluster {record.cluster}.")
 
 
+def _delete_dashboard(teardown: Teardown) -> None:
+    """Delete the dashboard if its run was to clean it up; upstream's is named after the app."""
+    record = teardown.record
+    name = record.dashboard or ("" if record.run_id else record.app_name)
+    if name and record.clean_dashboard:
+        dashboards.delete_dashboard(teardown.aws.cloudwatch, name)
+
+
 def _delete_schedule(teardown: Teardown) -> None:
     stop_schedule(teardown.aws, teardown.record)
 
@@ -217,19 +263,16 @@ def _is_held_by_us_alone(teardown: Teardown) -> bool:
 STEPS = (
     Step("cancel the spot fleets", _cancel_fleets),
     Step("terminate the machines that were left", _terminate_machines),
+    Step("delete the queue", _delete_queue),
     Step("delete the service", _delete_service),
     Step("delete the machines' alarms", _delete_alarms),
-    Step("delete the queue", _delete_queue),
     Step("deregister the task definitions", _delete_task_definitions),
     Step("delete the launch templates", _delete_launch_templates),
+    Step("delete the dashboard", _delete_dashboard),
     Step("take the machines off the cluster's list", _deregister_machines),
     Step("delete the cluster", _delete_cluster),
     Step("delete the schedule", _delete_schedule, is_last=True),
 )
-
-
-def _run_tags(record: RunRecord) -> dict[str, str]:
-    return run_tags(record.app_name, record.run_id)
 
 
 def _each(names: Iterable[str], act: Callable[[str], object]) -> None:

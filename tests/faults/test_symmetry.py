@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import pytest
 from moto.ecs.models import ecs_backends
@@ -22,6 +23,7 @@ from distributed_something.record import RunRecord
 from tests.lives import Life, add_lambda, open_life, put_alarm, swallowing, watch_calls
 
 READING = ("Describe", "Get", "List", "Head")
+WISHES = ("AUTO_MONITOR", "CREATE_DASHBOARD", "CLEAN_DASHBOARD")
 REMOVING = {
     "CancelSpotFleetRequests": "ec2",
     "TerminateInstances": "ec2",
@@ -30,6 +32,7 @@ REMOVING = {
     "DeleteQueue": "sqs",
     "DeregisterTaskDefinition": "ecs",
     "DeleteLaunchTemplate": "ec2",
+    "DeleteDashboards": "cloudwatch",
     "DeregisterContainerInstance": "ecs",
     "DeleteCluster": "ecs",
     "DeleteSchedule": "scheduler",
@@ -38,7 +41,8 @@ REMOVING = {
 
 @pytest.fixture
 def life(tmp_path: Path) -> Iterator[Life]:
-    with open_life(tmp_path, AUTO_MONITOR="True") as life:
+    wishes: dict[str, Any] = dict.fromkeys(WISHES, "True")
+    with open_life(tmp_path, **wishes) as life:
         add_lambda(life.aws)
         life.clock.during = life.tick  # AWS goes on while we wait
         yield life

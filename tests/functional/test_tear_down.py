@@ -31,7 +31,7 @@ MONEY = ("fleet ", "machine ")
 
 @pytest.fixture
 def life(tmp_path: Path) -> Iterator[Life]:
-    with open_life(tmp_path) as life:
+    with open_life(tmp_path, CREATE_DASHBOARD="True", CLEAN_DASHBOARD="True") as life:
         life.set_up()
         yield life
 
@@ -57,6 +57,7 @@ REFUSED = {
     "delete the queue": ("sqs", "DeleteQueue"),
     "deregister the task definitions": ("ecs", "DeregisterTaskDefinition"),
     "delete the launch templates": ("ec2", "DeleteLaunchTemplate"),
+    "delete the dashboard": ("cloudwatch", "DeleteDashboards"),
     "take the machines off the cluster's list": ("ecs", "ListContainerInstances"),
     "delete the cluster": ("ecs", "DeleteCluster"),
 }

@@ -1,0 +1,87 @@
+"""The verb `cancel`: stop an app's run now and remove everything of the app, whatever is recorded.
+
+What is due is found by the run record if there is one, and by tags and exact names besides.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import DistributedSomethingError, TeardownIncomplete
+from ..record import RunRecord, find_record
+from .belongings import Belonging, find_belongings
+from .runs import stand_in
+from .tear_down import tear_down_app
+from .unfinished import Unfinished, write_unfinished
+
+if TYPE_CHECKING:
+    from ..aws.session import Aws
+    from ..settings import Settings
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Cancelled:
+    """What a cancel removed, what stays on purpose, and the jobs that will not run."""
+
+    removed: tuple[Belonging, ...]
+    stays: tuple[Belonging, ...]
+    unfinished: Unfinished
+
+
+def list_belongings(
+    aws: Aws, settings: Settings, *, now: Callable[[], float] = time.time
+) -> tuple[Belonging, ...]:
+    """What exists of the app, whether or not it has a run record; changes nothing."""
+    return find_belongings(aws, find_app(aws, settings, now))
+
+
+def cancel(
+    aws: Aws,
+    settings: Settings,
+    *,
+    folder: Path | None,
+    confirm: Callable[[tuple[Belonging, ...]], bool] = lambda _: True,
+    sleep: Callable[[float], None] = time.sleep,
+    now: Callable[[], float] = time.time,
+) -> Cancelled:
+    """Remove everything of the app, its fleets first and its queue next, if `confirm` agrees.
+
+    The jobs of a live run that are not done are written to a job file in `folder`. Safe to repeat.
+    Raises DistributedSomethingError if `confirm` says no, TeardownIncomplete for what is left.
+    """
+    record = find_app(aws, settings, now)
+    found = find_belongings(aws, record)
+    due = tuple(one for one in found if not one.stays)
+    stays = tuple(one for one in found if one.stays)
+    if not due and not record.is_live:
+        return Cancelled((), stays, Unfinished())
+    if not confirm(found):
+        raise DistributedSomethingError("Nothing was changed.")
+    failures = tear_down_app(aws, record, folder=folder, sleep=sleep, now=now)
+    if failures:
+        again = "Run `python run.py cancel` again to try once more."
+        raise TeardownIncomplete(
+            "\n  ".join(
+                [f"Not everything of {record.app_name} could be removed:", *failures, again]
+            )
+        )
+    unfinished = write_unfinished(aws, record, folder) if record.is_live else Unfinished()
+    return Cancelled(due, stays, unfinished)
+
+
+def find_app(aws: Aws, settings: Settings, now: Callable[[], float] = time.time) -> RunRecord:
+    """The app's live run, or a record with the config's names that stands for what is left."""
+    try:
+        last = find_record(aws.s3, settings.aws_bucket, settings.app_name)
+    except aws.s3.exceptions.NoSuchBucket:
+        last = None
+    if last is not None and last.is_live:
+        return last
+    return stand_in(aws, settings, last, now())
