@@ -91,6 +91,32 @@ def find_image(ec2: EC2Client, image_id: str) -> MachineImage | None:
     return _machine_image(images[0]) if images else None
 
 
+def refused_terms(ec2: EC2Client, image_id: str, machine_type: str) -> str:
+    """What EC2 says of Marketplace terms that were not accepted; '' if there is nothing to say.
+
+    Asks whether a machine could be started, and starts none.
+    """
+    images = ec2.describe_images(ImageIds=[image_id])["Images"]
+    codes = [code for image in images for code in image.get("ProductCodes", [])]
+    if not any(code.get("ProductCodeType") == "marketplace" for code in codes):
+        return ""
+    request: Any = {"ImageId": image_id, "InstanceType": machine_type, "MinCount": 1}
+    try:
+        ec2.run_instances(**request, MaxCount=1, DryRun=True)
+    except ClientError as error:
+        if error_code(error) == "OptInRequired":
+            return str(error.response["Error"].get("Message", ""))
+        if error_code(error) in ("UnauthorizedOperation", "AccessDenied"):
+            raise
+    return ""
+
+
+def has_key_pair(ec2: EC2Client, name: str) -> bool:
+    """Whether there is a key pair of this name."""
+    found = ec2.describe_key_pairs(Filters=[{"Name": "key-name", "Values": [name]}])
+    return bool(found["KeyPairs"])
+
+
 def _machine_type(raw: Mapping[str, Any]) -> MachineType:
     architectures = raw["ProcessorInfo"]["SupportedArchitectures"]
     return MachineType(

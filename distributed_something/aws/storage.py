@@ -35,6 +35,17 @@ def check_bucket(s3: S3Client, bucket: str, constant: str = "AWS_BUCKET") -> Non
         raise
 
 
+def has_policy(s3: S3Client, bucket: str) -> bool:
+    """Whether the bucket has a policy of its own, which may give rights that no role has."""
+    try:
+        s3.get_bucket_policy(Bucket=bucket)
+    except ClientError as error:
+        if error_code(error) == "NoSuchBucketPolicy":
+            return False
+        raise
+    return True
+
+
 def ensure_bucket(s3: S3Client, bucket: str, region: str, tags: Mapping[str, str]) -> None:
     """Make the bucket, closed to the public, unless it is there.
 

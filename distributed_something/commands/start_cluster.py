@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from . import purchase
 from .capacity import wait_for_capacity
 from .dashboard import draw_dashboard, name_dashboard
 from .fleet_plan import FleetPlan, plan_fleet
+from .purchase_checks import Wish, check_purchase
 from .runs import ensure_run
 from .schedule import start_schedule
 from .setup import ensure_log_groups
@@ -72,6 +73,8 @@ def start_cluster(
     wanted = read_fleet_file(_read(fleet_file), str(fleet_file))
     _check_set_up(aws, settings)
     plan = plan_fleet(aws, settings, wanted, keep_ami=keep_ami)
+    unseen = check_purchase(aws, Wish(settings, wanted, plan))
+    plan = replace(plan, notes=(*plan.notes, *unseen))
     if not confirm(_purchase(aws, settings, plan, now())):
         raise DistributedSomethingError("Nothing was bought and nothing was changed.")
     ensure_log_groups(aws, settings)

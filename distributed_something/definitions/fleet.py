@@ -105,6 +105,15 @@ def fleet_request(
     return request
 
 
+def gets_public_ip(settings: Settings, specification: Specification, of_subnet: bool) -> bool:
+    """Whether a machine gets a public address in a subnet that gives one unasked, or does not."""
+    if specification.more_interfaces:
+        return False
+    return (
+        of_subnet if _takes_what_the_subnet_gives(settings, specification) else settings.assign_ip
+    )
+
+
 def valid_until(settings: Settings, now: float) -> float:
     """When a fleet requested now ends by itself, in seconds since 1970."""
     return now + settings.max_hours * 3600
@@ -123,8 +132,7 @@ def price_text(price: float) -> str:
 def _network(settings: Settings, specification: Specification) -> dict[str, Any]:
     """The security groups, and a network interface where one is needed to say who gets an IP."""
     groups = list(specification.security_groups)
-    if settings.assign_ip and not specification.subnets and not specification.interface:
-        # The default VPC's subnets give every machine an address by themselves.
+    if _takes_what_the_subnet_gives(settings, specification):
         return {"SecurityGroupIds": groups} if groups else {}
     interface: dict[str, Any] = {
         "DeleteOnTermination": True,
@@ -136,6 +144,11 @@ def _network(settings: Settings, specification: Specification) -> dict[str, Any]
     if groups:
         interface["Groups"] = groups
     return {"NetworkInterfaces": [interface, *specification.more_interfaces]}
+
+
+def _takes_what_the_subnet_gives(settings: Settings, specification: Specification) -> bool:
+    """The default VPC's subnets give every machine an address by themselves."""
+    return settings.assign_ip and not specification.subnets and not specification.interface
 
 
 def _devices(settings: Settings, image: Image) -> list[dict[str, Any]]:

@@ -15,19 +15,30 @@ if TYPE_CHECKING:
 FLEET_ROLE = "aws-ec2-spot-fleet-tagging-role"
 INSTANCE_ROLE = "ecsInstanceRole"
 KEY_PAIR = "rehearsal"
+_WORKERS = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": ["s3:*", "sqs:*"], "Resource": "*"}],
+}
 
 
 def prepare_account(aws: Aws, settings: Settings) -> None:
-    """Make the buckets that the config names, both roles, a key pair and a way to the internet."""
+    """Make the buckets that the config names, both roles and a key pair."""
     for bucket in sorted(buckets(settings)):
         _make_bucket(aws, bucket)
-    for role, service in ((FLEET_ROLE, "spotfleet"), (INSTANCE_ROLE, "ec2")):
-        aws.iam.create_role(RoleName=role, AssumeRolePolicyDocument=_trust(service))
-    aws.iam.create_instance_profile(InstanceProfileName=INSTANCE_ROLE)
-    aws.iam.add_role_to_instance_profile(InstanceProfileName=INSTANCE_ROLE, RoleName=INSTANCE_ROLE)
+    make_roles(aws)
     for name in {KEY_PAIR, settings.ssh_key_name.removesuffix(".pem") or KEY_PAIR}:
         aws.ec2.create_key_pair(KeyName=name)
-    _open_network(aws)
+
+
+def make_roles(aws: Aws) -> None:
+    """Make the fleet's role and the machines' one in its instance profile, as Step 0 has them."""
+    for role, service in ((FLEET_ROLE, "spotfleet"), (INSTANCE_ROLE, "ec2")):
+        aws.iam.create_role(RoleName=role, AssumeRolePolicyDocument=_trust(service))
+    aws.iam.put_role_policy(
+        RoleName=INSTANCE_ROLE, PolicyName="workers", PolicyDocument=json.dumps(_WORKERS)
+    )
+    aws.iam.create_instance_profile(InstanceProfileName=INSTANCE_ROLE)
+    aws.iam.add_role_to_instance_profile(InstanceProfileName=INSTANCE_ROLE, RoleName=INSTANCE_ROLE)
 
 
 def buckets(settings: Settings) -> set[str]:
@@ -87,21 +98,3 @@ def _trust(service: str) -> str:
         "Action": "sts:AssumeRole",
     }
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-
-
-def _open_network(aws: Aws) -> None:
-    """Give the default VPC the internet gateway and route that it has in every account of AWS."""
-    vpc = aws.ec2.describe_vpcs(Filters=[{"Name": "isDefault", "Values": ["true"]}])["Vpcs"][0]
-    attached: Any = [{"Name": "attachment.vpc-id", "Values": [vpc["VpcId"]]}]
-    if aws.ec2.describe_internet_gateways(Filters=attached)["InternetGateways"]:
-        return
-    gateway = aws.ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
-    aws.ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc["VpcId"])
-    for table in aws.ec2.describe_route_tables(
-        Filters=[{"Name": "vpc-id", "Values": [vpc["VpcId"]]}]
-    )["RouteTables"]:
-        aws.ec2.create_route(
-            RouteTableId=table["RouteTableId"],
-            DestinationCidrBlock="0.0.0.0/0",
-            GatewayId=gateway,
-        )

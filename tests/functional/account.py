@@ -11,6 +11,7 @@ from typing import Any
 from moto.ec2.models import ec2_backends
 
 from distributed_something.aws.session import Aws
+from distributed_something.local.account import make_roles
 from distributed_something.local.simulator import ACCOUNT, REGION, Rules, Simulator
 from distributed_something.local.simulator.ec2 import SimulatedEc2
 from tests.builders import CONSTANTS, write_json
@@ -44,6 +45,7 @@ def new_account(simulator: Simulator, rules: Rules | None = None) -> Aws:
     simulator.empty(rules)
     aws = simulator.aws()
     aws.s3.create_bucket(Bucket=str(CONSTANTS["AWS_BUCKET"]))
+    make_roles(aws)
     return aws
 
 

@@ -31,10 +31,19 @@ class SimulatedEc2(EC2Backend):
         self.refused_types: set[str] = set()
         self._by_token: dict[str, str] = {}
         self._lock = RLock()
+        self._open_network()
 
     @property
     def _url_module(self) -> ModuleType:
         return urls
+
+    def _open_network(self) -> None:
+        """Give the default network the internet gateway and route that AWS gives it."""
+        for vpc in [one for one in self.vpcs.values() if one.is_default]:
+            gateway = self.create_internet_gateway()
+            self.attach_internet_gateway(gateway.id, vpc.id)
+            for table in self.describe_route_tables(filters={"vpc-id": [vpc.id]}):
+                self.create_route(table.id, "0.0.0.0/0", None, gateway_id=gateway.id)
 
     def _load_amis(self) -> None:
         for image in _images(self.region_name):
