@@ -27,7 +27,9 @@ def unwinding() -> Iterator[None]:
         raise SystemExit(128 + number)
 
     for number, handler in before.items():
-        if handler is not signal.SIG_IGN:  # nohup ignores HUP on purpose
+        # nohup ignores HUP on purpose; INT is ignored by whatever a script starts with `&`, and
+        # whoever sends it all the same means it.
+        if number != signal.SIGHUP or handler is not signal.SIG_IGN:
             signal.signal(number, end)
     try:
         yield

@@ -28,6 +28,7 @@ class Play:
         self.mark = f"REHEARSAL_OF={folder}"
         self.temporary = folder / "tmp"
         self.started = folder / "started"
+        self.errors = folder / "errors"
         self.temporary.mkdir()
         self.started.mkdir()
         mark = f"pathlib.Path({str(self.started)!r}, '{{n}}').touch()"
@@ -50,7 +51,7 @@ class Play:
             cwd=ROOT,
             env=environment,
             stdout=subprocess.PIPE,
-            stderr=(folder / "err").open("w"),
+            stderr=self.errors.open("w"),
             text=True,
             start_new_session=True,  # a closed terminal signals a whole session
         )
@@ -89,7 +90,7 @@ def marks(process: psutil.Process) -> list[str]:
 def wait_until(condition: Callable[[], bool], play: Play) -> None:
     deadline = time.monotonic() + PATIENCE
     while not condition():
-        assert play.process.poll() is None, "the rehearsal ended by itself"
+        assert play.process.poll() is None, play.errors.read_text()
         assert time.monotonic() < deadline
         time.sleep(0.1)
 
@@ -119,6 +120,23 @@ def test_a_rehearsal_that_is_told_to_end_leaves_nothing(play: Play, number: sign
     assert list(play.temporary.iterdir()) == []
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port))
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_a_rehearsal_that_a_script_started_in_the_background(tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a shell does for `command &`
+    try:
+        play = Play(tmp_path)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    try:
+        play.wait_for_tools(1)
+        play.process.send_signal(signal.SIGINT)
+        play.process.wait(PATIENCE)
+        assert play.processes() == []
+        assert list(play.temporary.iterdir()) == []
+    finally:
+        play.close()
 
 
 @pytest.mark.slow
