@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from botocore.exceptions import ClientError
 
@@ -163,13 +163,26 @@ def set_target(ec2: EC2Client, fleet_id: str, target: int) -> None:
 
 
 def fleet_errors(ec2: EC2Client, fleet_id: str, since: float) -> list[FleetError]:
-    """The fleet's errors since a time, oldest first; EC2 tells them up to 30 s late."""
+    """What went wrong with a fleet since a time, oldest first; EC2 tells it up to 30 s late.
+
+    Why one machine type was not to be had somewhere is information and no error to EC2.
+    """
+    errors = [
+        *_events(ec2, fleet_id, "error", since),
+        *_events(ec2, fleet_id, "information", since),
+    ]
+    return sorted(errors, key=lambda event: event.time)
+
+
+def _events(
+    ec2: EC2Client, fleet_id: str, kind: Literal["error", "information"], since: float
+) -> list[FleetError]:
     start = datetime.fromtimestamp(since, timezone.utc)
     errors: list[FleetError] = []
     request: dict[str, Any] = {}
     while True:  # this operation has no paginator
         answer = ec2.describe_spot_fleet_request_history(
-            SpotFleetRequestId=fleet_id, EventType="error", StartTime=start, **request
+            SpotFleetRequestId=fleet_id, EventType=kind, StartTime=start, **request
         )
         for record in answer["HistoryRecords"]:
             event = record["EventInformation"]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ..aws import cluster, fleet
+from ..definitions.fleet_troubles import judge, why_never
 from ..definitions.user_data import APP_ATTRIBUTE
 from ..errors import DistributedSomethingError, NotFound
 from ..scaling import wanted_containers
@@ -24,29 +25,6 @@ logger = logging.getLogger(__name__)
 _FIRST_LOOKS = (1.0, 2.0, 4.0, 8.0)  # seconds between the first looks
 _LATER_LOOKS = 15.0
 _HISTORY_SLACK = 60.0  # seconds; EC2's clock and ours differ
-
-# Errors that the same request will meet for ever, and what mends each.
-# https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/monitor-spot-fleet-eventbridge.html
-_FAULTS = {
-    "spotFleetRequestConfigurationInvalid": (
-        "mend what it names in the fleet file or in MACHINE_TYPE and MACHINE_PRICE"
-    ),
-    "iamFleetRoleInvalid": (
-        "IamFleetRole in the fleet file must be a role that EC2 Spot Fleet may assume, such as "
-        "aws-ec2-spot-fleet-tagging-role, which `python setup_AWS.py` makes"
-    ),
-}
-# Errors that may pass by themselves, and what to do if they do not.
-_TROUBLES = {
-    "spotInstanceCountLimitExceeded": (
-        "the account's quota of spot vCPUs is used up: lower CLUSTER_MACHINES, or ask for a "
-        "higher quota in the Service Quotas console"
-    ),
-    "allLaunchSpecsTemporarilyBlacklisted": (
-        "EC2 could not start any of the machine types: name more of them in MACHINE_TYPE, or "
-        "more subnets in the fleet file"
-    ),
-}
 
 
 def wait_for_capacity(
@@ -115,15 +93,13 @@ def _read_errors(
 ) -> None:
     """Say every error once; raise if the fleet has no machine and will never have one."""
     errors = fleet.fleet_errors(aws.ec2, fleet_id, started - _HISTORY_SLACK)
+    never = why_never((error.kind, error.text) for error in errors)
+    if never and not status.fulfilled:
+        raise DistributedSomethingError(f"EC2 cannot start the fleet: {never.advice}")
     for error in errors:
-        fault = _FAULTS.get(error.kind)
-        if fault and not status.fulfilled:
-            raise DistributedSomethingError(
-                f"EC2 cannot start the fleet: {error.text}. So {fault}."
-            )
-        advice = fault or _TROUBLES.get(error.kind, "EC2 goes on trying")
         if error.text not in told:
             told.add(error.text)
+            advice = judge(error.kind, error.text).advice
             logger.warning("EC2 says %s: %s; %s.", error.kind, error.text.rstrip("."), advice)
     if not status.is_live:
         reasons = "; ".join(dict.fromkeys(error.text for error in errors)) or "EC2 gives no reason"

@@ -9,9 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from botocore.exceptions import ClientError
+
 from ..aws import cluster, queues, storage
+from ..aws.tags import error_code
 from ..definitions.fleet import valid_until
 from ..definitions.fleet_file import read_fleet_file
+from ..definitions.fleet_troubles import judge
 from ..definitions.task import service_name
 from ..errors import DistributedSomethingError, UsageError
 from ..record import RunRecord, find_record, save_record
@@ -142,6 +146,15 @@ def _taken_back(error: Exception, failures: list[str]) -> DistributedSomethingEr
             )
         )
     return DistributedSomethingError(
-        f"startCluster failed: {str(error).rstrip('.')}. Nothing is left of the purchase: mend "
-        "that and try again."
+        f"startCluster failed: {_in_words(error)} Nothing is left of the purchase: mend that and "
+        "try again."
     )
+
+
+def _in_words(error: Exception) -> str:
+    """An error with what to do about it, where EC2's code or words tell."""
+    text = f"{str(error).rstrip('.')}."
+    if not isinstance(error, ClientError):
+        return text
+    verdict = judge(error_code(error), str(error))
+    return f"{text} So {verdict.advice}." if verdict.lasting else text
