@@ -109,8 +109,11 @@ def submit_job(obj: dict[str, Any], job_file: Path) -> None:
 @verbs.command("startCluster")
 @click.argument("fleet_file", type=_PATH)
 @click.option("--yes", is_flag=True, help="Do not ask before buying.")
+@click.option(
+    "--keep-ami", is_flag=True, help="Keep the file's images and disks, whatever they are."
+)
 @click.pass_obj
-def start_cluster(obj: dict[str, Any], fleet_file: Path, yes: bool) -> None:
+def start_cluster(obj: dict[str, Any], fleet_file: Path, yes: bool, keep_ami: bool) -> None:
     """Show what FLEET_FILE and config.py ask for, then request the machines and wait for them.
 
     Example: python run.py startCluster files/exampleFleet_us-east-1.json
@@ -124,7 +127,9 @@ def start_cluster(obj: dict[str, Any], fleet_file: Path, yes: bool) -> None:
         folder=FILES,
         confirm=screens.ask_to_buy if asks else screens.show_purchase,
         on_capacity=screens.show_capacity,
+        keep_ami=keep_ami,
     )
+    screens.show_console_links(settings)
     screens.next_step(f"monitor {FILES}/{record.app_name}SpotFleetRequestId.json")
 
 

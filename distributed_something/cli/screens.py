@@ -29,7 +29,9 @@ from ..commands.monitor import MonitorOutcome, RunProgress
 from ..commands.start_cluster import Purchase
 from ..commands.submit_job import Submitted
 from ..commands.unfinished import Unfinished
+from ..definitions.console import console_links
 from ..definitions.policies import Scope
+from ..settings import Settings
 
 people = Console(stderr=True)
 
@@ -114,6 +116,20 @@ def ask_to_buy(purchase: Purchase) -> bool:
 def show_capacity(machines: int, target: int) -> None:
     """How many machines are there of how many."""
     say(f"{machines} of {target} machines are up.")
+
+
+def show_console_links(settings: Settings) -> None:
+    """The console's pages of a run, which are good to keep open."""
+    say("Pages of the AWS console to keep open:")
+    for title, address in console_links(
+        settings.aws_region,
+        settings.ecs_cluster,
+        settings.sqs_queue_name,
+        settings.aws_bucket,
+        settings.app_name,
+        settings.log_group_name,
+    ):
+        say(f"  {title:<11}{address}")
 
 
 def progress_printer(as_json: bool) -> Callable[[RunProgress], None]:
