@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
@@ -80,6 +80,12 @@ class Aws:
     @cached_property
     def sts(self) -> STSClient:
         return self.session.client("sts", endpoint_url=self.endpoint_url, config=_CONFIG)
+
+    def registry(self, region: str) -> Any:
+        """A client of the image registry ECR, which may be another region's."""
+        return self.session.client(
+            "ecr", region_name=region, endpoint_url=self.endpoint_url, config=_CONFIG
+        )
 
     @cached_property
     def ssm(self) -> SSMClient:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
 from .. import __version__
+from ..aws.registry import image_labels
 from ..aws.session import Aws, make_session
 from ..commands import runs
 from ..commands.cancel import cancel as end_run
 from ..commands.cancel import list_belongings
+from ..commands.image_check import LabelsOf
 from ..commands.monitor import monitor as watch_run
 from ..commands.setup import setup as set_up
 from ..commands.start_cluster import start_cluster as buy_machines
@@ -77,6 +81,13 @@ def connect(settings: Settings) -> Aws:
     return Aws(make_session(settings.aws_region, settings.aws_profile))
 
 
+def _image_reader(aws: Aws) -> LabelsOf | None:
+    """How an image is looked at; not at all where no machine would ever fetch it."""
+    if os.environ.get("AWS_ENDPOINT_URL"):
+        return None
+    return partial(image_labels, aws)
+
+
 @verbs.command()
 @click.pass_obj
 def setup(obj: dict[str, Any]) -> None:
@@ -85,7 +96,8 @@ def setup(obj: dict[str, Any]) -> None:
     Safe to repeat after a change of config.py.  Example: python run.py setup
     """
     settings = load_settings(obj["config"])
-    set_up(connect(settings), settings)
+    aws = connect(settings)
+    set_up(aws, settings, labels_of=_image_reader(aws))
     screens.next_step("submitJob files/exampleJob.json")
 
 

@@ -17,6 +17,7 @@ from ..definitions.queue import dead_letter_attributes, queue_attributes
 from ..definitions.tags import app_tags
 from ..definitions.task import service, task_definition
 from ..record import find_record
+from .image_check import LabelsOf, check_image
 
 if TYPE_CHECKING:
     from ..aws.session import Aws
@@ -29,14 +30,19 @@ def setup(
     aws: Aws,
     settings: Settings,
     *,
+    labels_of: LabelsOf | None = None,
     sleep: Callable[[float], None] = time.sleep,
     now: Callable[[], float] = time.time,
 ) -> None:
     """Make or bring up to date all that costs nothing while it waits; safe to repeat at any time.
 
+    With `labels_of` it first refuses an image that does not hold our worker (UsageError).
+
     Sleeps only for what is left of the 60 s for which SQS keeps a deleted queue's name, and while
     the service of an earlier run drains.
     """
+    if labels_of is not None:
+        check_image(settings.dockerhub_tag, labels_of)
     storage.check_bucket(aws.s3, settings.aws_bucket)
     dead_letter_url = _ensure_dead_letter_queue(aws, settings, sleep)
     queue_url = _ensure_queue(aws, settings, dead_letter_url, sleep, now)

@@ -1,0 +1,57 @@
+"""Refuse an image that does not hold our worker, as far as it can be looked at."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+
+from ..errors import UsageError
+from ..protocol import IMAGE_LABEL, PROTOCOL_VERSION
+
+logger = logging.getLogger(__name__)
+
+LabelsOf = Callable[[str], Mapping[str, str] | None]
+
+# Upstream's published images, and an image with the same tool to build ours on.
+_UPSTREAM = {
+    "cellprofiler/distributed-cellprofiler": "cellprofiler/cellprofiler",
+    "cellprofiler/distributed-fiji": "fiji/fiji",
+    "cellprofiler/distributed-something": "your/tool",
+    "erinweisbart/distributed-bioformats2raw": "openmicroscopy/bioformats2raw",
+    "user/distributed-something": "your/tool",
+}
+
+
+def check_image(image: str, labels_of: LabelsOf) -> None:
+    """Raise UsageError if DOCKERHUB_TAG is known to hold another worker than this version's.
+
+    `labels_of` gives an image's labels, or None if it cannot be seen, which is said.
+    """
+    repository = image.removeprefix("docker.io/").partition("@")[0].partition(":")[0]
+    if repository in _UPSTREAM:
+        raise UsageError(
+            f"DOCKERHUB_TAG = {image!r} is an image of Distributed-Something's first version or of "
+            "its family, with a worker of its own. Give DOCKERHUB_TAG a name that you may push "
+            f"to, then build and push ours: {_build_line(_UPSTREAM[repository])}"
+        )
+    labels = labels_of(image)
+    if labels is None:
+        logger.warning(
+            "The image %s cannot be seen from here, so nobody has checked that it holds our worker "
+            "(`make -C worker` puts it in).",
+            image,
+        )
+    elif IMAGE_LABEL not in labels:
+        raise UsageError(
+            f"DOCKERHUB_TAG = {image!r} does not hold our worker: it has no label {IMAGE_LABEL}. "
+            f"Build it with the image that holds your tool: {_build_line('your/tool')}"
+        )
+    elif labels[IMAGE_LABEL] != PROTOCOL_VERSION:
+        raise UsageError(
+            f"DOCKERHUB_TAG = {image!r} holds a worker of another version ({labels[IMAGE_LABEL]}, "
+            f"and this is {PROTOCOL_VERSION}). Build it again: {_build_line('your/tool')}"
+        )
+
+
+def _build_line(base: str) -> str:
+    return f"make -C worker BASE={base}:TAG"
