@@ -85,7 +85,7 @@ def watch(aws: Aws, record: RunRecord, machines: int) -> Measured:
 
     answered: list[float] = []
     for client in (aws.sqs, aws.ecs, aws.ec2, aws.s3, aws.logs, aws.cloudwatch):
-        client.meta.events.register("before-call", note)  # type: ignore[attr-defined]
+        client.meta.events.register("before-call", note)
     aws.ec2.meta.events.register("after-call.ec2.CancelSpotFleetRequests", heard)
     began = time.monotonic()
     failures = tear_down(aws, record, folder=None)
