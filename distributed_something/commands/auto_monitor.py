@@ -81,7 +81,7 @@ def _read_state(aws: Aws, bucket: str, keys: RunKeys) -> MonitorState | None:
     """What the last look left for this one; None if it was the first, or of another version."""
     try:
         body = aws.s3.get_object(Bucket=bucket, Key=keys.monitor_state)["Body"].read()
-        values = json.loads(body)
+        values = dict(json.loads(body))
         known = {field.name for field in fields(MonitorState)}
         return MonitorState(**{name: one for name, one in values.items() if name in known})
     except (aws.s3.exceptions.NoSuchKey, ValueError, TypeError):
