@@ -12,15 +12,17 @@ from typing import IO, Any, NoReturn
 
 import ijson
 
-from ..definitions.jobs import Group, split_row, without_comments
+from ..definitions.jobs import Group, share, split_row, without_comments
 from ..definitions.product import read_product
 from ..errors import UsageError
-from ..protocol.jobs import RESERVED_KEYS
+from ..protocol.families import SOMETHING, Family, family_of_file, family_of_line
+from ..protocol.jobs import RESERVED_KEYS, BadJob
 
 logger = logging.getLogger(__name__)
 
 _BOM = b"\xef\xbb\xbf"  # Windows editors put it before UTF-8
 _LISTED = object()  # stands for a list of groups, which is not held in memory
+_LISTS = frozenset({"groups", "plates"})
 _TEXT_KEYS = frozenset({"command", "inputs", "output", "name"})
 
 
@@ -28,29 +30,52 @@ _TEXT_KEYS = frozenset({"command", "inputs", "output", "name"})
 class JobFile:
     """A job file that was looked through once; `groups` reads them afresh at each call.
 
-    Iterating raises UsageError where the file stops being what it seemed.
+    Iterating raises UsageError where the file stops being what it seemed. `dropped` are keys of
+    the file that its family does not send.
     """
 
     path: Path
     shared: Mapping[str, object]
     groups: Callable[[], Iterator[Group]]
     noun: str = "Group"  # what a person counts in such a file
+    family: Family = SOMETHING
+    dropped: tuple[str, ...] = ()
 
 
-def open_job_file(path: Path, defaults: Mapping[str, object]) -> JobFile:
+def open_job_file(
+    path: Path, defaults: Mapping[str, object], family: Family | None = None
+) -> JobFile:
     """Look through a job file; `defaults` are shared keys for where it has none of its own.
 
-    Raises UsageError, with line and column where there are such, if it is no job file.
+    The family is seen from the file's keys unless one is given. Raises UsageError, with line and
+    column where there are such, if it is no job file.
     """
     if not path.is_file():
         raise UsageError(f"No job file {path} here.")
     shared = _as_json(defaults)
     if path.suffix.lower() in (".csv", ".tsv"):
+        if family not in (None, SOMETHING):
+            raise UsageError(f"{path}: a table of jobs has no family; leave out --family.")
         return JobFile(path, shared, lambda: map(_split_cells, _csv_rows(path)), "Row")
     if path.suffix.lower() in (".jsonl", ".ndjson"):
-        return JobFile(path, shared, lambda: _json_lines(path), "Line")
-    own, groups = _scan(path)
-    return JobFile(path, {**shared, **without_comments(own)}, _group_reader(path, groups))
+        form = family or _family_of_lines(path)
+        return JobFile(path, shared, lambda: _json_lines(path, form), "Line", form)
+    return _open_json_file(path, shared, family)
+
+
+def _open_json_file(path: Path, defaults: Mapping[str, object], family: Family | None) -> JobFile:
+    own, lists = _scan(path, _LISTS)
+    form = family or family_of_file({*own, *lists})
+    if set(lists) - {form.list_key}:  # what looked like a list of jobs is a key like any other
+        own, lists = _scan(path, frozenset({form.list_key}))
+    read_groups = _group_reader(path, lists.get(form.list_key), form)
+    try:
+        shared, dropped = share(without_comments(own), defaults, form)
+    except BadJob as error:
+        way_out = "if it is none, give --family something." if family is None else ""
+        raise UsageError("\n  ".join([f"{path}:", *error.problems, way_out]).rstrip()) from None
+    noun = "Plate" if form.list_key == "plates" else "Group"
+    return JobFile(path, shared, read_groups, noun, form, tuple(dropped))
 
 
 def _as_json(defaults: Mapping[str, object]) -> dict[str, object]:
@@ -65,10 +90,13 @@ def _as_json(defaults: Mapping[str, object]) -> dict[str, object]:
 # JSON
 
 
-def _scan(path: Path) -> tuple[dict[str, object], object]:
-    """The shared keys and what `groups` is (`_LISTED` for a list); raises UsageError."""
+def _scan(path: Path, listed: frozenset[str]) -> tuple[dict[str, object], dict[str, object]]:
+    """The shared keys, and what each key of `listed` is (`_LISTED` for a list) where it is there.
+
+    Raises UsageError.
+    """
     shared: dict[str, object] = {}
-    groups: object = None
+    lists: dict[str, object] = {}
     with _open_json(path) as file:
         try:
             events = ijson.basic_parse(file, use_float=True)
@@ -77,17 +105,17 @@ def _scan(path: Path) -> tuple[dict[str, object], object]:
             for event, key in events:
                 if event == "end_map":
                     break
-                if key != "groups":
+                if key not in listed:
                     shared[key] = _build(events)
-                elif groups is None:
-                    groups = _build_unless_list(events)
+                elif key not in lists:
+                    lists[key] = _build_unless_list(events)
                 else:
-                    raise UsageError(f"{path} has `groups` twice; put them into one list.")
+                    raise UsageError(f"{path} has `{key}` twice; put them into one list.")
             for _ in events:  # what follows the object must be nothing
                 pass
         except (ijson.JSONError, StopIteration) as error:
             _refuse_json(path, error)
-    return shared, groups
+    return shared, lists
 
 
 def _build(events: Iterator[tuple[str, Any]]) -> object:
@@ -127,34 +155,36 @@ def _put_back(
     yield from events
 
 
-def _group_reader(path: Path, groups: object) -> Callable[[], Iterator[Group]]:
-    """How to read the groups that `groups` names."""
+def _group_reader(path: Path, groups: object, family: Family) -> Callable[[], Iterator[Group]]:
+    """How to read the groups that a job file's `groups` or `plates` names."""
+    key = family.list_key
     if groups is _LISTED:
-        return lambda: _listed_groups(path)
+        return lambda: (Group(family.item_of(group)) for group in _listed(path, key))
+    if groups is None:
+        raise UsageError(f'{path} has no "{key}": add a list with an entry for each job.')
+    if key == "plates":
+        raise UsageError(f'{path}: "plates" must be a list of plates\' names.')
     if isinstance(groups, Mapping) and "product" in groups:
         problems: list[str] = []
         product = read_product(groups, problems)
         if problems:
             raise UsageError("\n  ".join([f"{path}, groups:", *problems]))
-        return lambda: (Group(group) for group in product.groups())
+        return lambda: (Group(family.item_of(group)) for group in product.groups())
     if isinstance(groups, Mapping) and set(groups) == {"csv"} and isinstance(groups["csv"], str):
         table = path.parent / groups["csv"]
         if not table.is_file():
             raise UsageError(f"{path}, groups: no file {table}; the name is relative to {path}.")
-        return lambda: (Group(row) for row in _csv_rows(table))
-    if groups is None:
-        raise UsageError(f'{path} has no "groups": add a list with an object for each job.')
+        return lambda: (Group(family.item_of(row)) for row in _csv_rows(table))
     raise UsageError(
         f'{path}: "groups" must be a list, {{"csv": "plates.csv"}}, or '
         '{"product": {"plate": ["P1"], "well": "A01..H12"}}.'
     )
 
 
-def _listed_groups(path: Path) -> Iterator[Group]:
+def _listed(path: Path, key: str) -> Iterator[object]:
     with _open_json(path) as file:
         try:
-            for group in ijson.items(file, "groups.item", use_float=True):
-                yield Group(group)
+            yield from ijson.items(file, f"{key}.item", use_float=True)
         except ijson.JSONError as error:  # the file was changed since the first look
             _refuse_json(path, error)
 
@@ -193,11 +223,31 @@ def _where(path: Path, line: int, fault: json.JSONDecodeError) -> str:
 # JSON Lines
 
 
-def _json_lines(path: Path) -> Iterator[Group]:
+def _family_of_lines(path: Path) -> Family:
+    """The family of the messages that the lines are, as the first one shows."""
+    first = next(_rows(path), None)
+    return SOMETHING if first is None else family_of_line(first[1])
+
+
+def _json_lines(path: Path, family: Family) -> Iterator[Group]:
     """One job a line: its reserved keys are its own, the others its group.
 
-    A line that has a `group` is a whole message: what stands beside the group is the job's own.
+    A line that has a `group`, or is a message of another family, is a whole message: what stands
+    beside the group is the job's own.
     """
+    for number, row in _rows(path):
+        key = family.item_key
+        if key in row:
+            own = {name: value for name, value in row.items() if name != key}
+            yield Group(row[key], own or None)
+        elif family is SOMETHING:
+            yield split_row(row)
+        else:
+            raise UsageError(f"{path}, line {number}: a {family.title} message has a {key!r}.")
+
+
+def _rows(path: Path) -> Iterator[tuple[int, dict[str, object]]]:
+    """Each line's number and object, comments taken out; raises UsageError."""
     for number, line in _lines(path):
         if not line.strip():
             continue
@@ -213,13 +263,7 @@ def _json_lines(path: Path) -> Iterator[Group]:
             raise UsageError(
                 f'{path}, line {number} has "groups": name a file with groups {path.stem}.json.'
             )
-        yield _split_line(without_comments(row))
-
-
-def _split_line(row: Mapping[str, object]) -> Group:
-    if "group" not in row:
-        return split_row(row)
-    return Group(row["group"], {key: value for key, value in row.items() if key != "group"} or None)
+        yield number, without_comments(row)
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -16,6 +16,7 @@ from ..definitions.jobs import Group, JobMaker, JobMessage, fingerprint_of
 from ..definitions.seen import Seen
 from ..errors import UsageError
 from ..ledger import SubmittedJob, count_submitted, read_job_lists, write_job_list
+from ..protocol.families import FAMILIES, SOMETHING
 from ..protocol.jobs import BadJob
 from ..protocol.ledger_keys import new_attempt_id
 from ..record import RunRecord
@@ -60,17 +61,21 @@ def submit_job(
     *,
     folder: Path | None,
     limit: int | None = None,
+    family: str | None = None,
     on_progress: Progress = lambda _done, _total: None,
     now: Callable[[], float] = time.time,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Submitted:
     """Queue the jobs of a job file (the first `limit` groups of it) in the app's live or a new run.
 
+    `family` is a word of `protocol.families.FAMILIES`; without it the file's keys tell the family.
+
     Nothing is created before every group was found right: UsageError tells what is not, NotFound
     that there is no queue. `on_progress` is told how many groups were checked with None, and then
     how many jobs were sent of how many.
     """
-    file = open_job_file(job_file, settings.job_defaults)
+    file = open_job_file(job_file, settings.job_defaults, FAMILIES[family] if family else None)
+    _say_family(file)
     maker = make_maker(file)
     checked = check_groups(file, maker, limit, on_progress)
     queue_url = find_queue(aws.sqs, settings.sqs_queue_name)
@@ -89,10 +94,22 @@ def submit_job(
     return Submitted(run.run_id, sent, checked.groups - sent, settings.sqs_queue_name)
 
 
+def _say_family(file: JobFile) -> None:
+    kind = "messages" if file.noun == "Line" and file.family is not SOMETHING else "job file"
+    logger.info("%s is read as a %s %s.", file.path, file.family.title, kind)
+    if file.dropped:
+        logger.warning(
+            "Not sent, since %s sends %s alone: %s. If jobs need them, give --family something.",
+            file.family.title,
+            ", ".join(sorted(file.family.sent or ())) or "what it knows",
+            ", ".join(file.dropped),
+        )
+
+
 def make_maker(file: JobFile) -> JobMaker:
     """The maker of a file's jobs; raises UsageError with all that is wrong with its shared keys."""
     try:
-        return JobMaker(file.shared)
+        return JobMaker(file.shared, file.family)
     except BadJob as error:
         raise _usage_error(file, error.problems) from None
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from ..protocol import templates
+from ..protocol.families import CELLPROFILER, SOMETHING, Family
 from ..protocol.jobs import (
     ATTRIBUTE_BYTES,
     DIRECTORY_FIELDS,
@@ -20,11 +21,11 @@ from ..protocol.jobs import (
     BadJob,
     Job,
     JobKeys,
-    is_scalar,
     job_id,
     job_name,
     job_values,
 )
+from ..protocol.templates import is_scalar
 
 _SORTED = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 _PLAIN = json.JSONEncoder(allow_nan=False).encode
@@ -67,23 +68,29 @@ class Look(NamedTuple):
 
 
 class JobMaker:
-    """Makes the jobs of groups that share keys; raises BadJob if the shared keys are wrong."""
+    """Makes the jobs of groups that share keys; raises BadJob if the shared keys are wrong.
 
-    def __init__(self, shared: Mapping[str, object]) -> None:
-        self.shared = {key: value for key, value in shared.items() if key != "group"}
-        self.keys = JobKeys.read(self.shared)
-        self._head = _PLAIN(self.shared)[:-1] + (", " if self.shared else "") + '"group": '
-        before = {key: value for key, value in self.shared.items() if key < "group"}
-        after = {key: value for key, value in self.shared.items() if key > "group"}
-        head = _SORTED(before)[:-1] + ("," if before else "") + '"group":'
+    A group's value is what its family's messages hold under `item_key`.
+    """
+
+    def __init__(self, shared: Mapping[str, object], family: Family = SOMETHING) -> None:
+        item = family.item_key
+        self.family = family
+        self.shared = {key: value for key, value in shared.items() if key not in ("group", item)}
+        self.keys = JobKeys.read(self.shared, family)
+        self._head = _PLAIN(self.shared)[:-1] + (", " if self.shared else "") + f'"{item}": '
+        before = {key: value for key, value in self.shared.items() if key < item}
+        after = {key: value for key, value in self.shared.items() if key > item}
+        head = _SORTED(before)[:-1] + ("," if before else "") + f'"{item}":'
         self._hash = hashlib.sha256(head.encode())
         self._hashed_tail = ("," + _SORTED(after)[1:] if after else "}").encode()
-        self._shared_values = job_values(self.shared)
+        self._shared_values = job_values(self.shared, family)
         self._needed = self.keys.needed_fields() - set(self._shared_values)
         self._place_templates = [place for place in (*self.keys.inputs, self.keys.output) if place]
         self._longest = min(map(self._room, self._place_templates), default=_LONG_PLACE)
         self._always_look = (
-            self.keys.has_formats()
+            family is not SOMETHING
+            or self.keys.has_formats()
             or bool(_CLIMBS.search(self._head))
             or any(map(self._is_nowhere, self._place_templates))
         )
@@ -103,18 +110,21 @@ class JobMaker:
 
     def message(self, group: Group) -> dict[str, object]:
         """The message's object: the shared keys, the job's own, and last the group."""
-        return {**self.shared, **(group.own or {}), "group": group.value}
+        return {**self.shared, **(group.own or {}), self.family.item_key: group.value}
 
     def name(self, group: Group) -> str:
         """The job's readable name."""
         message = self.message(group)
-        return job_name(message, JobKeys.read(message) if group.own else self.keys)
+        keys = JobKeys.read(message, self.family) if group.own else self.keys
+        return job_name(message, keys)
 
     def look(self, group: Group) -> Look:
         """What can be said of a group before anything is sent, its problems among it."""
         value = group.value
         if not isinstance(value, Mapping) and not _names_something(value):
             return Look(0, 0, [_no_group(value)])
+        if fault := self.family.problem(value):
+            return Look(0, 0, [Problem("kind", fault)])
         try:
             text = _PLAIN(self.message(group) if group.own else value)
         except ValueError:
@@ -126,7 +136,12 @@ class JobMaker:
 
     def output_of(self, group: Group) -> object:
         """The template of where the job's outputs go; None if they go where its name says."""
-        return (group.own or {}).get("output", self.keys.output)
+        if self.family is SOMETHING:
+            return (group.own or {}).get("output", self.keys.output)
+        message = self.message(group)
+        if self.family is CELLPROFILER and not message.get("output_structure"):
+            return None  # below the output, in a folder that is named as the job is
+        return self.family.reserved(message).get("output")
 
     def _room(self, place: str) -> int:
         """How long a group's JSON may be without a doubt that the place stays short enough."""
@@ -157,7 +172,7 @@ class JobMaker:
             yield Problem("size", f"its message has {size:,} bytes; SQS takes {MESSAGE_BYTES:,}.")
         message = self.message(group)
         try:
-            keys = JobKeys.read(message) if group.own else self.keys
+            keys = JobKeys.read(message, self.family) if group.own else self.keys
         except BadJob as error:
             yield from (Problem(sentence, sentence) for sentence in error.problems)
             return
@@ -170,6 +185,36 @@ class JobMaker:
                 Job.filled(message, keys)
             except BadJob as error:
                 yield from (Problem(sentence.split()[0], sentence) for sentence in error.problems)
+
+
+def share(
+    own: Mapping[str, object], defaults: Mapping[str, object], family: Family
+) -> tuple[dict[str, object], list[str]]:
+    """What a job file's jobs share, and the names of its `own` keys that its family does not send.
+
+    Keys that have a meaning of ours, and `defaults`, are sent by every family. Raises BadJob if a
+    key is missing.
+    """
+    given = {**family.defaults, **defaults, **own}
+    problems = [
+        f"A {family.title} job file needs the key {key!r}."
+        for key in family.required
+        if key not in given
+    ]
+    problems += [
+        f"{key} is {given[key]!r}; it must be an object."
+        for key in sorted(family.objects)
+        if not isinstance(given[key], Mapping)
+    ]
+    if problems:
+        raise BadJob(problems)
+    dropped = {
+        key
+        for key in own
+        if (family.sent is not None and key not in family.sent | RESERVED_KEYS)
+        or (family is not SOMETHING and key in ("group", family.item_key))
+    }
+    return {key: value for key, value in given.items() if key not in dropped}, sorted(dropped)
 
 
 def split_row(row: Mapping[str, object]) -> Group:

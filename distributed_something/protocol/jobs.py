@@ -15,6 +15,8 @@ from dataclasses import dataclass, field, replace
 
 from . import templates
 from .done_when import DoneWhen
+from .families import SOMETHING, Family, family_of_message
+from .templates import is_scalar
 
 # Fields that every template of a job may use beside the job's own values.
 JOB_FIELDS = frozenset({"job_id", "name"})
@@ -68,16 +70,17 @@ def job_id(message: Mapping[str, object]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
-def job_values(message: Mapping[str, object]) -> dict[str, object]:
-    """The values that a job's templates may use: shared scalars, overlaid by those of its group."""
+def job_values(message: Mapping[str, object], family: Family | None = None) -> dict[str, object]:
+    """The values that a job's templates may use: shared scalars, overlaid by those of its group.
+
+    The keys that a job file shares need their `family` named: what tells a message's is not there.
+    """
     values = {
         key: value
         for key, value in message.items()
         if key not in RESERVED_KEYS and is_scalar(value)
     }
-    group = message.get("group")
-    if isinstance(group, Mapping):
-        values.update({str(key): value for key, value in group.items() if is_scalar(value)})
+    values.update((family or family_of_message(message)).values(message))
     return values
 
 
@@ -102,7 +105,7 @@ def default_name(message: Mapping[str, object]) -> str:
 
     A group that holds more than texts and numbers gets the job's id at the end.
     """
-    group = message.get("group")
+    group = family_of_message(message).group(message)
     parts = list(group.values()) if isinstance(group, Mapping) else [group]
     shown = [templates.plain(part) for part in parts if is_scalar(part)]
     name = "-".join(part for part in shown if part)
@@ -139,9 +142,10 @@ class JobKeys:
     checkpoint: bool = False  # save {checkpoint_dir} when interrupted, bring it back
 
     @classmethod
-    def read(cls, shared: Mapping[str, object]) -> JobKeys:
+    def read(cls, shared: Mapping[str, object], family: Family = SOMETHING) -> JobKeys:
         """Read the shared keys of a job file or message; raises BadJob with all that is wrong."""
         problems: list[str] = []
+        shared = family.reserved(shared)
         shell = _flag(shared.get("shell"), "shell", problems)
         keys = cls(
             command=_command(shared.get("command"), shell, problems),
@@ -216,7 +220,10 @@ class Job:
     @classmethod
     def from_object(cls, message: Mapping[str, object]) -> Job:
         """The same from an object, as `submitJob` checks it; raises BadJob."""
-        return cls.filled(message, JobKeys.read(message))
+        family = family_of_message(message)
+        if problem := family.problem(message.get(family.item_key)):
+            raise BadJob([f"This job cannot be read: {problem}"])
+        return cls.filled(message, JobKeys.read(message, family))
 
     @classmethod
     def filled(cls, message: Mapping[str, object], keys: JobKeys) -> Job:
@@ -288,10 +295,6 @@ def _place_problems(inputs: tuple[str, ...], output: str | None) -> list[str]:
         if "\0" in place:
             problems.append(f"{key} is {place!r} for this job; it holds a NUL character.")
     return problems
-
-
-def is_scalar(value: object) -> bool:
-    return value is None or isinstance(value, (str, int, float, bool))
 
 
 def _command(value: object, shell: bool, problems: list[str]) -> tuple[str, ...]:

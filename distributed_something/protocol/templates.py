@@ -81,3 +81,8 @@ def plain(value: object) -> str:
     if value is False:
         return "false"
     return "" if value is None else str(value)
+
+
+def is_scalar(value: object) -> bool:
+    """Whether a template can show the value."""
+    return value is None or isinstance(value, (str, int, float, bool))
