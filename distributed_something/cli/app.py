@@ -22,6 +22,7 @@ from ..commands.monitor import monitor as watch_run
 from ..commands.setup import setup as set_up
 from ..commands.start_cluster import start_cluster as buy_machines
 from ..commands.submit_job import submit_job as queue_jobs
+from ..protocol.families import FAMILIES
 from ..record import read_record_file
 from ..settings import Settings, load_settings
 from . import rehearsal_screen, screens
@@ -31,6 +32,11 @@ FILES = Path("files")  # where run records are written, as upstream does
 _CHEAT_SHEET = "cheat sheet"
 _PATH = click.Path(path_type=Path)
 _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
+_family = click.option(
+    "--family",
+    type=click.Choice(list(FAMILIES)),
+    help="The form of JOB_FILE and its messages, if not the one that its keys show.",
+)
 
 
 def main(cheat_sheet: str) -> int:
@@ -103,8 +109,9 @@ def setup(obj: dict[str, Any]) -> None:
 
 @verbs.command("submitJob")
 @click.argument("job_file", type=_PATH)
+@_family
 @click.pass_obj
-def submit_job(obj: dict[str, Any], job_file: Path) -> None:
+def submit_job(obj: dict[str, Any], job_file: Path, family: str | None) -> None:
     """Check every job of JOB_FILE (.json, .jsonl or .csv), then queue one message a group.
 
     Example: python run.py submitJob files/exampleJob.json
@@ -112,7 +119,12 @@ def submit_job(obj: dict[str, Any], job_file: Path) -> None:
     settings = load_settings(obj["config"])
     with screens.job_progress() as on_progress:
         submitted = queue_jobs(
-            connect(settings), settings, job_file, folder=FILES, on_progress=on_progress
+            connect(settings),
+            settings,
+            job_file,
+            folder=FILES,
+            family=family,
+            on_progress=on_progress,
         )
     screens.show_submitted(submitted)
     screens.next_step("startCluster files/exampleFleet_us-east-1.json")
@@ -209,6 +221,7 @@ def cancel(obj: dict[str, Any], yes: bool, only_list: bool, as_json: bool) -> No
 @verbs.command()
 @click.argument("job_file", type=_PATH, required=False)
 @click.option("--jobs", type=click.IntRange(min=1), help="Only the first so many jobs.")
+@_family
 @click.option("--data", type=_FOLDER, help="The folder that plays the bucket.")
 @click.option(
     "--runtime",
@@ -231,6 +244,7 @@ def rehearse(
     obj: dict[str, Any],
     job_file: Path | None,
     jobs: int | None,
+    family: str | None,
     data: Path | None,
     runtime: str,
     interrupt: float,
@@ -264,6 +278,7 @@ def rehearse(
             settings,
             job_file,
             jobs=jobs,
+            family=family,
             data=data,
             runtime=runtime,
             interrupt=interrupt,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,6 +44,7 @@ def rehearse(
     job_file: Path,
     *,
     jobs: int | None = None,
+    family: str | None = None,
     data: Path | None = None,
     runtime: str = "auto",
     interrupt: float = 0.0,
@@ -50,9 +53,10 @@ def rehearse(
 ) -> RehearsalReport:
     """Do the whole life of a run with no account, and say how it went.
 
-    `jobs` takes the first so many groups; `data` is the folder that becomes the bucket of the
-    inputs; `interrupt` is the probability with which each machine is taken away. Results land in
-    `directory`/<APP_NAME>. Main thread only. Raises UsageError for what can never work.
+    `jobs` takes the first so many groups; `family` is as `submit_job` takes it; `data` is the
+    folder that becomes the bucket of the inputs; `interrupt` is the probability with which each
+    machine is taken away. Results land in `directory`/<APP_NAME>. Main thread only. Raises
+    UsageError for what can never work.
     """
     listener = listener or Listener()
     if not 0 <= interrupt <= 1:
@@ -66,7 +70,8 @@ def rehearse(
             bucket = scaled.source_bucket or scaled.aws_bucket
             count = upload_folder(stage.aws.s3, bucket, data)
             listener.on_step(f"{count} files of {data} are in the bucket {bucket}.")
-        return _play(stage, scaled, job_file, jobs, folder, listener)
+        submit = partial(submit_job, job_file=job_file, limit=jobs, family=family)
+        return _play(stage, scaled, submit, folder, listener)
 
 
 def scale_down(settings: Settings) -> Settings:
@@ -86,8 +91,7 @@ def scale_down(settings: Settings) -> Settings:
 def _play(
     stage: Stage,
     settings: Settings,
-    job_file: Path,
-    jobs: int | None,
+    submit: Callable[..., object],
     folder: Path,
     listener: Listener,
 ) -> RehearsalReport:
@@ -99,7 +103,7 @@ def _play(
     listener.on_step("setup")
     setup(aws, settings)
     listener.on_step("submitJob")
-    submit_job(aws, settings, job_file, folder=None, limit=jobs, on_progress=listener.on_jobs)
+    submit(aws, settings, folder=None, on_progress=listener.on_jobs)
     listener.on_step("startCluster")
     record = start_cluster(
         aws, settings, stage.fleet_file, folder=None, on_capacity=listener.on_capacity
