@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from botocore.exceptions import ClientError
 
-from ..errors import DistributedSomethingError, NotFound
+from ..errors import DistributedSomethingError, NotFound, UsageError
 from .tags import ec2_tags, error_code, has_tags
 
 if TYPE_CHECKING:
@@ -259,6 +259,25 @@ def delete_launch_template(ec2: EC2Client, name: str) -> bool:
                 raise
         logger.info("Deleted the launch template %s.", name)
     return bool(found)
+
+
+def launch_template_data(ec2: EC2Client, reference: Mapping[str, str]) -> dict[str, Any]:
+    """What a launch template holds, by its id or name and its version; raises UsageError."""
+    named = {k: v for k, v in reference.items() if k in ("LaunchTemplateId", "LaunchTemplateName")}
+    request: Any = {**named, "Versions": [str(reference.get("Version") or "$Default")]}
+    try:
+        versions = ec2.describe_launch_template_versions(**request)["LaunchTemplateVersions"]
+    except ClientError as error:
+        if not error_code(error).startswith("InvalidLaunchTemplate"):
+            raise
+        versions = []
+    if not versions:
+        raise UsageError(
+            f"There is no launch template {next(iter(named.values()), '')} of version "
+            f"{request['Versions'][0]} in {ec2.meta.region_name}: mend LaunchTemplateConfigs in "
+            "the fleet file."
+        )
+    return dict(versions[0]["LaunchTemplateData"])
 
 
 def find_launch_templates(ec2: EC2Client, tags: Mapping[str, str]) -> list[str]:

@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..aws import fleet
 from ..aws.images import MachineImage, MachineType, find_image, machine_types, recommended_image
-from ..definitions.fleet import Image, Launch, types_of_specifications
+from ..definitions.fleet import Image, Launch, types_of_overrides, types_of_specifications
+from ..definitions.template_configs import with_templates
 from ..errors import UsageError
 
 if TYPE_CHECKING:
@@ -40,11 +42,17 @@ def plan_fleet(aws: Aws, settings: Settings, fleet_file: FleetFile, *, keep_ami:
 
     Raises UsageError for a type that does not exist or that is too small for its containers.
     """
-    types = machine_types(aws.ec2, settings.machine_type)
+    specifications = fleet_file.specifications
+    names = types_of_specifications(settings.machine_type, len(specifications))
+    names = [
+        types_of_overrides(specification, own) if specification.overrides else own
+        for specification, own in zip(specifications, names, strict=True)
+    ]
+    types = machine_types(aws.ec2, [name for own in names for name in own])
     notes = [note for machine in types.values() for note in _fit(settings, machine)]
+    notes += _capacity_notes(settings, fleet_file)
     launches = []
-    names = types_of_specifications(settings.machine_type, len(fleet_file.specifications))
-    for specification, own_names in zip(fleet_file.specifications, names, strict=True):
+    for specification, own_names in zip(specifications, names, strict=True):
         own_image = _own_image(aws, specification, keep_ami, notes)
         own_types = [types[name] for name in own_names]
         if own_image is not None:
@@ -57,6 +65,34 @@ def plan_fleet(aws: Aws, settings: Settings, fleet_file: FleetFile, *, keep_ami:
             "MACHINE_TYPE mixes x86 and arm: the image of DOCKERHUB_TAG must exist for both."
         )
     return FleetPlan(tuple(launches), tuple(dict.fromkeys(notes)))
+
+
+def read_templates(aws: Aws, fleet_file: FleetFile) -> FleetFile:
+    """The fleet file with its own launch templates, if it names any, read as specifications."""
+    if not fleet_file.templates:
+        return fleet_file
+    contents = [fleet.launch_template_data(aws.ec2, one.reference) for one in fleet_file.templates]
+    return with_templates(fleet_file, contents)
+
+
+def _capacity_notes(settings: Settings, fleet_file: FleetFile) -> Iterator[str]:
+    """Notes on machines that are not spot ones; raises UsageError for more of them than all."""
+    wanted = fleet_file.request.get("OnDemandTargetCapacity") or 0
+    if wanted > settings.cluster_machines:
+        raise UsageError(
+            f"OnDemandTargetCapacity in {fleet_file.source} is {wanted}, and CLUSTER_MACHINES, "
+            f"which counts them too, is {settings.cluster_machines}: raise one or lower the other."
+        )
+    if wanted:
+        yield (
+            f"{wanted} of the {settings.cluster_machines} machines are On-Demand "
+            "(OnDemandTargetCapacity): they cost the on-demand price, whatever MACHINE_PRICE says."
+        )
+    if any(
+        one.weight is not None or any("WeightedCapacity" in own for own in one.overrides)
+        for one in fleet_file.specifications
+    ):
+        yield "With WeightedCapacity, CLUSTER_MACHINES counts units of capacity and not machines."
 
 
 def _fit(settings: Settings, machine: MachineType) -> Iterator[str]:

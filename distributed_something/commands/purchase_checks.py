@@ -71,8 +71,8 @@ def _key_pairs(aws: Aws, wish: Wish) -> Iterator[str]:
 def _network(aws: Aws, wish: Wish) -> Iterator[str]:
     for one in wish.fleet_file.specifications:
         subnets = (
-            network.find_subnets(aws.ec2, one.subnets)
-            if one.subnets
+            network.find_subnets(aws.ec2, one.all_subnets)
+            if one.all_subnets
             else network.default_subnets(aws.ec2)
         )
         yield from _missing_subnets(aws, one, subnets)
@@ -81,12 +81,12 @@ def _network(aws: Aws, wish: Wish) -> Iterator[str]:
 
 
 def _missing_subnets(aws: Aws, one: Specification, subnets: list[network.Subnet]) -> Iterator[str]:
-    if not one.subnets and not subnets:
+    if not one.all_subnets and not subnets:
         yield (
             f"{one.name} names no SubnetId, and the account has no default network in "
             f"{aws.region}: name a subnet."
         )
-    for subnet_id in sorted(set(one.subnets) - {subnet.subnet_id for subnet in subnets}):
+    for subnet_id in sorted(set(one.all_subnets) - {subnet.subnet_id for subnet in subnets}):
         yield (
             f"{one.name}.SubnetId {subnet_id}: there is no such subnet in {aws.region}. Mend it, "
             "or take it out to use the default network."

@@ -22,7 +22,7 @@ from ..record import RunRecord, find_record, save_record
 from . import purchase
 from .capacity import wait_for_capacity
 from .dashboard import draw_dashboard, name_dashboard
-from .fleet_plan import FleetPlan, plan_fleet
+from .fleet_plan import FleetPlan, plan_fleet, read_templates
 from .purchase_checks import Wish, check_purchase
 from .runs import ensure_run
 from .schedule import start_schedule
@@ -76,6 +76,7 @@ def start_cluster(
     """
     wanted = read_fleet_file(_read(fleet_file), str(fleet_file))
     _check_set_up(aws, settings)
+    wanted = read_templates(aws, wanted)
     plan = plan_fleet(aws, settings, wanted, keep_ami=keep_ami)
     unseen = check_purchase(aws, Wish(settings, wanted, plan))
     plan = replace(plan, notes=(*plan.notes, *unseen))

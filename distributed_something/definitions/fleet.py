@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from .fleet_file import comma_list
 from .tags import fleet_tags, run_tags
 from .user_data import user_data
 
@@ -47,6 +48,13 @@ def types_of_specifications(types: Sequence[str], count: int) -> list[tuple[str,
     if len(types) == count:
         return [(one,) for one in types]
     return [tuple(types)] * count
+
+
+def types_of_overrides(specification: Specification, types: Sequence[str]) -> tuple[str, ...]:
+    """The machine types of a launch template's overrides, and `types` for those that name none."""
+    named = [str(one["InstanceType"]) for one in specification.overrides if "InstanceType" in one]
+    rest = types if len(named) < max(len(specification.overrides), 1) else ()
+    return tuple(dict.fromkeys([*named, *rest]))
 
 
 def template_name(app_name: str, run_id: str, number: int) -> str:
@@ -148,7 +156,7 @@ def _network(settings: Settings, specification: Specification) -> dict[str, Any]
 
 def _takes_what_the_subnet_gives(settings: Settings, specification: Specification) -> bool:
     """The default VPC's subnets give every machine an address by themselves."""
-    return settings.assign_ip and not specification.subnets and not specification.interface
+    return settings.assign_ip and not specification.all_subnets and not specification.interface
 
 
 def _devices(settings: Settings, image: Image) -> list[dict[str, Any]]:
@@ -195,11 +203,26 @@ def _merged(theirs: Sequence[Mapping[str, str]], ours: Mapping[str, str]) -> lis
 
 
 def _overrides(launch: Launch) -> list[dict[str, Any]]:
-    """One override for every machine type in every subnet or zone."""
+    """One override for every machine type in every subnet or zone; a file's own say which."""
     specification = launch.specification
-    places: list[dict[str, Any]] = [{"SubnetId": subnet} for subnet in specification.subnets]
-    places = places or [{"AvailabilityZone": zone} for zone in specification.zones] or [{}]
     weight = {} if specification.weight is None else {"WeightedCapacity": specification.weight}
-    return [
-        {"InstanceType": one, **place, **weight} for one in launch.machine_types for place in places
-    ]
+    found = []
+    for own in specification.overrides or ({},):
+        types = [own["InstanceType"]] if "InstanceType" in own else launch.machine_types
+        kept = {key: own[key] for key in ("WeightedCapacity", "Priority") if key in own}
+        found += [
+            {"InstanceType": one, **place, **weight, **kept}
+            for one in types
+            if one in launch.machine_types  # those of another processor have another template
+            for place in _places(specification, own)
+        ]
+    return found
+
+
+def _places(specification: Specification, own: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Where an override may buy: its own subnets or zone, or else those of all."""
+    if own.get("AvailabilityZone") and not own.get("SubnetId"):
+        return [{"AvailabilityZone": own["AvailabilityZone"]}]
+    subnets = comma_list(own.get("SubnetId")) or specification.subnets
+    places: list[dict[str, Any]] = [{"SubnetId": subnet} for subnet in subnets]
+    return places or [{"AvailabilityZone": zone} for zone in specification.zones] or [{}]

@@ -24,8 +24,8 @@ _FLEET_KEYS = frozenset(
 _DECIDED_FLEET_KEYS = frozenset(
     {
         "ClientToken", "ExcessCapacityTerminationPolicy", "FulfilledCapacity",
-        "LaunchSpecifications", "OnDemandFulfilledCapacity", "SpotPrice", "TargetCapacity",
-        "TerminateInstancesWithExpiration", "ValidFrom", "ValidUntil",
+        "LaunchSpecifications", "LaunchTemplateConfigs", "OnDemandFulfilledCapacity", "SpotPrice",
+        "TargetCapacity", "TerminateInstancesWithExpiration", "ValidFrom", "ValidUntil",
     }
 )  # fmt: skip
 # Keys of a launch specification that reach its launch template as they are, and the name there.
@@ -46,6 +46,10 @@ _READ_KEYS = frozenset(
 _DECIDED_KEYS = frozenset(
     {"AddressingType", "InstanceRequirements", "InstanceType", "SpotPrice", "UserData"}
 )
+# What an override may say, and what MACHINE_PRICE says in its place.
+_OVERRIDE_KEYS = frozenset(
+    {"AvailabilityZone", "InstanceType", "Priority", "SpotPrice", "SubnetId", "WeightedCapacity"}
+)
 _PLACEHOLDER = re.compile(r"([A-Z])\1{4,}|^your[-_]|[-_/]your[-_]|^<.+>$")
 
 
@@ -64,10 +68,27 @@ class Specification:
     weight: float | None = None
     tags: Mapping[str, tuple[Mapping[str, str], ...]] = field(default_factory=dict)  # by kind
     template: Mapping[str, Any] = field(default_factory=dict)
+    section: str = "LaunchSpecifications"
+    overrides: tuple[Mapping[str, Any], ...] = ()  # of a LaunchTemplateConfigs' entry
 
     @property
     def name(self) -> str:
-        return f"LaunchSpecifications[{self.number}]"
+        return f"{self.section}[{self.number}]"
+
+    @property
+    def all_subnets(self) -> tuple[str, ...]:
+        """Its own subnets and those of its overrides."""
+        others = [subnet for one in self.overrides for subnet in comma_list(one.get("SubnetId"))]
+        return tuple(dict.fromkeys([*self.subnets, *others]))
+
+
+@dataclass(frozen=True)
+class TemplateConfig:
+    """An entry of LaunchTemplateConfigs: a launch template of the user's and its overrides."""
+
+    number: int
+    reference: Mapping[str, str]  # LaunchTemplateId or LaunchTemplateName, and Version
+    overrides: tuple[Mapping[str, Any], ...]
 
 
 @dataclass(frozen=True)
@@ -77,6 +98,7 @@ class FleetFile:
     source: str
     request: Mapping[str, Any]  # the fleet's own keys
     specifications: tuple[Specification, ...]
+    templates: tuple[TemplateConfig, ...] = ()  # instead, until their contents are known
 
 
 def read_fleet_file(text: str, source: str) -> FleetFile:
@@ -84,10 +106,15 @@ def read_fleet_file(text: str, source: str) -> FleetFile:
     values = _read_object(text, source)
     problems = [*_placeholders(values), *_fleet_problems(values)]
     raw = values.get("LaunchSpecifications")
+    templates = _template_configs(values, problems)
     specifications = []
-    if isinstance(raw, list) and raw:
+    if raw and templates:
+        problems.append("it has LaunchSpecifications and LaunchTemplateConfigs: take one out.")
+    elif templates:
+        pass  # what they hold is in the account
+    elif isinstance(raw, list) and raw:
         for number, one in enumerate(raw):
-            specifications.append(_specification(number, one, problems))
+            specifications.append(make_specification(number, one, problems))
     else:
         problems.append(
             "it has no LaunchSpecifications: they say which subnet, security group and instance "
@@ -97,7 +124,7 @@ def read_fleet_file(text: str, source: str) -> FleetFile:
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         raise UsageError("\n  ".join([f"The fleet file {source} has {count}:", *problems]))
     request = {key: value for key, value in values.items() if key in _FLEET_KEYS}
-    return FleetFile(source, request, tuple(specifications))
+    return FleetFile(source, request, tuple(specifications), templates)
 
 
 def _read_object(text: str, source: str) -> dict[str, Any]:
@@ -156,8 +183,28 @@ def _unknown_keys(values: Mapping[str, Any], known: frozenset[str], owner: str) 
     ]
 
 
-def _specification(number: int, raw: object, problems: list[str]) -> Specification:
-    name = f"LaunchSpecifications[{number}]"
+def _template_configs(values: Mapping[str, Any], problems: list[str]) -> tuple[TemplateConfig, ...]:
+    configs = []
+    for number, raw in enumerate(_objects(values, "LaunchTemplateConfigs", "it", problems)):
+        name = f"LaunchTemplateConfigs[{number}]"
+        reference = raw.get("LaunchTemplateSpecification")
+        reference = reference if isinstance(reference, dict) else {}
+        if not (reference.get("LaunchTemplateId") or reference.get("LaunchTemplateName")):
+            problems.append(
+                f"{name} has no LaunchTemplateSpecification with a LaunchTemplateId or -Name."
+            )
+        overrides = _objects(raw, "Overrides", name, problems)
+        for place, override in enumerate(overrides):
+            problems.extend(_unknown_keys(override, _OVERRIDE_KEYS, f"{name}.Overrides[{place}]"))
+        configs.append(TemplateConfig(number, reference, tuple(overrides)))
+    return tuple(configs)
+
+
+def make_specification(
+    number: int, raw: object, problems: list[str], section: str = "LaunchSpecifications"
+) -> Specification:
+    """Read one specification, adding to `problems`; `section` is where the file has it."""
+    name = f"{section}[{number}]"
     if not isinstance(raw, dict):
         problems.append(f"{name} is not an object.")
         return Specification(number)
@@ -175,9 +222,10 @@ def _specification(number: int, raw: object, problems: list[str]) -> Specificati
     groups = _objects(raw, "SecurityGroups", name, problems)
     return Specification(
         number=number,
+        section=section,
         image_id=str(raw.get("ImageId") or ""),
-        subnets=_comma_list(first.get("SubnetId") or raw.get("SubnetId")),
-        zones=_comma_list(placement.get("AvailabilityZone")),
+        subnets=comma_list(first.get("SubnetId") or raw.get("SubnetId")),
+        zones=comma_list(placement.get("AvailabilityZone")),
         security_groups=tuple(first.get("Groups") or _group_ids(groups, name, problems)),
         interface={k: v for k, v in first.items() if k not in ("SubnetId", "Groups")},
         more_interfaces=tuple(more),
@@ -207,7 +255,7 @@ def _group_ids(groups: list[dict[str, Any]], owner: str, problems: list[str]) ->
     return [str(group["GroupId"]) for group in groups if "GroupId" in group]
 
 
-def _comma_list(value: object) -> tuple[str, ...]:
+def comma_list(value: object) -> tuple[str, ...]:
     """The parts of upstream's comma list, such as 'subnet-1, subnet-2'."""
     parts = str(value or "").split(",")
     return tuple(part.strip() for part in parts if part.strip())

@@ -302,6 +302,65 @@ def test_several_specifications_become_several_templates_of_one_fleet(
     assert len(machines(aws)) == 2
 
 
+def own_template(aws: Aws) -> dict[str, str]:
+    """A launch template that somebody made for other purposes."""
+    data: Any = {
+        "InstanceType": "t2.nano",
+        "UserData": base64.b64encode(b"#!/bin/sh\n").decode(),
+        "IamInstanceProfile": {"Name": "ecsInstanceRole"},
+    }
+    aws.ec2.create_launch_template(LaunchTemplateName="lab", LaunchTemplateData=data)
+    return {"LaunchTemplateName": "lab", "Version": "$Latest"}
+
+
+def test_a_launch_template_of_ones_own_gives_its_settings_to_the_runs_and_stays(
+    aws: Aws, tmp_path: Path
+) -> None:
+    overrides = [{"InstanceType": "m5.large", "Priority": 1.0}, {"InstanceType": "m6g.large"}]
+    reference = {"LaunchTemplateSpecification": own_template(aws), "Overrides": overrides}
+    path = working_fleet(
+        aws, tmp_path, LaunchSpecifications=None, LaunchTemplateConfigs=[reference]
+    )
+    record = start(aws, tmp_path, settings(MEMORY=3000), fleet_file=path)
+    configs = record.fleets[0].request["LaunchTemplateConfigs"]
+    assert [config["Overrides"] for config in configs] == [
+        [{"InstanceType": "m5.large", "Priority": 1.0}],
+        [{"InstanceType": "m6g.large"}],
+    ]
+    data = template_data(aws, record.launch_templates[0])
+    assert data["IamInstanceProfile"] == {"Name": "ecsInstanceRole"}
+    assert "ECS_CLUSTER=counting" in base64.b64decode(data["UserData"]).decode()
+    assert len(aws.ec2.describe_launch_templates()["LaunchTemplates"]) == 3
+
+
+def test_a_launch_template_that_is_not_there_is_named(aws: Aws, tmp_path: Path) -> None:
+    reference = {"LaunchTemplateSpecification": {"LaunchTemplateName": "nobodys"}}
+    path = working_fleet(
+        aws, tmp_path, LaunchSpecifications=None, LaunchTemplateConfigs=[reference]
+    )
+    with pytest.raises(UsageError, match="no launch template nobodys of version"):
+        start(aws, tmp_path, fleet_file=path)
+    assert nothing_is_left(aws)
+
+
+def test_on_demand_machines_are_said_and_cannot_be_more_than_all(aws: Aws, tmp_path: Path) -> None:
+    notes: list[str] = []
+
+    def decline(purchase: Purchase) -> bool:
+        notes.extend(purchase.notes)
+        return False
+
+    path = working_fleet(aws, tmp_path, OnDemandTargetCapacity=1)
+    with pytest.raises(DistributedSomethingError, match="Nothing was bought"):
+        start(aws, tmp_path, fleet_file=path, confirm=decline)
+    assert any("1 of the 2 machines are On-Demand" in note for note in notes)
+    path = working_fleet(aws, tmp_path, OnDemandTargetCapacity=3)
+    with pytest.raises(
+        UsageError, match=r"OnDemandTargetCapacity in .* is 3, and CLUSTER_MACHINES"
+    ):
+        start(aws, tmp_path, fleet_file=path)
+
+
 def test_the_record_is_saved_before_the_request_is_sent(aws: Aws, tmp_path: Path) -> None:
     saved: list[RunRecord] = []
     on_call(aws.ec2, "RequestSpotFleet", lambda: saved.append(find_run(aws, settings())))

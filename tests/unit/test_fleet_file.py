@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from distributed_something.definitions.fleet_file import FleetFile, Specification, read_fleet_file
+from distributed_something.definitions.template_configs import with_templates
 from distributed_something.errors import UsageError
 from tests.fleet_files import fleet, specification
 
@@ -57,6 +58,60 @@ def test_several_specifications_keep_their_order() -> None:
     found = read(fleet(specification(ImageId="ami-1"), specification(ImageId="ami-2")))
     assert [one.image_id for one in found.specifications] == ["ami-1", "ami-2"]
     assert found.specifications[1].name == "LaunchSpecifications[1]"
+
+
+def config(**changes: Any) -> dict[str, Any]:
+    return {"LaunchTemplateSpecification": {"LaunchTemplateName": "lab"}, **changes}
+
+
+def template_file(*configs: Any) -> dict[str, Any]:
+    return {**fleet(), "LaunchSpecifications": None, "LaunchTemplateConfigs": list(configs)}
+
+
+def test_launch_templates_of_ones_own_are_read_with_their_overrides() -> None:
+    overrides = [{"InstanceType": "m5.large", "SubnetId": "subnet-1"}]
+    (found,) = read(template_file(config(Overrides=overrides))).templates
+    assert found.reference == {"LaunchTemplateName": "lab"}
+    assert list(found.overrides) == overrides
+
+
+def test_a_launch_template_is_used_as_a_specification_would_be() -> None:
+    wanted = read(template_file(config(Overrides=[{"SubnetId": "subnet-7"}])))
+    data = {
+        "ImageId": "ami-1",
+        "KeyName": "lab-key",
+        "IamInstanceProfile": {"Name": "lab"},
+        "SecurityGroupIds": ["sg-1"],
+        "CpuOptions": {"CoreCount": 2},
+        "UserData": "c3RlYWwgdGhlIGNsdXN0ZXI=",
+        "InstanceType": "t2.nano",
+        "DisableApiTermination": True,
+    }
+    (one,) = with_templates(wanted, [data]).specifications
+    assert (one.name, one.image_id) == ("LaunchTemplateConfigs[0]", "ami-1")
+    assert one.security_groups == ("sg-1",)
+    assert one.all_subnets == ("subnet-7",)
+    assert one.template == {
+        "KeyName": "lab-key",
+        "IamInstanceProfile": {"Name": "lab"},
+        "CpuOptions": {"CoreCount": 2},
+    }
+
+
+def test_a_launch_template_without_an_instance_profile_is_refused_by_its_place() -> None:
+    with pytest.raises(UsageError, match=r"LaunchTemplateConfigs\[0\] has no IamInstanceProfile"):
+        with_templates(read(template_file(config())), [{"ImageId": "ami-1"}])
+
+
+def test_launch_templates_and_specifications_at_once_are_refused() -> None:
+    both = {**fleet(), "LaunchTemplateConfigs": [config()]}
+    assert "LaunchSpecifications and LaunchTemplateConfigs: take one out" in refused(both)
+
+
+def test_what_an_override_may_not_say_and_a_template_without_a_name_are_told() -> None:
+    text = refused(template_file({"Overrides": [{"InstanceTyp": "m5.large"}]}))
+    assert "LaunchTemplateConfigs[0] has no LaunchTemplateSpecification" in text
+    assert "LaunchTemplateConfigs[0].Overrides[0] has the key 'InstanceTyp'" in text
 
 
 def test_old_files_that_carry_what_the_config_decides_are_read() -> None:
