@@ -127,7 +127,7 @@ def monitor(
     """Watch the run until all is done, then remove it; can be stopped and started again.
 
     A look that fails is tried again for `pace.patience`, except the first: what is wrong from the
-    start is said at once. `reconnect` makes new clients, for credentials that were renewed. Jobs
+    start is said at once. `reconnect` makes new clients, for credentials may be renewed. Jobs
     that were left over are written to a job file in `folder`. Raises TeardownIncomplete with all
     that could not be removed, and DistributedSomethingError if no machine is left to do the jobs.
     """
@@ -180,18 +180,17 @@ def step(
 
 @dataclass
 class _Connection:
-    """The clients in use; made anew when AWS says that their credentials have run out."""
+    """The clients in use; made anew after a failure, for clients keep credentials that ran out."""
 
     aws: Aws
     reconnect: Callable[[], Aws] | None
 
-    def renew_if_expired(self, error: Exception) -> None:
-        code = error.response.get("Error", {}).get("Code") if isinstance(error, ClientError) else ""
-        if self.reconnect and code in _EXPIRED:
-            self.aws = self.reconnect()
-
-
-_EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired")
+    def renew(self) -> None:
+        if self.reconnect:
+            try:
+                self.aws = self.reconnect()
+            except BotoCoreError as error:
+                logger.warning("New clients cannot be made yet: %s", error)
 
 
 def _remove(
@@ -207,8 +206,7 @@ def _remove(
     for tried in range(_TEARDOWN_TRIES):
         if tried:
             sleep(pace.look_every)
-            if connection.reconnect:
-                connection.aws = connection.reconnect()
+            connection.renew()
         failures = tear_down(connection.aws, record, folder=folder, sleep=sleep, now=now)
         if not failures:
             return
@@ -249,7 +247,7 @@ def _watch(
             if answered is None:
                 raise
             _say_or_give_up(error, now() - answered, pace)
-            connection.renew_if_expired(error)
+            connection.renew()
         if state.is_stranded:
             raise DistributedSomethingError(stranded(record))
         if state.is_over:

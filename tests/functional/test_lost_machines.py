@@ -1,0 +1,154 @@
+"""Machines that never join, alarms of dead ones, fleets that ended: said and not refilled."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from distributed_something.aws import alarms, fleet
+from distributed_something.aws.session import Aws
+from distributed_something.commands.inventory import take_inventory
+from distributed_something.commands.monitor import MonitorState, Pace, RunProgress, monitor, step
+from distributed_something.errors import DistributedSomethingError
+from distributed_something.ledger import broken_machines, why_stopped
+from distributed_something.record import RunRecord
+from tests.lives import Life, answer, clients, open_life, put_alarm, watch_calls
+
+EXPIRED = answer(403, b'{"__type":"ExpiredToken","message":"The security token has expired"}')
+PACE = Pace(alarms_every=0.0)
+
+
+@pytest.fixture(scope="module")
+def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
+    with open_life(tmp_path_factory.mktemp("account"), CLUSTER_MACHINES=2) as life:
+        life.set_up()
+        yield life
+
+
+@pytest.fixture
+def life(account: Life) -> Iterator[Life]:
+    """A run with two machines that have not joined, in an account that is emptied after it."""
+    account.clock.time = time.time()
+    account.submit("a", "b")
+    yield account
+    account.clock.during = lambda: None
+    account.cancel()
+    account.machines.joined.clear()
+    account.set_up()
+
+
+def look(life: Life, record: RunRecord, after: float = 0.0) -> RunProgress:
+    """What one look sees `after` seconds from now."""
+    state = MonitorState(began=0.0)
+    moment = life.clock.time + after
+    return step(life.aws, record, state, pace=PACE, now=lambda: moment)[1]
+
+
+def buy(life: Life) -> RunRecord:
+    return life.buy(joins=False)
+
+
+def end_machines(life: Life, record: RunRecord) -> None:
+    """What the alarms do, and the fleet after them."""
+    ids = [one.instance_id for one in fleet.fleet_instances(life.aws.ec2, record.fleet_ids[0])]
+    fleet.terminate_instances(life.aws.ec2, ids)
+
+
+def test_a_machine_that_does_not_join_is_said_to_and_gets_the_alarm_that_ends_it(
+    life: Life,
+) -> None:
+    record = buy(life)
+    assert look(life, record, PACE.late_seconds - 60).note == ""
+    seen = look(life, record, PACE.late_seconds + 60)
+    assert seen.late == 2
+    assert seen.note.startswith("Machines that do not join the cluster: 2. Likely it has no")
+    names = alarms.find_machine_alarms(life.aws.cloudwatch, record.app_name)
+    bought = fleet.fleet_instances(life.aws.ec2, record.fleet_ids[0])
+    assert set(names) == {one.instance_id for one in bought}
+    found = life.aws.cloudwatch.describe_alarms(AlarmNames=list(names.values()))["MetricAlarms"]
+    assert {one["TreatMissingData"] for one in found} == {"breaching"}
+
+
+def test_machines_that_do_not_join_are_replaced_three_times_and_then_the_run_stops(
+    life: Life,
+) -> None:
+    record = buy(life)
+    bought: set[str] = set()
+    for _ in range(6):
+        bought |= {
+            one.instance_id for one in fleet.fleet_instances(life.aws.ec2, record.fleet_ids[0])
+        }
+        look(life, record, PACE.late_seconds + 60)
+        end_machines(life, record)
+    assert len(bought) == 2 + 3
+    assert broken_machines(life.aws.s3, record.bucket, record.keys) == bought
+    assert fleet.describe_fleet(life.aws.ec2, record.fleet_ids[0]).target == 0
+    assert "did not join" in why_stopped(life.aws.s3, record.bucket, record.keys)
+
+
+def test_the_alarms_of_dead_machines_go_in_batches_and_those_of_live_ones_stay(
+    life: Life,
+) -> None:
+    record = life.buy()
+    live = life.instances()
+    names = [f"i-{number:017x}" for number in range(250)]
+    for name in [*names, *live]:
+        put_alarm(life.aws, f"{record.app_name}_{name}")
+    put_alarm(life.aws, f"{record.app_name}_x_i-0123456789abcdef0")
+    with watch_calls(life.aws) as calls:
+        look(life, record)
+    assert calls.count("DeleteAlarms") == 3
+    assert set(alarms.find_machine_alarms(life.aws.cloudwatch, record.app_name)) == set(live)
+    assert f"alarm {record.app_name}_x_i-0123456789abcdef0" in take_inventory(life.aws)
+    alarms.delete_alarms(life.aws.cloudwatch, [f"{record.app_name}_x_i-0123456789abcdef0"])
+
+
+def test_a_fleet_that_ended_with_jobs_left_ends_the_wait_and_keeps_the_jobs(life: Life) -> None:
+    record = life.buy()
+    fleet.cancel_fleet(life.aws.ec2, record.fleet_ids[0])
+    with pytest.raises(DistributedSomethingError, match=r"goes on with them; .*cancel") as error:
+        monitor(life.aws, record, folder=life.folder, **life.times)
+    assert "while jobs remain" in str(error.value)
+    assert look(life, record).waiting == 2
+    again = life.buy()
+    held = [life.take(again, life.instances()[0]) for _ in range(2)]
+    life.clock.during = life.tick
+    life.finish(again, *held)
+    outcome = monitor(life.aws, again, folder=life.folder, **life.times)
+    assert outcome.is_complete
+    life.set_up()
+
+
+def test_new_clients_are_made_when_the_credentials_have_run_out(life: Life) -> None:
+    record = life.buy()
+    held = [life.take(record, life.instances()[0]) for _ in range(2)]
+    stale = replace(life.aws)
+    made: list[Aws] = []
+    life.clock.during = lambda: expire(stale, life)
+
+    def reconnect() -> Aws:
+        life.clock.during = life.tick
+        life.finish(record, *held)
+        made.append(replace(life.aws))
+        return made[-1]
+
+    outcome = monitor(
+        stale,
+        record,
+        folder=life.folder,
+        reconnect=reconnect,
+        **life.times,
+    )
+    assert len(made) == 1
+    assert outcome.summary.done == 2
+    life.set_up()
+
+
+def expire(stale: Aws, life: Life) -> None:
+    """From now on these clients' token is refused."""
+    for client in clients(stale):
+        client.meta.events.register("before-send", lambda **_: EXPIRED)
+    life.clock.during = life.tick
