@@ -149,6 +149,9 @@ class SimulatedEcs(EC2ContainerServiceBackend):
         tasks = super().list_tasks(
             cluster_str, container_instance, family, started_by, None, desiredStatus or "RUNNING"
         )
+        if cluster_str:  # moto takes those of every cluster whose name holds this one's
+            ours = self._get_cluster(cluster_str).name
+            tasks = [task for task in tasks if task.cluster_arn.rsplit("/", 1)[-1] == ours]
         if service_name is None:
             return tasks
         return [task for task in tasks if task.group == f"service:{service_name.split('/')[-1]}"]
