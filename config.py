@@ -21,7 +21,7 @@ AWS_BUCKET = "your-bucket-name"
 # Other buckets to read inputs from and write outputs to; "" is AWS_BUCKET.
 SOURCE_BUCKET = ""
 DESTINATION_BUCKET = ""
-# The role whose rights your jobs have; "" is the role of the machine that they run on.
+# The role whose rights your jobs have; "" is the one that setup_AWS.py made for them.
 TASK_ROLE_ARN = ""
 
 # ---- Machines -------------------------------------------------------------------------------
@@ -40,6 +40,8 @@ EBS_VOL_SIZE = 30
 ASSIGN_IP = "True"
 # Machines end this many hours after they were requested, whatever else happens.
 MAX_HOURS = 168
+# "True": the Lambda that setup_AWS.py made watches each run, and removes it when it is over.
+AUTO_MONITOR = "False"
 
 # ---- Containers -----------------------------------------------------------------------------
 # How many jobs run side by side in a container.

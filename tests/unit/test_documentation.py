@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from distributed_something.cli import app
+from distributed_something.cli import account, app
 from distributed_something.settings import Settings, load_settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -82,6 +82,7 @@ def test_every_option_that_the_text_names_exists() -> None:
         name for verb in app.verbs.commands.values() for one in verb.params for name in one.opts
     }
     known |= {name for one in app.verbs.params for name in one.opts}
+    known |= {name for one in account.account.params for name in one.opts}
     named = {name for page in PAGES for name in _OPTION.findall(page.read_text())}
     assert named <= known
 
