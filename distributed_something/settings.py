@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from .errors import UsageError
+from .protocol.upload_flags import UploadFlags
 
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d+")
 _ZONE = re.compile(r"(?P<region>[a-z]{2}(-[a-z]+)+-\d+)(-[a-z0-9]+-\d+)?[a-z]")
@@ -105,6 +106,12 @@ _bucket = _matching(
     "must be a bucket's name: 3 to 63 lower-case letters, digits, dots and hyphens, no s3://",
 )
 
+
+def _upload_flags(value: str) -> str:
+    UploadFlags.read(value)
+    return value
+
+
 Flag = Annotated[bool, BeforeValidator(_flag)]
 OptionalText = Annotated[str, BeforeValidator(_unset)]
 OptionalBucket = Annotated[str, AfterValidator(_optional_bucket), BeforeValidator(_unset)]
@@ -157,7 +164,7 @@ class Settings(BaseModel):
     source_bucket: OptionalBucket = ""
     workspace_bucket: OptionalBucket = ""
     destination_bucket: OptionalBucket = ""
-    upload_flags: OptionalText = ""
+    upload_flags: Annotated[str, AfterValidator(_upload_flags), BeforeValidator(_unset)] = ""
     task_role_arn: OptionalText = ""
 
     # Machines
@@ -183,6 +190,7 @@ class Settings(BaseModel):
     sqs_message_visibility: Annotated[Count, Field(ge=1, le=43200)] = 60  # seconds
     sqs_dead_letter_queue: QueueName
     job_retries: Annotated[Count, Field(ge=1, le=1000)] = 10
+    max_failures: Annotated[Count, Field(ge=0)] = 0  # jobs given up that stop the run; 0: none
 
     # Jobs
     job_defaults: dict[str, Any] = {}

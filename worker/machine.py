@@ -31,20 +31,20 @@ REFILLS = 3  # machines a run may lose to faults; the next one is not replaced
 _FAULT_FILE = "fault"
 
 
-def check_disk(folder: Path) -> None:
-    """Raise MachineFault if the disk under a folder is nearly full, or cannot be written to."""
+def check_disk(folder: Path, least: int = LEAST_DISK) -> None:
+    """Raise MachineFault if under `least` bytes are free, or the folder cannot be written to."""
     probe = folder / f"probe-{time.monotonic_ns()}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(folder).free
-        if free >= LEAST_DISK:
+        if free >= least:
             probe.write_bytes(b"x")
             probe.unlink()
             return
     except OSError as error:
         raise MachineFault(f"{folder} cannot be written to: {error}") from error
     raise MachineFault(
-        f"The disk of {folder} has {free // 2**20} MiB left, less than {LEAST_DISK // 2**20}: "
+        f"The disk of {folder} has {free // 2**20} MiB left, less than {least // 2**20}: "
         "raise EBS_VOL_SIZE."
     )
 

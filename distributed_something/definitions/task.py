@@ -39,6 +39,7 @@ def worker_environment(settings: Settings, queue_url: str, dead_letter_url: str)
         seconds_to_start=settings.seconds_to_start,
         sqs_message_visibility=settings.sqs_message_visibility,
         job_retries=settings.job_retries,
+        max_failures=settings.max_failures,
         source_bucket=settings.source_bucket,
         workspace_bucket=settings.workspace_bucket,
         destination_bucket=settings.destination_bucket,

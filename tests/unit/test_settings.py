@@ -408,3 +408,9 @@ def test_a_config_that_is_no_text_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe\x00A")
     with pytest.raises(UsageError, match=r"config\.py"):
         load_settings(path)
+
+
+def test_upload_flags_without_a_meaning_are_refused_with_a_list_of_those_that_have_one() -> None:
+    with pytest.raises(UsageError, match=r"--dryrun.*--storage-class"):
+        settings(UPLOAD_FLAGS="--acl bucket-owner-full-control --dryrun")
+    assert settings(UPLOAD_FLAGS="--storage-class STANDARD_IA").upload_flags

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from worker.machine import LEAST_DISK, check_disk
+from worker.machine import check_disk
 from worker.outcomes import MachineFault
 
 from .test_worker import children_named
@@ -205,7 +205,9 @@ def test_a_fourth_broken_machine_is_not_replaced_and_stops_the_run(world: World)
 
 
 def test_a_full_disk_is_a_fault_of_the_machine(tmp_path_factory: pytest.TempPathFactory) -> None:
-    check_disk(tmp_path_factory.mktemp("roomy"))
+    roomy = tmp_path_factory.mktemp("roomy")
+    check_disk(roomy)
+    with pytest.raises(MachineFault, match="EBS_VOL_SIZE"):
+        check_disk(roomy, least=2**60)
     with pytest.raises(MachineFault, match="cannot be written to"):
         check_disk(Path("/proc/nothing"))
-    assert LEAST_DISK > 0
