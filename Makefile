@@ -12,7 +12,11 @@ export PATH := $(BIN):$(PATH)
 export XDG_CACHE_HOME := $(CURDIR)/$(VENV)/cache
 export MPLCONFIGDIR := $(CURDIR)/$(VENV)/cache/matplotlib
 export PYTHONNOUSERSITE := 1
+# pip asks rustc for its version where there is one, whose launcher makes a folder in HOME.
+export RUSTUP_HOME := $(CURDIR)/$(VENV)/cache/rustup
 unexport PYTHONHOME PYTHONPATH
+# Many tests wait for real processes: one more than there are processors.
+TEST_WORKERS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 
 .PHONY: help demo test check clean
 
@@ -30,7 +34,7 @@ demo: $(VENV)/demo.done ## a whole run on this computer: 25 jobs on a real pictu
 	@echo "Inventory: every job is done, and nothing is left over in the simulated account."
 
 test: $(VENV)/develop.done ## all tests; some of them only: make test ARGS="-k queue"
-	@python -m pytest $(ARGS)
+	@python -m pytest -n $(TEST_WORKERS) $(ARGS)
 
 check: $(VENV)/develop.done ## lint, types and the layers' contracts
 	ruff check
