@@ -14,8 +14,10 @@ from distributed_something.commands.inventory import take_inventory
 from distributed_something.commands.monitor import MonitorState, Pace, RunProgress, monitor, step
 from distributed_something.errors import DistributedSomethingError
 from distributed_something.ledger import broken_machines, why_stopped
+from distributed_something.protocol.environment import WorkerEnvironment
 from distributed_something.record import RunRecord
 from tests.lives import Life, answer, clients, open_life, put_alarm, watch_calls
+from worker.duties import Duties, DutyClients
 
 EXPIRED = answer(403, b'{"__type":"ExpiredToken","message":"The security token has expired"}')
 PACE = Pace(alarms_every=0.0)
@@ -152,3 +154,34 @@ def expire(stale: Aws, life: Life) -> None:
     for client in clients(stale):
         client.meta.events.register("before-send", lambda **_: EXPIRED)
     life.clock.during = life.tick
+
+
+def test_when_the_monitor_is_killed_for_good_no_machine_is_left(life: Life) -> None:
+    record = life.buy()
+    life.finish(record, *[life.take(record, name) for name in life.instances()])
+    clock = [life.clock.time]
+    workers = [make_duties(life, record, name, clock) for name in life.instances()]
+    for _ in range(3):
+        for worker in workers:
+            worker.do()
+        clock[0] += 700
+    assert fleet.describe_fleet(life.aws.ec2, record.fleet_ids[0]).target == 0
+    assert not any(one.startswith("machine ") for one in take_inventory(life.aws))
+
+
+def make_duties(life: Life, record: RunRecord, instance_id: str, clock: list[float]) -> Duties:
+    """What a worker on a machine does besides jobs, with the environment that ECS gives it."""
+    aws = life.aws
+    task = aws.ecs.describe_task_definition(taskDefinition=record.task_family)["taskDefinition"]
+    variables = {
+        one["name"]: one["value"] for one in task["containerDefinitions"][0]["environment"]
+    }
+    return Duties(
+        DutyClients(cloudwatch=aws.cloudwatch, ec2=aws.ec2, s3=aws.s3, sqs=aws.sqs),
+        WorkerEnvironment.from_environment(variables),
+        instance_id,
+        lambda: 0,
+        life.folder,
+        idle_seconds=1200,
+        now=lambda: clock[0],
+    )
