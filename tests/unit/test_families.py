@@ -49,8 +49,8 @@ def messages(
     return [json.loads(body) for body in bodies(path, word, **defaults)]
 
 
-def first_job(folder: Path, content: Mapping[str, object], **defaults: object) -> Job:
-    return Job.from_message(json.dumps(messages(folder, content, **defaults)[0]))
+def first_job(folder: Path, content: Mapping[str, object]) -> Job:
+    return Job.from_message(json.dumps(messages(folder, content)[0]))
 
 
 def refusal(folder: Path, content: Mapping[str, object], word: str | None = None) -> str:
