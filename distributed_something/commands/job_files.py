@@ -15,7 +15,7 @@ import ijson
 from ..definitions.jobs import Group, share, split_row, without_comments
 from ..definitions.product import read_product
 from ..errors import UsageError
-from ..protocol.families import SOMETHING, Family, family_of_file, family_of_line
+from ..protocol.families import CELLPROFILER, SOMETHING, Family, family_of_file, family_of_line
 from ..protocol.jobs import RESERVED_KEYS, BadJob
 
 logger = logging.getLogger(__name__)
@@ -74,8 +74,18 @@ def _open_json_file(path: Path, defaults: Mapping[str, object], family: Family |
     except BadJob as error:
         way_out = "if it is none, give --family something." if family is None else ""
         raise UsageError("\n  ".join([f"{path}:", *error.problems, way_out]).rstrip()) from None
+    if form is CELLPROFILER and lists.get("groups") is _LISTED:
+        dropped += [f"{key} (of a group)" for key in _beside_metadata(path)]
     noun = "Plate" if form.list_key == "plates" else "Group"
     return JobFile(path, shared, read_groups, noun, form, tuple(dropped))
+
+
+def _beside_metadata(path: Path) -> list[str]:
+    """What the first group holds beside its `Metadata`, of which CellProfiler's jobs consist."""
+    first = next(_listed(path, "groups"), None)
+    if not isinstance(first, Mapping) or "Metadata" not in first:
+        return []
+    return sorted(key for key in set(first) - {"Metadata"} if not key.startswith("_comment"))
 
 
 def _as_json(defaults: Mapping[str, object]) -> dict[str, object]:

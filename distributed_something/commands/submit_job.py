@@ -16,7 +16,7 @@ from ..definitions.jobs import Group, JobMaker, JobMessage, fingerprint_of
 from ..definitions.seen import Seen
 from ..errors import UsageError
 from ..ledger import SubmittedJob, count_submitted, read_job_lists, write_job_list
-from ..protocol.families import FAMILIES, SOMETHING
+from ..protocol.families import FAMILIES
 from ..protocol.jobs import BadJob
 from ..protocol.ledger_keys import new_attempt_id
 from ..record import RunRecord
@@ -75,7 +75,7 @@ def submit_job(
     how many jobs were sent of how many.
     """
     file = open_job_file(job_file, settings.job_defaults, FAMILIES[family] if family else None)
-    _say_family(file)
+    say_family(file)
     maker = make_maker(file)
     checked = check_groups(file, maker, limit, on_progress)
     queue_url = find_queue(aws.sqs, settings.sqs_queue_name)
@@ -94,14 +94,13 @@ def submit_job(
     return Submitted(run.run_id, sent, checked.groups - sent, settings.sqs_queue_name)
 
 
-def _say_family(file: JobFile) -> None:
-    kind = "messages" if file.noun == "Line" and file.family is not SOMETHING else "job file"
-    logger.info("%s is read as a %s %s.", file.path, file.family.title, kind)
+def say_family(file: JobFile) -> None:
+    """Log which form a job file has, and a warning that names what of it is not sent."""
+    logger.info("%s is read as a %s job file.", file.path, file.family.title)
     if file.dropped:
         logger.warning(
-            "Not sent, since %s sends %s alone: %s. If jobs need them, give --family something.",
+            "Not sent, since %s has no use for them: %s. With --family something all is sent.",
             file.family.title,
-            ", ".join(sorted(file.family.sent or ())) or "what it knows",
             ", ".join(file.dropped),
         )
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from distributed_something.commands.job_files import open_job_file
-from distributed_something.commands.submit_job import check_groups, make_maker
+from distributed_something.commands.submit_job import check_groups, make_maker, say_family
 from distributed_something.errors import UsageError
 from distributed_something.protocol.families import (
     CELLPROFILER,
@@ -149,18 +149,26 @@ def test_a_file_that_is_forced_to_have_plates_forwards_its_groups_like_any_key(
     assert messages(tmp_path, content, "omezarr") == [{"groups": [1], "plate": "P1"}]
 
 
-def test_keys_that_upstream_would_drop_in_silence_are_named(
+def test_the_family_is_said_and_so_are_keys_that_upstream_drops_in_silence(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from distributed_something.commands.submit_job import _say_family
-
-    content = {**cellprofiler([{"Metadata": TEXT}]), "colour": "red"}
-    file = open_job_file(write_json(tmp_path / "jobs.json", content), {})
+    group = {"Metadata": TEXT, "shade": "dark"}
+    content = {**cellprofiler([group]), "colour": "red"}
     with caplog.at_level(logging.INFO):
-        _say_family(file)
-    assert "Distributed-CellProfiler job file" in caplog.text
-    assert "colour" in caplog.text
-    assert set(messages(tmp_path, content)[0]) == SIX
+        say_family(open_job_file(write_json(tmp_path / "jobs.json", content), {}))
+    said, warned = (record.getMessage() for record in caplog.records)
+    assert "jobs.json is read as a Distributed-CellProfiler job file." in said
+    assert ": colour, shade (of a group)." in warned
+    [message] = messages(tmp_path, content)
+    assert (set(message), message["Metadata"]) == (SIX, TEXT)
+
+
+def test_nothing_is_said_of_keys_where_all_are_sent(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        say_family(open_job_file(write_json(tmp_path / "jobs.json", fiji([{"f": "1"}])), {}))
+    assert [record.levelno for record in caplog.records] == [logging.INFO]
 
 
 def test_keys_with_a_meaning_of_ours_and_defaults_are_sent_in_every_family(tmp_path: Path) -> None:
@@ -233,6 +241,13 @@ def test_a_cellprofiler_jobs_names_and_values_fill_templates(tmp_path: Path) -> 
     command = ["cp", "-p", "{pipeline}", "-g", "{Metadata}", "-o", "{output}", "{Metadata_Well}"]
     job = first_job(tmp_path, {**cellprofiler([{"Metadata": TEXT}]), "command": command})
     assert job.argv({}) == ["cp", "-p", "a.cppipe", "-g", TEXT, "-o", "results", "A01"]
+
+
+def test_defaults_of_the_config_give_an_unchanged_job_file_its_command(tmp_path: Path) -> None:
+    command = "mytool --groups {Metadata} --pipeline {pipeline} --out {output_dir}"
+    [message] = messages(tmp_path, cellprofiler([OBJECT]), command=command)
+    argv = Job.from_object(message).argv({"output_dir": "/o"})
+    assert argv == ["mytool", "--groups", TEXT, "--pipeline", "a.cppipe", "--out", "/o"]
 
 
 def test_metadata_as_an_object_gives_the_same_text(tmp_path: Path) -> None:
