@@ -146,12 +146,11 @@ def instance_policy(scope: Scope) -> Document:
     agent = ["RegisterContainerInstance", "DeregisterContainerInstance", "Poll"]
     agent += ["StartTelemetrySession", "SubmitTaskStateChange", "SubmitContainerStateChange"]
     agent += ["SubmitAttachmentStateChanges", "UpdateContainerInstancesState"]
-    images = ["BatchCheckLayerAvailability", "GetDownloadUrlForLayer", "BatchGetImage"]
     places = scope.arns("ecs", "cluster/*", "container-instance/*", "task/*")
     return _document(
         _allow("Agent", [f"ecs:{one}" for one in agent], places),
         _allow("AgentEndpoint", ["ecs:DiscoverPollEndpoint", "ecr:GetAuthorizationToken"], "*"),
-        _allow("Images", [f"ecr:{one}" for one in images], "*"),
+        _allow("Images", [f"ecr:{one}" for one in _PULLING], "*"),
         _allow(
             "Logs",
             ["logs:CreateLogStream", "logs:PutLogEvents"],
@@ -233,6 +232,8 @@ def running_policy(
             "Queues", [f"sqs:{one}" for one in _QUEUEING], scope.arns("sqs", *scope.queue_names)
         ),
         _allow("Containers", [f"ecs:{one}" for one in _CONTAINERS], "*"),
+        # The labels of an image in a registry of one's own are read before it is used.
+        _allow("Registry", [f"ecr:{one}" for one in ("GetAuthorizationToken", *_PULLING)], "*"),
         _allow("Buying", [f"ec2:{one}" for one in _BUYING], "*"),
         _allow(
             "Images",
@@ -307,6 +308,7 @@ def allows(policy: Document, action: str, resource: str) -> bool:
     )
 
 
+_PULLING = ["BatchCheckLayerAvailability", "GetDownloadUrlForLayer", "BatchGetImage"]
 _ENDING = ["ec2:ModifySpotFleetRequest", "ec2:TerminateInstances"]
 _REMOVING = ["ec2:CancelSpotFleetRequests", "ec2:DeleteLaunchTemplate"]
 _QUEUEING = ["CreateQueue", "SetQueueAttributes", "TagQueue", "SendMessage", "ReceiveMessage"]

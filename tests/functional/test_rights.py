@@ -25,6 +25,7 @@ from botocore.exceptions import ClientError
 from distributed_something.aws import queues
 from distributed_something.aws.session import Aws
 from distributed_something.commands.auto_monitor import watch_once
+from distributed_something.commands.cancel import list_belongings
 from distributed_something.commands.inventory import take_inventory, what_stays
 from distributed_something.commands.monitor import monitor
 from distributed_something.commands.setup_account import setup_account
@@ -278,7 +279,9 @@ NO_RIGHT_NEEDED = {"sts:GetCallerIdentity"}
 
 def test_every_call_of_a_person_is_among_the_printed_rights(tmp_path: Path) -> None:
     """Those too of the services whose requests the simulated IAM cannot check."""
-    with open_life(tmp_path, AUTO_MONITOR="True") as life:
+    with open_life(
+        tmp_path, AUTO_MONITOR="True", CREATE_DASHBOARD="True", CLEAN_DASHBOARD="True"
+    ) as life:
         add_lambda(life.aws)
         called: set[str] = set()
 
@@ -292,6 +295,7 @@ def test_every_call_of_a_person_is_among_the_printed_rights(tmp_path: Path) -> N
             life.submit("a")
             record = life.buy()
             life.finish(record, life.take(record, life.instances()[0]))
+            list_belongings(life.aws, life.settings)
             life.clock.during = life.tick
             monitor(life.aws, record, folder=life.folder, **life.times)
         played = {"sqs:ReceiveMessage", "sqs:DeleteMessage"}  # by the worker that we play

@@ -35,6 +35,7 @@ UNLIMITED = (
     "ecs:CreateService",
     "ecs:RegisterTaskDefinition",
     "ecs:DeregisterTaskDefinition",
+    "ecs:DescribeTaskDefinition",
     "ecs:DiscoverPollEndpoint",
     "ecs:TagResource",
     "ecr:",
