@@ -27,42 +27,24 @@ class Family:
     required: tuple[str, ...] = ()
     defaults: Mapping[str, object] = field(default_factory=dict)  # for keys a job file lacks
     objects: frozenset[str] = frozenset()  # keys that must be objects
-    _values: Callable[[Mapping[str, object]], Values] = lambda _: {}
-    _reserved: Callable[[Mapping[str, object]], Values] = lambda _: {}
-
-    def item_of(self, group: object) -> object:
-        """What a message holds for a group of a job file."""
-        if self is CELLPROFILER and isinstance(group, Mapping) and "Metadata" in group:
-            return group["Metadata"]
-        return group
-
-    def problem(self, item: object) -> str | None:
-        """What is wrong with the item of one job, as a sentence; None if it can be sent."""
-        if self is OMEZARR:
-            named = templates.is_scalar(item) and item not in (None, "")
-            return None if named else "a plate is named by a text."
-        if self is FIJI and not isinstance(item, Mapping):
-            return "a group is an object of names and values."
-        if self is CELLPROFILER and not isinstance(item, Mapping):
-            values = metadata_values(item) if isinstance(item, str) else None
-            if values is None:
-                return f"its Metadata {str(item)[:60]!r} is not of the form Name=value,Name=value."
-        return None
+    item_of: Callable[[object], object] = lambda group: group
+    """What a message holds for a group of a job file."""
+    problem: Callable[[object], str | None] = lambda _: None
+    """What is wrong with the item of one job, as a sentence; None if it can be sent."""
+    parsed: Callable[[object], object] = lambda item: item
+    """An item as names and values, or a single value."""
+    values: Callable[[Mapping[str, object]], Values] = lambda _: {}
+    """What templates get from the family's own keys in a message, the group's values among them."""
+    places: Callable[[Mapping[str, object]], Values] = lambda _: {}
+    """The reserved keys that a message's own keys stand for: inputs and output."""
 
     def group(self, message: Mapping[str, object]) -> object:
         """What one job has of its own: names and values, or a single value."""
-        item = message.get(self.item_key)
-        if self is CELLPROFILER and isinstance(item, str):
-            return metadata_values(item) or item
-        return item
-
-    def values(self, message: Mapping[str, object]) -> Values:
-        """The values that templates get from the family's own keys, the group's among them."""
-        return self._values(message)
+        return self.parsed(message.get(self.item_key))
 
     def reserved(self, message: Mapping[str, object]) -> Mapping[str, object]:
         """The message with what its own keys say of inputs and output in the reserved keys."""
-        own = self._reserved(message)
+        own = self.places(message)
         return {**message, **own} if own else message
 
 
@@ -107,16 +89,41 @@ def _text(message: Mapping[str, object], key: str) -> str:
     return value if isinstance(value, str) else ""
 
 
+def _named(item: object) -> str | None:
+    named = templates.is_scalar(item) and item not in (None, "")
+    return None if named else "a plate is named by a text."
+
+
+def _is_object(item: object) -> str | None:
+    return None if isinstance(item, Mapping) else "a group is an object of names and values."
+
+
+def _metadata_of(group: object) -> object:
+    if isinstance(group, Mapping) and "Metadata" in group:
+        return group["Metadata"]
+    return group
+
+
+def _parsed_metadata(item: object) -> object:
+    return (metadata_values(item) or item) if isinstance(item, str) else item
+
+
+def _is_metadata(item: object) -> str | None:
+    if isinstance(_parsed_metadata(item), Mapping):
+        return None
+    return f"its Metadata {str(item)[:60]!r} is not of the form Name=value,Name=value."
+
+
 def _something_values(message: Mapping[str, object]) -> Values:
     return _scalars(message.get("group"))
 
 
 def _cellprofiler_values(message: Mapping[str, object]) -> Values:
     values: Values = {"output": message["output"]} if _text(message, "output") else {}
-    group = _scalars(CELLPROFILER.group(message))
+    item = message.get("Metadata")
+    group = _scalars(_parsed_metadata(item))
     if not group:
         return values
-    item = message["Metadata"]
     joined = ",".join(f"{name}={templates.plain(value)}" for name, value in group.items())
     place = metadata_place(group, _text(message, "output_structure"))
     return {
@@ -127,7 +134,7 @@ def _cellprofiler_values(message: Mapping[str, object]) -> Values:
     }
 
 
-def _cellprofiler_reserved(message: Mapping[str, object]) -> Values:
+def _cellprofiler_places(message: Mapping[str, object]) -> Values:
     if not isinstance(message.get("output", ""), str):
         return {}
     base = _text(message, "output").rstrip("/")
@@ -142,7 +149,7 @@ def _fiji_values(message: Mapping[str, object]) -> Values:
     return {**values, "script_arguments": script_arguments(values)}
 
 
-def _fiji_reserved(message: Mapping[str, object]) -> Values:
+def _fiji_places(message: Mapping[str, object]) -> Values:
     place = _text(message, "output_file_location")
     return {"output": place} if place and "output" not in message else {}
 
@@ -151,7 +158,7 @@ def _omezarr_values(message: Mapping[str, object]) -> Values:
     return {"plate": message["plate"]} if templates.is_scalar(message.get("plate", ())) else {}
 
 
-def _omezarr_reserved(message: Mapping[str, object]) -> Values:
+def _omezarr_places(message: Mapping[str, object]) -> Values:
     """The plate's own folder comes in, and all that is made goes to the output location."""
     own: Values = {}
     if "inputs" not in message and (place := _address(message, "input")):
@@ -166,7 +173,7 @@ def _address(message: Mapping[str, object], side: str) -> str:
     return f"s3://{bucket}/{place}".rstrip("/") if bucket else place
 
 
-SOMETHING = Family("something", "Distributed-Something", _values=_something_values)
+SOMETHING = Family("something", "Distributed-Something", values=_something_values)
 CELLPROFILER = Family(
     "cellprofiler",
     "Distributed-CellProfiler",
@@ -174,8 +181,11 @@ CELLPROFILER = Family(
     sent=frozenset({"pipeline", "data_file", "input", "output", "output_structure"}),
     required=("pipeline", "data_file", "input", "output"),
     defaults={"output_structure": ""},
-    _values=_cellprofiler_values,
-    _reserved=_cellprofiler_reserved,
+    item_of=_metadata_of,
+    problem=_is_metadata,
+    parsed=_parsed_metadata,
+    values=_cellprofiler_values,
+    places=_cellprofiler_places,
 )
 FIJI = Family(
     "fiji",
@@ -185,16 +195,18 @@ FIJI = Family(
     required=("output_file_location",),
     defaults={"shared_metadata": {}},
     objects=frozenset({"shared_metadata"}),
-    _values=_fiji_values,
-    _reserved=_fiji_reserved,
+    problem=_is_object,
+    values=_fiji_values,
+    places=_fiji_places,
 )
 OMEZARR = Family(
     "omezarr",
     "Distributed-OMEZarrCreator",
     item_key="plate",
     list_key="plates",
-    _values=_omezarr_values,
-    _reserved=_omezarr_reserved,
+    problem=_named,
+    values=_omezarr_values,
+    places=_omezarr_places,
 )
 FAMILIES = {one.word: one for one in (SOMETHING, CELLPROFILER, FIJI, OMEZARR)}
 
