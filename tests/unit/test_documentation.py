@@ -24,6 +24,9 @@ _CODE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 _CONSTANT = re.compile(r"^\| `([A-Z_]+)`", re.MULTILINE)
 _MAKE = re.compile(r"`make ([a-z]+)")
 _TARGET = re.compile(r"^([a-z]+):", re.MULTILINE)
+_TEST_NAME = re.compile(r"`(test_\w+)`")
+_TEST = re.compile(r"^def (test_\w+)", re.MULTILINE)
+_FAULT = re.compile(r"^\| (\d+) \| ([^|]+) \| ([^|]+) \|$", re.MULTILINE)
 
 
 def links() -> Iterator[tuple[Path, str]]:
@@ -108,6 +111,24 @@ def test_every_make_target_shown_exists() -> None:
     targets = set(_TARGET.findall((ROOT / "Makefile").read_text()))
     shown = {target for page in PAGES for target in _MAKE.findall(page.read_text())}
     assert shown <= targets
+
+
+def test_every_test_that_the_book_names_exists() -> None:
+    there = {
+        name for file in ROOT.glob("tests/**/*.py") for name in _TEST.findall(file.read_text())
+    }
+    named = {name for page in PAGES for name in _TEST_NAME.findall(page.read_text())}
+    assert len(named) > 100
+    assert named - there == set()
+
+
+def test_each_fault_of_older_programs_has_a_test_a_reason_or_an_open_end() -> None:
+    page = (ROOT / "documentation" / "compatibility.md").read_text()
+    faults = _FAULT.findall(page)
+    assert [int(number) for number, _, _ in faults] == list(range(1, 105))
+    for number, _, here in faults:
+        told = _TEST_NAME.findall(here) or here.startswith(("Cannot arise: ", "*Open*: "))
+        assert told, f"{number}: {here}"
 
 
 @pytest.mark.parametrize(
