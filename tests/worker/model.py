@@ -73,6 +73,7 @@ class Model:
         self.objects: dict[str, tuple[bytes, float]] = {}
         self.finals: list[str] = []  # every done marker that was written
         self.lost: list[str] = []  # messages deleted with neither done nor dead marker
+        self.late: list[str] = []  # jobs of attempts that told of their end without their lease
         self._receipts = itertools.count(1)
 
     def now(self) -> float:
@@ -118,6 +119,15 @@ class Model:
         self.objects[key] = (body, self.clock)
         if key.startswith(KEYS.done_markers):
             self.finals.append(key)
+        if key.endswith(".interrupted"):
+            self._note_if_late(json.loads(body))
+
+    def _note_if_late(self, attempt: dict[str, Any]) -> None:
+        """Others counted an attempt as vanished if its lease ran out before it told of its end."""
+        message = next((m for m in self.messages if job_of(m.body) == attempt["job_id"]), None)
+        held = message and message.received <= attempt["started"]
+        if message is None or not held or message.hidden_until <= self.clock:
+            self.late.append(attempt["job_id"])
 
 
 def job_of(body: str) -> str:
