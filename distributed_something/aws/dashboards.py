@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
+
+from .tags import error_code
+
 if TYPE_CHECKING:
     from types_boto3_cloudwatch import CloudWatchClient
 
 logger = logging.getLogger(__name__)
+
+_NOT_FOUND = ("DashboardNotFoundError", "ResourceNotFound")  # which of them, the protocol decides
 
 
 def ensure_dashboard(cloudwatch: CloudWatchClient, name: str, body: Mapping[str, Any]) -> None:
@@ -21,12 +26,16 @@ def ensure_dashboard(cloudwatch: CloudWatchClient, name: str, body: Mapping[str,
 
 def delete_dashboard(cloudwatch: CloudWatchClient, name: str) -> bool:
     """Delete the dashboard of this exact name; False if there is none."""
-    with contextlib.suppress(cloudwatch.exceptions.DashboardNotFoundError):
-        if dashboard_exists(cloudwatch, name):
-            cloudwatch.delete_dashboards(DashboardNames=[name])
-            logger.info("Deleted the dashboard %s.", name)
-            return True
-    return False
+    if not dashboard_exists(cloudwatch, name):
+        return False
+    try:
+        cloudwatch.delete_dashboards(DashboardNames=[name])
+    except ClientError as error:
+        # A request that was sent twice since its answer was lost finds it gone.
+        if error_code(error) not in _NOT_FOUND:
+            raise
+    logger.info("Deleted the dashboard %s.", name)
+    return True
 
 
 def dashboard_exists(cloudwatch: CloudWatchClient, name: str) -> bool:
