@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,9 +11,13 @@ from ..definitions.logs import log_groups
 from ..definitions.tags import APP_TAG, app_tags
 from ..errors import NotFound
 from ..record import RunRecord
+from .tear_down import FAULTS
 
 if TYPE_CHECKING:
     from ..aws.session import Aws
+
+
+UNSEEN = "?"  # the name of what could not be looked for
 
 
 @dataclass(frozen=True)
@@ -30,9 +34,17 @@ def find_belongings(aws: Aws, record: RunRecord) -> tuple[Belonging, ...]:
     """Everything of the record's app, what costs most first; the record gives the names."""
     return tuple(
         belonging
-        for find in (_fleets, _machines, _queues, _services, _alarms, _free_things, _staying)
-        for belonging in find(aws, record)
+        for kinds, find in _KINDS.items()
+        for belonging in _found(kinds, find(aws, record))
     )
+
+
+def _found(kinds: str, belongings: Iterator[Belonging]) -> Iterator[Belonging]:
+    """What a search finds; where it fails, a line says so: it must keep no fleet running."""
+    try:
+        yield from belongings
+    except FAULTS as error:
+        yield Belonging(kinds, UNSEEN, f"could not be looked for: {error}")
 
 
 def app_fleets(aws: Aws, record: RunRecord) -> list[str]:
@@ -117,3 +129,14 @@ def _staying(aws: Aws, record: RunRecord) -> Iterator[Belonging]:
     if record.run_id:
         place = f"s3://{record.bucket}/{record.keys.prefix}"
         yield Belonging("ledger", place, "what became of every job", stays=True)
+
+
+_KINDS: dict[str, Callable[[Aws, RunRecord], Iterator[Belonging]]] = {
+    "spot fleets": _fleets,
+    "machines": _machines,
+    "queues": _queues,
+    "services": _services,
+    "alarms": _alarms,
+    "definitions, templates, cluster, dashboard and schedule": _free_things,
+    "log groups": _staying,
+}

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from ..errors import DistributedSomethingError, TeardownIncomplete
 from ..record import RunRecord, find_record
-from .belongings import Belonging, find_belongings
+from .belongings import UNSEEN, Belonging, find_belongings
 from .runs import stand_in
-from .tear_down import tear_down_app
+from .tear_down import FAULTS, tear_down_app
 from .unfinished import Unfinished, write_unfinished
 
 if TYPE_CHECKING:
@@ -56,15 +56,15 @@ def cancel(
     The jobs of a live run that are not done are written to a job file in `folder`. Safe to repeat.
     Raises DistributedSomethingError if `confirm` says no, TeardownIncomplete for what is left.
     """
-    record = find_app(aws, settings, now)
+    record, unread = _find_app_somehow(aws, settings, now)
     found = find_belongings(aws, record)
     due = tuple(one for one in found if not one.stays)
     stays = tuple(one for one in found if one.stays)
-    if not due and not record.is_live:
+    if not due and not unread and not record.is_live:
         return Cancelled((), stays, Unfinished())
     if not confirm(found):
         raise DistributedSomethingError("Nothing was changed.")
-    failures = tear_down_app(aws, record, folder=folder, sleep=sleep, now=now)
+    failures = unread + tear_down_app(aws, record, folder=folder, sleep=sleep, now=now)
     if failures:
         again = "Run `python run.py cancel` again to try once more."
         raise TeardownIncomplete(
@@ -73,7 +73,20 @@ def cancel(
             )
         )
     unfinished = write_unfinished(aws, record, folder) if record.is_live else Unfinished()
-    return Cancelled(due, stays, unfinished)
+    removed = tuple(one for one in due if one.name != UNSEEN)
+    return Cancelled(removed, stays, unfinished)
+
+
+def _find_app_somehow(
+    aws: Aws, settings: Settings, now: Callable[[], float]
+) -> tuple[RunRecord, list[str]]:
+    """The app's record, and a sentence if the bucket does not give it: what costs money must go."""
+    try:
+        return find_app(aws, settings, now), []
+    except FAULTS as error:
+        unread = f"Could not read the bucket's monitor file: {error}"
+        logger.warning("%s Going on by tags and by the names in the config.", unread)
+        return stand_in(aws, settings, None, now()), [unread]
 
 
 def find_app(aws: Aws, settings: Settings, now: Callable[[], float] = time.time) -> RunRecord:
