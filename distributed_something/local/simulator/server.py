@@ -70,7 +70,7 @@ class _Application(DomainDispatcherApplication):
         return super().__call__(environ, start_response)
 
 
-_application = _Application()  # knows the services' addresses; what they hold is elsewhere
+application = _Application()  # knows the services' addresses; what they hold is elsewhere
 
 
 class Simulator:
@@ -98,7 +98,7 @@ class Simulator:
         self.empty()
         self._port = listener.getsockname()[1]
         self._server = make_server(
-            HOST, self._port, _application, True, request_handler=_Handler, fd=listener.fileno()
+            HOST, self._port, application, True, request_handler=_Handler, fd=listener.fileno()
         )
         listener.close()  # the server has its own copy
         self._thread = Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
