@@ -29,6 +29,12 @@ STEPS = (
     "hygiene.md",
 )
 WATCHING = "step_4_monitor.md"
+BUCKET = "the-labs-own-bucket"
+
+
+def own(text: str) -> str:
+    """The book's text with what every reader has to replace."""
+    return text.replace("your-bucket-name", BUCKET).replace("XXXXXXXXXXXX", "123456789012")
 
 
 @dataclass
@@ -43,14 +49,14 @@ class Reader:
         if block.file:
             path = self.clone / block.file
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(block.text)
+            path.write_text(own(block.text))
             return ""
         return "".join(map(self.run, block.commands if block.language == "bash" else []))
 
     def run(self, line: str) -> str:
         clean = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         done = subprocess.run(
-            ["bash", "-euc", line],
+            ["bash", "-euc", own(line)],
             cwd=self.clone,
             env=clean | {"HOME": str(self.clone), "PATH": PYTHON} | self.exported,
             stdin=subprocess.DEVNULL,
@@ -67,8 +73,8 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     clone = tmp_path_factory.mktemp("book") / "clone"
     ignored = shutil.ignore_patterns(".git", ".venv", "rehearsal", "__pycache__", ".*_cache")
     shutil.copytree(CLONE, clone, ignore=ignored)
-    fleet = clone / "files" / "exampleFleet_us-east-1.json"
-    fleet.write_text(fleet.read_text().replace("XXXXXXXXXXXX", "123456789012"))
+    for path in (clone / "config.py", clone / "files" / "exampleFleet_us-east-1.json"):
+        path.write_text(own(path.read_text()))
     files = Reader(clone, {})
     for block in blocks(WRAPPING):
         if block.file:
