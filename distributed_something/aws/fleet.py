@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_TerminateInstances.html
 TERMINATE_BATCH = 1000
 _LIVE_STATES = ("pending", "running", "stopping", "stopped")
+_OVER_STATES = ("cancelled", "cancelled_terminating", "failed")  # run no machines any more
 _ENDED_STATES = ("cancelled", "cancelled_running", "cancelled_terminating")
 _FLEET_NOT_FOUND = ("InvalidSpotFleetRequestId.NotFound", "InvalidSpotFleetRequestId.Malformed")
 
@@ -125,15 +126,14 @@ def describe_fleet(ec2: EC2Client, fleet_id: str) -> FleetStatus:
     raise NotFound(_no_fleet(fleet_id))
 
 
-def find_fleets(ec2: EC2Client, tags: Mapping[str, str]) -> list[str]:
-    """The ids of all fleets with these tags that may still run machines."""
+def find_fleets(ec2: EC2Client, tags: Mapping[str, str], *, ended: bool = False) -> list[str]:
+    """The ids of all fleets with these tags that may still run machines, or that have `ended`."""
     pages = ec2.get_paginator("describe_spot_fleet_requests").paginate()
     return [
         fleet["SpotFleetRequestId"]
         for page in pages
         for fleet in page["SpotFleetRequestConfigs"]
-        if has_tags(fleet, tags)
-        and fleet["SpotFleetRequestState"] not in ("cancelled", "cancelled_terminating", "failed")
+        if has_tags(fleet, tags) and (fleet["SpotFleetRequestState"] in _OVER_STATES) is ended
     ]
 
 

@@ -47,12 +47,19 @@ class Order:
 
 
 def recover(aws: Aws, record: RunRecord) -> tuple[FleetRecord, ...]:
-    """The fleets of an interrupted startCluster, with their ids where they were bought."""
+    """The fleets of an interrupted startCluster, with their ids where they were bought.
+
+    Without those that were cancelled: EC2 would answer their token with the cancelled fleet.
+    """
     recovered = []
     for unsure in record.fleets:
-        if not unsure.fleet_id:
-            found = fleet.find_fleets(aws.ec2, {TOKEN_TAG: unsure.client_token})
-            recovered.append(replace(unsure, fleet_id=found[0]) if found else unsure)
+        if unsure.fleet_id:
+            continue
+        tags = {TOKEN_TAG: unsure.client_token}
+        if found := fleet.find_fleets(aws.ec2, tags):
+            recovered.append(replace(unsure, fleet_id=found[0]))
+        elif not fleet.find_fleets(aws.ec2, tags, ended=True):
+            recovered.append(unsure)
     return tuple(recovered)
 
 

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from ..aws import cluster, queues, storage
+from ..aws import cluster, fleet, queues, storage
 from ..aws.tags import error_code
 from ..definitions.fleet import valid_until
 from ..definitions.fleet_file import read_fleet_file
 from ..definitions.fleet_troubles import judge
 from ..definitions.task import service_name
-from ..errors import DistributedSomethingError, UsageError
+from ..errors import DistributedSomethingError, NotFound, UsageError
 from ..record import RunRecord, find_record, save_record
 from . import purchase
 from .capacity import wait_for_capacity
@@ -120,6 +120,8 @@ def _check_set_up(aws: Aws, settings: Settings) -> None:
 
 def _purchase(aws: Aws, settings: Settings, plan: FleetPlan, now: float) -> Purchase:
     last = find_record(aws.s3, settings.aws_bucket, settings.app_name)
+    # A fleet that was taken back stays in the record if that could not be written.
+    recorded = last.fleet_ids if last is not None and last.is_live else ()
     types = [one for launch in plan.launches for one in launch.machine_types]
     return Purchase(
         app_name=settings.app_name,
@@ -129,9 +131,16 @@ def _purchase(aws: Aws, settings: Settings, plan: FleetPlan, now: float) -> Purc
         price_cap=settings.machine_price,
         ends_by=valid_until(settings, now),
         disk_gib=max(launch.image.volume_gib for launch in plan.launches),
-        fleets_already=last.fleet_ids if last is not None and last.is_live else (),
+        fleets_already=tuple(one for one in recorded if _asks_for_machines(aws, one)),
         notes=plan.notes,
     )
+
+
+def _asks_for_machines(aws: Aws, fleet_id: str) -> bool:
+    try:
+        return fleet.describe_fleet(aws.ec2, fleet_id).is_live
+    except NotFound:
+        return False
 
 
 def _taken_back(error: Exception, failures: list[str]) -> DistributedSomethingError:
