@@ -9,6 +9,10 @@ from pathlib import Path
 import pytest
 
 from distributed_something.cli import account, app
+from distributed_something.commands.tear_down import STEPS
+from distributed_something.definitions import account as made
+from distributed_something.definitions.policies import Scope
+from distributed_something.definitions.tags import APP_TAG, RUN_TAG
 from distributed_something.settings import Settings, load_settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -18,6 +22,7 @@ PAGES = sorted(
 
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _COMMAND = re.compile(r"python run\.py ([^\n`#|]+)")
+_SETUP_AWS = re.compile(r"python setup_AWS\.py ([^\n`#|]+)")
 _OPTION = re.compile(r"`(--[a-z-]+)")
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 _CODE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
@@ -80,6 +85,13 @@ def test_every_verb_and_option_shown_exists() -> None:
     assert strange == []
 
 
+def test_every_option_of_setup_aws_shown_exists() -> None:
+    known = {name for one in account.account.params for name in one.opts}
+    lines = [line for page in PAGES for line in _SETUP_AWS.findall(page.read_text())]
+    assert lines
+    assert {word for line in lines for word in line.split() if word.startswith("--")} <= known
+
+
 def test_every_option_that_the_text_names_exists() -> None:
     known = {
         name for verb in app.verbs.commands.values() for one in verb.params for name in one.opts
@@ -105,6 +117,18 @@ def test_the_settings_page_lists_every_constant_and_no_other() -> None:
     page = (ROOT / "documentation" / "step_1_configuration.md").read_text()
     known = {name.upper() for name in Settings.model_fields} - {"EXTRA"}
     assert set(_CONSTANT.findall(page)) == known
+
+
+def test_every_name_that_an_account_gets_is_on_the_page_of_changes() -> None:
+    page = (ROOT / "documentation" / "changes_to_your_account.md").read_text()
+    scope = Scope("123456789012", ("us-east-1",), ("lab-data",))
+    names = {role.name for role in made.roles(scope)} | {made.ACCOUNT_TAG, APP_TAG, RUN_TAG}
+    names |= {made.FUNCTION, made.FUNCTION_LOG_GROUP, made.SCHEDULE_GROUP}
+    assert [name for name in sorted(names) if f"`{name}" not in page] == []
+    kinds = ["fleet", "machine", "queue", "service", "alarm", "task definition"]
+    kinds += ["launch template", "dashboard", "cluster", "schedule"]
+    assert all(any(kind in step.name for kind in kinds) for step in STEPS)
+    assert [kind for kind in kinds if kind not in page] == []
 
 
 def test_every_make_target_shown_exists() -> None:
