@@ -139,6 +139,15 @@ def test_the_commands_of_the_step_pages_work_in_their_order(reader: Reader) -> N
     assert [one for one in left if '"stays": false' in one] == []
 
 
+def test_every_command_of_ours_on_these_pages_is_one_that_is_run() -> None:
+    ours = ("python run.py", "python setup_AWS.py")
+    for page in (WRAPPING, *STEPS):
+        shown = [line for block in blocks(page) for line in block.commands]
+        left_out = [line for line in shown if line.startswith(ours) and line not in commands(page)]
+        assert left_out == []
+        assert [line for line in shown if line.startswith(ours)]
+
+
 def test_the_page_on_watching_shows_a_command_that_another_page_runs() -> None:
     plain = [line.replace(" --config sorting/config.py", "") for line in commands(WRAPPING)]
     assert commands(WATCHING) == ["python run.py monitor"]
