@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..definitions.account import TASK_ROLE
 from .simulator import ACCOUNT
 
 if TYPE_CHECKING:
@@ -22,21 +23,19 @@ _WORKERS = {
 
 
 def prepare_account(aws: Aws, settings: Settings) -> None:
-    """Make the buckets that the config names, both roles and a key pair."""
+    """Make the buckets that the config names, the roles of Step 0 and a key pair."""
     for bucket in sorted(buckets(settings)):
         _make_bucket(aws, bucket)
     make_roles(aws)
+    _make_role(aws, TASK_ROLE, "ecs-tasks", _WORKERS)
     for name in {KEY_PAIR, settings.ssh_key_name.removesuffix(".pem") or KEY_PAIR}:
         aws.ec2.create_key_pair(KeyName=name)
 
 
 def make_roles(aws: Aws) -> None:
-    """Make the fleet's role and the machines' one in its instance profile, as Step 0 has them."""
-    for role, service in ((FLEET_ROLE, "spotfleet"), (INSTANCE_ROLE, "ec2")):
-        aws.iam.create_role(RoleName=role, AssumeRolePolicyDocument=_trust(service))
-    aws.iam.put_role_policy(
-        RoleName=INSTANCE_ROLE, PolicyName="workers", PolicyDocument=json.dumps(_WORKERS)
-    )
+    """Make the fleet's role and the machines' one in its instance profile, as upstream has them."""
+    _make_role(aws, FLEET_ROLE, "spotfleet")
+    _make_role(aws, INSTANCE_ROLE, "ec2", _WORKERS)
     aws.iam.create_instance_profile(InstanceProfileName=INSTANCE_ROLE)
     aws.iam.add_role_to_instance_profile(InstanceProfileName=INSTANCE_ROLE, RoleName=INSTANCE_ROLE)
 
@@ -89,6 +88,14 @@ def _make_bucket(aws: Aws, name: str) -> None:
     if aws.region != "us-east-1":  # the one region that must not be named
         request["CreateBucketConfiguration"] = {"LocationConstraint": aws.region}
     aws.s3.create_bucket(**request)
+
+
+def _make_role(aws: Aws, name: str, service: str, rights: dict[str, Any] | None = None) -> None:
+    aws.iam.create_role(RoleName=name, AssumeRolePolicyDocument=_trust(service))
+    if rights:
+        aws.iam.put_role_policy(
+            RoleName=name, PolicyName="workers", PolicyDocument=json.dumps(rights)
+        )
 
 
 def _trust(service: str) -> str:
