@@ -37,7 +37,9 @@ def settings(**changes: object) -> Settings:
 def write_config(folder: Path, **changes: object) -> Path:
     """A config file in a folder; returns its path."""
     path = folder / "config.py"
-    path.write_text("".join(f"{name} = {value!r}\n" for name, value in constants(**changes).items()))
+    path.write_text(
+        "".join(f"{name} = {value!r}\n" for name, value in constants(**changes).items())
+    )
     return path
 
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from distributed_something.commands.inventory import take_inventory
 
+from distributed_something.commands.inventory import take_inventory
 from distributed_something.local.simulator import Simulator
 from tests.builders import write_config, write_json
 
