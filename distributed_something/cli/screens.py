@@ -23,7 +23,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from ..commands.belongings import Belonging
+from ..commands.belongings import UNSEEN, Belonging
 from ..commands.cancel import Cancelled
 from ..commands.monitor import MonitorOutcome, RunProgress
 from ..commands.start_cluster import Purchase
@@ -182,10 +182,10 @@ def show_belongings(app_name: str, found: Sequence[Belonging], as_json: bool) ->
 def show_due(found: Sequence[Belonging]) -> bool:
     """What will be removed; always goes on."""
     due = [one for one in found if not one.stays]
-    counts = Counter(one.kind for one in due)
+    counts = Counter(one.kind for one in due if one.name != UNSEEN)
     say("To be removed: " + ", ".join(f"{count} {kind}" for kind, count in counts.items()) + ".")
     for one in due:
-        if one.kind in ("spot fleet", "queue"):
+        if one.kind in ("spot fleet", "queue") or one.name == UNSEEN:
             say(f"  {one.kind} {one.name}: {one.detail}")
     return True
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -161,21 +162,34 @@ def step(
     """Look once, set right what is not, and tell whether the run is over."""
     view = look(aws, record, state.submitted, pace.heartbeat_seconds)
     state = replace(state, submitted=view.submitted)
-    late = find_late(aws, record, view, pace.late_seconds, now())
-    view = see_to_late(aws, record, view, late, now())
+    late: tuple[tuple[fleet.Machine, str], ...] = ()
+    with _going_on("see to machines that do not join"):
+        late = find_late(aws, record, view, pace.late_seconds, now())
+        view = see_to_late(aws, record, view, late, now())
     if now() - state.alarms_seen >= pace.alarms_every:
-        tidy_alarms(aws, record, view, pace.late_seconds, now())
-        state = replace(state, alarms_seen=now())
-    if cheapest and now() - state.began >= pace.cheapest_after:
-        _lower_targets(aws, cap_targets(view.fleets, 1))
+        with _going_on("see to the machines' alarms"):
+            tidy_alarms(aws, record, view, pace.late_seconds, now())
+            state = replace(state, alarms_seen=now())
     state, plan = _plan(record, view, state, pace)
-    _carry_out(aws, record, plan)
-    _balance_service(aws, record, view, plan.applied(view.machines))
+    with _going_on("give machines back"):
+        if cheapest and now() - state.began >= pace.cheapest_after:
+            _lower_targets(aws, cap_targets(view.fleets, 1))
+        _carry_out(aws, record, plan)
+        _balance_service(aws, record, view, plan.applied(view.machines))
     holder = _lease_holder(aws, record, view) if view.is_quiet else None
     state = _count_quiet(view, state, pace, holder, now())
     state = _count_stranded(record, view, state, pace, now())
     causes = tuple(dict.fromkeys(cause for _, cause in late))
     return state, _progress(view, state, holder, (len(late), causes), now())
+
+
+@contextmanager
+def _going_on(what: str) -> Iterator[None]:
+    """Do what a run is better for, but can end without: its failure must not keep a run going."""
+    try:
+        yield
+    except (ClientError, BotoCoreError) as error:
+        logger.warning("Could not %s; the next look tries again: %s", what, error)
 
 
 @dataclass

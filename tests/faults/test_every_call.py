@@ -27,6 +27,17 @@ from .wire import Fault, Killed
 VERBS = ("setup", "submit", "buy", "monitor", "cancel")
 # Without these no program could know of a fleet that no record tells of, or end one.
 FLEET_CALLS = ("DescribeSpotFleetRequests", "CancelSpotFleetRequests")
+# Without these no program could know whether a run is over.
+END_CALLS = (
+    "GetObject",
+    "ListObjectsV2",
+    "GetQueueUrl",
+    "GetQueueAttributes",
+    "DescribeSpotFleetInstances",
+    "ListContainerInstances",
+    "DescribeContainerInstances",
+    *FLEET_CALLS,
+)
 READING = ("Describe", "Get", "List", "Head")
 WISHES = ("AUTO_MONITOR", "CREATE_DASHBOARD", "CLEAN_DASHBOARD")
 
@@ -141,7 +152,7 @@ def _wrong_at_once(stage: Stage, case: Case, error: BaseException | None) -> lis
         return wrong
     has_failed = {
         "buy": error is not None,
-        "monitor": case.cancelled,
+        "monitor": case.cancelled or case.call not in END_CALLS,
         "cancel": case.call not in FLEET_CALLS,
     }
     if has_failed.get(case.verb):
