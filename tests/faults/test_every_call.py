@@ -139,6 +139,9 @@ def _play(stage: Stage, verb: str, has_failed: bool = True) -> None:
         if not bought_already or has_failed:
             declined = outcome_of(getattr(stage, name))
             assert bought_already or declined is None, declined
+    if verb != "monitor":
+        assert len(stage.fleets()) == 1, "bought twice"
+        assert not stage.unrecorded_fleets()
     stage.work_all()
     stage.monitor()
 
