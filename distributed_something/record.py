@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import UsageError
+from .errors import DistributedSomethingError, UsageError
 from .protocol.ledger_keys import RunKeys
 
 if TYPE_CHECKING:
@@ -191,6 +191,17 @@ def _read_object(text: str, source: str) -> dict[str, Any]:
 
 
 def _write_atomically(path: Path, text: str) -> None:
+    """Write a file whole or not at all; raises DistributedSomethingError if it cannot be."""
+    try:
+        _replace(path, text)
+    except OSError as error:
+        raise DistributedSomethingError(
+            f"The monitor file {path} cannot be written ({error.strerror}): "
+            f"see that {path.parent} is a folder with room that you may write to."
+        ) from error
+
+
+def _replace(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
     try:

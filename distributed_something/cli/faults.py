@@ -65,6 +65,8 @@ _MENDS: dict[type[Exception], str] = {
     exceptions.SSOError: "The sign-in has expired: run `aws sso login`.",
     exceptions.EndpointConnectionError: "Nothing answers at {endpoint_url}: "
     "check the network, AWS_REGION in config.py and AWS_ENDPOINT_URL.",
+    exceptions.ConnectionError: "The connection to AWS failed ({error}): "
+    "check the network, a proxy and AWS_ENDPOINT_URL, then try again.",
     exceptions.HTTPClientError: "The connection to AWS failed ({error}): "
     "check the network, then try again.",
 }

@@ -28,9 +28,11 @@ from ..commands.cancel import Cancelled
 from ..commands.monitor import MonitorOutcome, RunProgress
 from ..commands.start_cluster import Purchase
 from ..commands.submit_job import Submitted
+from ..commands.tear_down import STAYS
 from ..commands.unfinished import Unfinished
 from ..definitions.console import console_links
 from ..definitions.policies import Scope
+from ..record import RunRecord
 from ..settings import Settings
 
 people = Console(stderr=True)
@@ -146,10 +148,18 @@ def show_outcome(outcome: MonitorOutcome) -> None:
         f"Run {record.run_id or 'of upstream'} of {record.app_name} is over: "
         f"{summary.done:,} done, {summary.dead:,} in the dead-letter queue, "
         f"{outcome.unfinished.count:,} unaccounted for, of {summary.submitted:,} jobs. "
-        "Everything it made was removed.",
+        f"All that it made was removed but {_stays(record)}.",
         style="green" if outcome.is_complete and not summary.dead else "yellow",
     )
     show_unfinished(outcome.unfinished)
+
+
+def _stays(record: RunRecord) -> str:
+    """What a teardown leaves on purpose, in words."""
+    names = [f"its {name}" for name, _ in STAYS]
+    if record.dashboard and not record.clean_dashboard:
+        names.append("its dashboard")
+    return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def show_unfinished(unfinished: Unfinished) -> None:

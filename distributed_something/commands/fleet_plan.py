@@ -51,6 +51,11 @@ def plan_fleet(aws: Aws, settings: Settings, fleet_file: FleetFile, *, keep_ami:
     types = machine_types(aws.ec2, [name for own in names for name in own])
     notes = [note for machine in types.values() for note in _fit(settings, machine)]
     notes += _capacity_notes(settings, fleet_file)
+    if not settings.assign_ip and any(not one.all_subnets for one in specifications):
+        notes.append(
+            "The fleet file names no subnet: in the default network machines get public addresses "
+            "although ASSIGN_IP is 'False', since they have no other way out there."
+        )
     launches = []
     for specification, own_names in zip(specifications, names, strict=True):
         own_image = _own_image(aws, specification, keep_ami, notes)

@@ -222,7 +222,9 @@ def _delete_cluster(teardown: Teardown) -> None:
         if cluster.delete_cluster(ecs, record.cluster, app_tags(record.app_name)):
             return
         if not _is_held_by_us_alone(teardown):
-            logger.info("The cluster %s stays: it is not ours, or it is in use.", record.cluster)
+            logger.info(
+                "The cluster %s stays: it is everyone's, another's, or in use.", record.cluster
+            )
             return
         if look < _CLUSTER_LOOKS - 1:
             teardown.sleep(_CLUSTER_LOOK)

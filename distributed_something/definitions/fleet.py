@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from .fleet_file import comma_list
+from .shapes import comma_list
 from .tags import fleet_tags, run_tags
 from .user_data import user_data
 
@@ -117,9 +117,7 @@ def gets_public_ip(settings: Settings, specification: Specification, of_subnet: 
     """Whether a machine gets a public address in a subnet that gives one unasked, or does not."""
     if specification.more_interfaces:
         return False
-    return (
-        of_subnet if _takes_what_the_subnet_gives(settings, specification) else settings.assign_ip
-    )
+    return of_subnet if _takes_what_the_subnet_gives(specification) else settings.assign_ip
 
 
 def valid_until(settings: Settings, now: float) -> float:
@@ -140,7 +138,7 @@ def price_text(price: float) -> str:
 def _network(settings: Settings, specification: Specification) -> dict[str, Any]:
     """The security groups, and a network interface where one is needed to say who gets an IP."""
     groups = list(specification.security_groups)
-    if _takes_what_the_subnet_gives(settings, specification):
+    if _takes_what_the_subnet_gives(specification):
         return {"SecurityGroupIds": groups} if groups else {}
     interface: dict[str, Any] = {
         "DeleteOnTermination": True,
@@ -154,9 +152,13 @@ def _network(settings: Settings, specification: Specification) -> dict[str, Any]
     return {"NetworkInterfaces": [interface, *specification.more_interfaces]}
 
 
-def _takes_what_the_subnet_gives(settings: Settings, specification: Specification) -> bool:
-    """The default VPC's subnets give every machine an address by themselves."""
-    return settings.assign_ip and not specification.all_subnets and not specification.interface
+def _takes_what_the_subnet_gives(specification: Specification) -> bool:
+    """Whether to leave the address to the subnet, as always in the default network.
+
+    Its subnets give one to every machine, which has no other way out there: ASSIGN_IP = 'False',
+    which older configs say, can only mean other networks.
+    """
+    return not specification.all_subnets and not specification.interface
 
 
 def _devices(settings: Settings, image: Image) -> list[dict[str, Any]]:

@@ -52,11 +52,6 @@ _BY_WORDS = tuple(
             r"InvalidKeyPair|key pair .* does not exist",
             Verdict(True, "mend KeyName in the fleet file, or take it out"),
         ),
-        (
-            r"belong to different networks|InvalidGroup|security group",
-            Verdict(True, "name security groups of the subnet's own network in the fleet file"),
-        ),
-        (r"InvalidSubnet|subnet", Verdict(True, "mend SubnetId in the fleet file")),
         (r"InvalidAMIID|InvalidBlockDevice", Verdict(True, "mend ImageId in the fleet file")),
         (
             r"iamInstanceProfile|instance profile",
@@ -79,6 +74,14 @@ _BY_WORDS = tuple(
                 "a right is missing: `python setup_AWS.py --show` prints the policies that a "
                 "person and the roles need",
             ),
+        ),
+        (
+            r"belong to different networks|InvalidGroup|security group .{0,60}does not exist",
+            Verdict(True, "name security groups of the subnet's own network in the fleet file"),
+        ),
+        (
+            r"InvalidSubnet|subnet ID .{0,60}does not exist",
+            Verdict(True, "mend SubnetId in the fleet file"),
         ),
         (
             r"Unsupported",

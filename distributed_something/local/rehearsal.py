@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..aws.images import machine_types
 from ..commands.inventory import take_inventory, what_stays
+from ..commands.job_files import open_job_file
 from ..commands.monitor import MonitorOutcome, Pace, RunProgress, monitor
 from ..commands.setup import setup
 from ..commands.start_cluster import start_cluster
@@ -61,6 +62,7 @@ def rehearse(
     listener = listener or Listener()
     if not 0 <= interrupt <= 1:
         raise UsageError(f"--interrupt {interrupt} is no probability: give one from 0 to 1.")
+    open_job_file(job_file, settings.job_defaults, family)  # what is wrong with it, before all else
     folder = directory / settings.app_name
     scaled = scale_down(settings)
     interruptions = Interruptions(interrupt, limit=5 * scaled.cluster_machines)

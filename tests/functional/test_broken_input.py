@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -16,6 +20,7 @@ from tests.builders import write_config, write_json
 
 CLONE = Path(__file__).parents[2]
 USAGE, FAILED = 2, 1
+KEYS = {"AWS_ACCESS_KEY_ID": "nobodys", "AWS_SECRET_ACCESS_KEY": "nobodys"}
 GOOD_JOBS = {"command": "echo {plate}", "groups": [{"plate": "A"}]}
 
 
@@ -27,7 +32,10 @@ def simulator() -> Iterator[Simulator]:
 
 
 def run(
-    folder: Path, *words: str, simulator: Simulator | None = None, **environment: str
+    folder: Path,
+    *words: str,
+    simulator: Simulator | None = None,
+    environment: Mapping[str, str] = MappingProxyType({}),
 ) -> subprocess.CompletedProcess[str]:
     """One verb in a process of its own, as a user types it, with nothing of this shell's AWS."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
@@ -174,10 +182,49 @@ def test_an_endpoint_that_does_not_answer_is_named(tmp_path: Path) -> None:
     write_config(tmp_path)
     # Port 9 (discard) is below the ports that a simulator may be given.
     nowhere = "http://127.0.0.1:9"
-    keys = {"AWS_ACCESS_KEY_ID": "nobodys", "AWS_SECRET_ACCESS_KEY": "nobodys"}
-    outcome = run(tmp_path, "setup", AWS_ENDPOINT_URL=nowhere, **keys)
+    outcome = run(tmp_path, "setup", environment={"AWS_ENDPOINT_URL": nowhere, **KEYS})
     assert outcome.returncode == FAILED
     assert nowhere in outcome.stderr
+    assert "Traceback" not in outcome.stderr
+
+
+def test_a_server_that_is_no_server_for_this_is_named(tmp_path: Path) -> None:
+    """TLS to a port that speaks something else, and a proxy that is not there."""
+    write_config(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(60)
+        answering = threading.Thread(target=_hang_up_on_all, args=(listener,), daemon=True)
+        answering.start()
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+        over_tls = run(
+            tmp_path, "setup", environment={"AWS_ENDPOINT_URL": f"https://{address}", **KEYS}
+        )
+    proxy = {"HTTPS_PROXY": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
+    behind_proxy = run(tmp_path, "setup", environment={**proxy, **KEYS})
+    for outcome in (over_tls, behind_proxy):
+        assert outcome.returncode == FAILED
+        assert "check the network" in outcome.stderr
+        assert "Traceback" not in outcome.stderr
+
+
+def _hang_up_on_all(listener: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while True:
+            connection, _ = listener.accept()
+            connection.sendall(b"no TLS here")
+            connection.close()
+
+
+def test_a_folder_that_cannot_hold_the_monitor_file_is_named(
+    simulator: Simulator, tmp_path: Path
+) -> None:
+    write_config(tmp_path, APP_NAME="Filed", DOCKERHUB_TAG="lab/filed:1")
+    write_json(tmp_path / "jobs.json", GOOD_JOBS)
+    (tmp_path / "files").write_text("not a folder")
+    assert run(tmp_path, "setup", simulator=simulator).returncode == 0
+    outcome = run(tmp_path, "submitJob", "jobs.json", simulator=simulator)
+    assert outcome.returncode == FAILED
+    assert "FiledSpotFleetRequestId.json cannot be written" in outcome.stderr
     assert "Traceback" not in outcome.stderr
 
 

@@ -86,8 +86,9 @@ def add_gateway(aws: Aws, made: dict[str, str]) -> None:
     )
 
 
-def test_the_default_network_works_as_it_is(aws: Aws) -> None:
-    assert check(aws, file_of(plain())) == ()
+@pytest.mark.parametrize("constant", ["True", "False"])
+def test_the_default_network_works_as_it_is(aws: Aws, constant: str) -> None:
+    assert check(aws, file_of(plain()), ASSIGN_IP=constant) == ()
 
 
 def test_without_a_public_address_an_internet_gateway_is_no_way_out(aws: Aws) -> None:

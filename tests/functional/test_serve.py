@@ -32,34 +32,38 @@ AWS_PROFILE = 'default'
 SSH_KEY_NAME = 'your-key-file.pem'
 AWS_BUCKET = 'your-bucket-name'
 ECS_CLUSTER = 'default'
-CLUSTER_MACHINES = 1
+CLUSTER_MACHINES = 3
 TASKS_PER_MACHINE = 1
 MACHINE_TYPE = ['m4.xlarge']
 MACHINE_PRICE = 0.10
 EBS_VOL_SIZE = 30
-DOCKER_CORES = 2
+ASSIGN_IP = 'False'
+DOCKER_CORES = 4
 CPU_SHARES = DOCKER_CORES * 1024
 MEMORY = 15000
-SECONDS_TO_START = 0
+SECONDS_TO_START = 3*60
 SQS_QUEUE_NAME = APP_NAME + 'Queue'
 SQS_MESSAGE_VISIBILITY = 1*60
 SQS_DEAD_LETTER_QUEUE = 'user_DeadMessages'
-AUTO_MONITOR = 'False'
-CREATE_DASHBOARD = 'False'
-CLEAN_DASHBOARD = 'False'
+AUTO_MONITOR = 'True'
+CREATE_DASHBOARD = 'True'
+CLEAN_DASHBOARD = 'True'
 CHECK_IF_DONE_BOOL = 'False'
 EXPECTED_NUMBER_FILES = 7
 MIN_FILE_SIZE_BYTES = 1
 NECESSARY_STRING = ''
 """
 COMMAND = """
-JOB_DEFAULTS = {{"command": ["sh", "-c", "echo {word} {{job_flag_2}} > {{output_dir}}/out.txt"]}}
+WRITE = "echo {word} {{job_flag_2}}{{job_flag_3}} > {{output_dir}}/out.txt"
+JOB_DEFAULTS = {{"command": ["sh", "-c", WRITE]}}
 """
+GROUPS = [("A", "foo"), ("A", "bar"), ("B", "foo"), ("B", "bar")]
 JOBS = {
     "_comment0": "left out of every message",
     "input_location": "Somewhere/on/your/bucket",
+    "job_flag_1": "True",
     "_comment1": "so is this one",
-    "groups": [{"job_flag_2": letter, "job_flag_3": "foo"} for letter in "ABCD"],
+    "groups": [{"job_flag_2": two, "job_flag_3": three} for two, three in GROUPS],
 }
 RESULTS = "results/DistributedSomething/"
 
@@ -156,7 +160,7 @@ def test_two_clones_each_live_through_a_run_of_the_same_job_file(tmp_path: Path)
         record = "files/DistributedSomethingSpotFleetRequestId.json"
         assert (first / record).is_file()
         verb(first, exported, "monitor", record)
-        assert outputs(aws) == {f"{letter}-foo/out.txt": f"one {letter}\n" for letter in "ABCD"}
+        assert outputs(aws) == {f"{a}-{b}/out.txt": f"one {a}{b}\n" for a, b in GROUPS}
         stays = take_inventory(aws) - before
         ended = find_record(aws.s3, "your-bucket-name", "DistributedSomething")
         assert ended is not None and stays <= what_stays(ended)
@@ -166,6 +170,6 @@ def test_two_clones_each_live_through_a_run_of_the_same_job_file(tmp_path: Path)
         verb(second, exported, "startCluster", "files/exampleFleet_us-east-1.json")
         (second / record).unlink()
         verb(second, exported, "monitor")
-        assert outputs(aws) == {f"{letter}-foo/out.txt": f"two {letter}\n" for letter in "ABCD"}
+        assert outputs(aws) == {f"{a}-{b}/out.txt": f"two {a}{b}\n" for a, b in GROUPS}
         assert take_inventory(aws) - before == stays
         assert len(runs(aws)) == 2

@@ -191,6 +191,11 @@ def test_security_groups_alone_need_no_network_interface_where_the_subnet_gives_
     assert "NetworkInterfaces" not in data
 
 
+def test_the_default_network_gives_addresses_whatever_assign_ip_says() -> None:
+    bare = {"NetworkInterfaces": None, "SecurityGroups": [{"GroupId": "sg-7"}], "SubnetId": None}
+    assert "NetworkInterfaces" not in template(bare, ASSIGN_IP="False")
+
+
 def test_no_address_is_asked_for_where_several_interfaces_make_it_impossible() -> None:
     interfaces = [
         {"DeviceIndex": 1, "SubnetId": "subnet-2"},

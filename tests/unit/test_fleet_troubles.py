@@ -77,3 +77,22 @@ def test_a_fleet_that_may_still_get_a_machine_is_not_given_up(
     events: list[tuple[str, str]],
 ) -> None:
     assert why_never(events) is None
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "There is no Spot capacity available in subnet subnet-1.",
+        "Insufficient capacity of m5.large in the zone of subnet-1.",
+    ],
+)
+def test_want_of_capacity_passes_though_the_words_name_a_subnet(words: str) -> None:
+    verdict = judge("launchSpecTemporarilyBlacklisted", words)
+    assert not verdict.lasting
+    assert "MACHINE_TYPE" in verdict.advice
+    assert why_never([("launchSpecTemporarilyBlacklisted", words)]) is None
+
+
+def test_a_missing_right_is_told_as_such_though_the_words_name_a_security_group() -> None:
+    words = "You are not authorized to perform this on arn:aws:ec2:us-east-1:1:security-group/sg-1"
+    assert "a right is missing" in judge("UnauthorizedOperation", words).advice

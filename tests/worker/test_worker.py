@@ -189,6 +189,15 @@ def test_a_job_longer_than_its_lease_runs_once(world: World) -> None:
     assert [state for state, _ in world.attempts(job)] == ["done", "started"]
 
 
+def test_the_loops_of_a_worker_start_seconds_to_start_apart(world: World) -> None:
+    worker = world.start_worker(docker_cores=3, seconds_to_start=2.0)
+    loops = until(lambda: (len(found := loops_of(worker.pid)) == 3) and found, "all loops run")
+    first, second, third = sorted(loop.create_time() for loop in loops)
+    assert second - first > 1.5  # the clock of process starts ticks in hundredths of a second
+    assert third - second > 1.5
+    assert world.stop() == [0]
+
+
 def test_a_killed_loop_is_started_again_and_its_job_is_run_again_within_the_lease(
     world: World,
 ) -> None:
