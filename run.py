@@ -9,6 +9,8 @@ A run, in order
 Before (no account needed)
   rehearse JOBS.json       the same run on this computer [--jobs 5] [--serve]
 During and after
+  retry [NAMES]            queue unfinished jobs again   [--reason TEXT]
+  download [DIR]           bring results here            [--only GLOB]
   cancel                   stop, remove everything       [--list]
 More: VERB --help, documentation/             exit: 0 done, 1 failed, 2 wrong usage
 """

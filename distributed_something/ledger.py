@@ -158,6 +158,17 @@ def stop_run(s3: S3Client, bucket: str, keys: RunKeys, reason: str) -> None:
     s3.put_object(Bucket=bucket, Key=keys.stopped, Body=reason.encode())
 
 
+def resume_run(s3: S3Client, bucket: str, keys: RunKeys) -> None:
+    """Let workers take jobs of a run again: forget why it was stopped and which machines broke."""
+    broken = [*list_keys(s3, bucket, keys.broken_machines)]
+    _delete_keys(s3, bucket, [*broken, keys.stopped, keys.monitor_state])
+
+
+def forget_dead(s3: S3Client, bucket: str, keys: RunKeys, job_ids: Iterable[str]) -> None:
+    """Remove the dead markers of jobs that are to be tried again, those without one too."""
+    _delete_keys(s3, bucket, [keys.dead(job_id) for job_id in job_ids])
+
+
 def broken_machines(s3: S3Client, bucket: str, keys: RunKeys) -> set[str]:
     """The ids of the machines of a run that could not work."""
     return {key.rpartition("/")[2] for key in list_keys(s3, bucket, keys.broken_machines)}
@@ -184,6 +195,15 @@ def unfinished_jobs(s3: S3Client, bucket: str, keys: RunKeys) -> Iterator[Submit
         if number not in settled:
             settled.add(number)
             yield job
+
+
+def settled_jobs(s3: S3Client, bucket: str, keys: RunKeys) -> tuple[set[str], set[str]]:
+    """The ids of the jobs that are done, and of those that were given up and are not done."""
+    done, dead = (
+        {key.rpartition("/")[2] for key in list_keys(s3, bucket, prefix)}
+        for prefix in (keys.done_markers, keys.dead_markers)
+    )
+    return done, dead - done
 
 
 def read_attempts(s3: S3Client, bucket: str, keys: RunKeys) -> Iterator[Attempt]:
@@ -216,6 +236,13 @@ def _exists(s3: S3Client, bucket: str, key: str) -> bool:
     """Whether there is an object, by a listing: HEAD's 404 may as well be a missing bucket's."""
     page = s3.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1)
     return any(item["Key"] == key for item in page.get("Contents", []))
+
+
+def _delete_keys(s3: S3Client, bucket: str, keys: Sequence[str]) -> None:
+    """Delete objects one by one, side by side; those that are not there are fine."""
+    with ThreadPoolExecutor(PARALLEL_READS) as pool:
+        for _ in pool.map(lambda key: s3.delete_object(Bucket=bucket, Key=key), keys):
+            pass
 
 
 def _count_keys(s3: S3Client, bucket: str, prefix: str) -> int:

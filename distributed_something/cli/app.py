@@ -17,18 +17,21 @@ from ..aws.session import Aws, make_session
 from ..commands import runs
 from ..commands.cancel import cancel as end_run
 from ..commands.cancel import list_belongings
+from ..commands.download import download as bring_results
 from ..commands.image_check import LabelsOf
 from ..commands.monitor import monitor as watch_run
+from ..commands.retry import retry as queue_again
 from ..commands.setup import setup as set_up
 from ..commands.start_cluster import start_cluster as buy_machines
 from ..commands.submit_job import submit_job as queue_jobs
 from ..protocol.families import FAMILIES
 from ..record import read_record_file
 from ..settings import Settings, load_settings
-from . import rehearsal_screen, screens
+from . import jobs_screen, rehearsal_screen, screens
 from .faults import EXIT_FAILED, explain
 
 FILES = Path("files")  # where run records are written, as upstream does
+DOWNLOADS = Path("downloads")
 _CHEAT_SHEET = "cheat sheet"
 _PATH = click.Path(path_type=Path)
 _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
@@ -216,6 +219,60 @@ def cancel(obj: dict[str, Any], yes: bool, only_list: bool, as_json: bool) -> No
     ask = screens.show_due if yes else screens.ask_to_cancel
     cancelled = end_run(aws, settings, folder=FILES, confirm=ask)
     screens.show_cancelled(settings.app_name, cancelled)
+
+
+@verbs.command()
+@click.argument("names", nargs=-1)
+@click.option(
+    "--reason", metavar="TEXT", help="Only jobs that were given up for a reason with TEXT in it."
+)
+@click.option("--yes", is_flag=True, help="Do not ask before queueing.")
+@click.pass_obj
+def retry(obj: dict[str, Any], names: tuple[str, ...], reason: str | None, yes: bool) -> None:
+    """Queue the run's jobs again, in the same run: all that are neither done nor running, or NAMES.
+
+    Names are those of the job file's jobs, or their ids.  What is queued again leaves the
+    dead-letter queue.  Jobs that still wait in the queue are left alone unless they are named.
+
+    Example: python run.py retry --reason "exit code 137"
+    """
+    settings = load_settings(obj["config"])
+    aws = connect(settings)
+    if not yes and not sys.stdin.isatty():
+        raise click.UsageError("There is nobody to ask: give --yes to queue the jobs again.")
+    with jobs_screen.sending_progress() as on_progress:
+        retried = queue_again(
+            aws,
+            settings,
+            folder=FILES,
+            names=names,
+            reason=reason,
+            confirm=jobs_screen.show_plan if yes else jobs_screen.ask_to_retry,
+            on_progress=on_progress,
+        )
+    jobs_screen.show_retried(retried)
+    if retried.sent:
+        words = "startCluster files/exampleFleet_us-east-1.json"
+        screens.next_step(words if retried.needs_machines else "monitor")
+
+
+@verbs.command()
+@click.argument("folder", type=_PATH, default=DOWNLOADS, metavar="[DIR]")
+@click.option("--only", metavar="GLOB", help="Only files with such a name or key, as '*.csv'.")
+@click.pass_obj
+def download(obj: dict[str, Any], folder: Path, only: str | None) -> None:
+    """Bring the results of the run's done jobs to DIR (downloads), as they lie in the bucket.
+
+    What is there and whole is passed over; what broke off goes on.  Can be run while jobs run.
+
+    Example: python run.py download results --only "*.csv"
+    """
+    settings = load_settings(obj["config"])
+    with jobs_screen.byte_progress() as on_progress:
+        downloaded = bring_results(
+            connect(settings), settings, folder, only=only, on_progress=on_progress
+        )
+    jobs_screen.show_downloaded(downloaded)
 
 
 @verbs.command()

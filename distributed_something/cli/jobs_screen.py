@@ -1,0 +1,126 @@
+"""What a person sees of jobs that are queued again, and of results that come here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import click
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
+from ..commands.download import Downloaded
+from ..commands.retry import Retried, RetryPlan
+from .screens import people, say
+
+
+@contextmanager
+def sending_progress() -> Iterator[Callable[[int, int | None], None]]:
+    """A bar of jobs, from the first that is queued on; on a terminal only."""
+    with _bar("Queueing jobs", MofNCompleteColumn()) as show:
+        yield show
+
+
+@contextmanager
+def byte_progress() -> Iterator[Callable[[int, int | None], None]]:
+    """A bar of bytes and their speed; on a terminal only."""
+    with _bar("Downloading", DownloadColumn(), TransferSpeedColumn()) as show:
+        yield show
+
+
+@contextmanager
+def _bar(words: str, *columns: ProgressColumn) -> Iterator[Callable[[int, int | None], None]]:
+    """A bar that begins when there is something to show, so that questions can be asked before."""
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        *columns,
+        TimeRemainingColumn(),
+        console=people,
+        disable=not people.is_terminal,
+        transient=True,
+    )
+    task = bar.add_task(words, total=None)
+
+    def show(done: int, total: int | None) -> None:
+        bar.start()
+        bar.update(task, completed=done, total=total)
+
+    try:
+        yield show
+    finally:
+        bar.stop()
+
+
+def show_plan(plan: RetryPlan) -> bool:
+    """What will be queued again; always goes on."""
+    _say_passed_over(plan)
+    more = plan.count - len(plan.names)
+    names = ", ".join(plan.names) + (f" and {more:,} more" if more else "")
+    run = f"run {plan.run_id} of {plan.app_name}"
+    say(f"To be queued again in {run}: {_jobs(plan.count)} ({names}).")
+    if plan.given_up:
+        say(f"{plan.given_up:,} of them were given up and leave the dead-letter queue.")
+    if plan.stopped:
+        say(f"The run was stopped, and goes on: {plan.stopped}", style="yellow")
+    if plan.reopens:
+        say("The run has ended, and is opened again.", style="yellow")
+    return True
+
+
+def ask_to_retry(plan: RetryPlan) -> bool:
+    """Show the same, then ask."""
+    show_plan(plan)
+    return click.confirm("Queue them again?", default=True, err=True)
+
+
+def show_retried(retried: Retried) -> None:
+    """What was queued again, or why nothing was."""
+    plan = retried.plan
+    if not plan.count:
+        _say_passed_over(plan)
+        say(f"There is nothing to queue again in run {plan.run_id} of {plan.app_name}.")
+        return
+    say(f"Queued {_jobs(retried.sent)} again (run {plan.run_id}).", style="green")
+    if plan.given_up or retried.letters:
+        say(f"Removed {retried.letters:,} of the letters in the dead-letter queue.")
+
+
+def show_downloaded(downloaded: Downloaded) -> None:
+    """What came and what was there; the folder goes to stdout."""
+    if not downloaded.files and not downloaded.whole:
+        say(
+            f"No file to bring: {_jobs(downloaded.jobs)} of run {downloaded.run_id} done.",
+            style="yellow",
+        )
+        return
+    say(
+        f"Brought {downloaded.files:,} files, {downloaded.size / 1e6:,.1f} MB, of "
+        f"{_jobs(downloaded.jobs)} of run {downloaded.run_id}; {downloaded.whole:,} were there.",
+        style="green",
+    )
+    if downloaded.renamed:
+        say(f"{downloaded.renamed:,} files could not have their own names here.", style="yellow")
+    click.echo(downloaded.folder)
+
+
+def _say_passed_over(plan: RetryPlan) -> None:
+    for count, words in (
+        (plan.done, "done"),
+        (plan.running, "running"),
+        (plan.waiting, "waiting in the queue"),
+    ):
+        if count:
+            say(f"Left alone: {_jobs(count)} {words}.")
+
+
+def _jobs(count: int) -> str:
+    return "1 job" if count == 1 else f"{count:,} jobs"

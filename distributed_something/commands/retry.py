@@ -1,0 +1,214 @@
+"""The verb `retry`: queue jobs of the app's run again, in the same run, from the ledger's lists."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..aws.dead_letters import Letter, delete_letters, hold_letters, release_letters
+from ..aws.messages import Message, send_messages
+from ..aws.queues import count_jobs, find_queue
+from ..errors import DistributedSomethingError, NotFound, UsageError
+from ..ledger import (
+    forget_dead,
+    live_heartbeats,
+    read_dead,
+    read_job_lists,
+    resume_run,
+    settled_jobs,
+    why_stopped,
+)
+from ..record import RunRecord, save_record
+from .runs import find_run
+
+if TYPE_CHECKING:
+    from ..aws.session import Aws
+    from ..settings import Settings
+
+logger = logging.getLogger(__name__)
+
+_NAMED = 5  # names that are said
+
+
+@dataclass(frozen=True)
+class RetryPlan:
+    """What a retry will do, before it is done."""
+
+    app_name: str
+    run_id: str
+    job_ids: frozenset[str]  # of the jobs that are queued again
+    names: tuple[str, ...]  # of the first few of them
+    given_up: int  # how many of them are in the dead-letter queue
+    done: int  # jobs that were asked for and are done
+    running: int  # jobs that were asked for and run now
+    waiting: int  # jobs that are left alone since the queue still has a message for each
+    stopped: str  # why the run was stopped, or empty
+    reopens: bool  # the run has ended, and goes on
+
+    @property
+    def count(self) -> int:
+        return len(self.job_ids)
+
+
+@dataclass(frozen=True)
+class Retried:
+    """What was queued again; `letters` were removed from the dead-letter queue."""
+
+    plan: RetryPlan
+    sent: int = 0
+    letters: int = 0
+    needs_machines: bool = False
+
+
+def retry(
+    aws: Aws,
+    settings: Settings,
+    *,
+    folder: Path | None,
+    names: Sequence[str] = (),
+    reason: str | None = None,
+    confirm: Callable[[RetryPlan], bool] = lambda _: True,
+    on_progress: Callable[[int, int | None], None] = lambda _done, _total: None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Retried:
+    """Queue the jobs of the app's live or last run again that are neither done nor running.
+
+    `names` (names or ids) choose among them, or `reason`, a part of what a job was given up for.
+    Without either, jobs that the queue still has a message for are left alone. A run that has
+    ended is opened again. Raises UsageError for names that the run does not have, NotFound if its
+    queue is gone, DistributedSomethingError if `confirm` says no; nothing was changed then.
+    """
+    if names and reason is not None:
+        raise UsageError("Give names or --reason, not both.")
+    record = find_run(aws, settings)
+    queue_url = _queue_of(aws, record)
+    plan = _plan(aws, record, queue_url, names, reason)
+    if not plan.count:
+        return Retried(plan)
+    if not confirm(plan):
+        raise DistributedSomethingError("Nothing was changed.")
+    letters_url, letters = _hold(aws, record, plan)
+    try:
+        record = _open_again(aws, record, plan, folder)
+        # Before they are sent: a job that fails at once writes its marker anew.
+        forget_dead(aws.s3, record.bucket, record.keys, plan.job_ids)
+        sent = send_messages(
+            aws.sqs,
+            queue_url,
+            record.run_id,
+            _messages(aws, record, plan),
+            on_sent=lambda sent: on_progress(sent, plan.count),
+            sleep=sleep,
+        )
+    except BaseException:
+        logger.warning("Not all was queued: `python run.py retry` goes on.")
+        release_letters(aws.sqs, letters_url, [letter.receipt for letter in letters])
+        raise
+    removed = delete_letters(aws.sqs, letters_url, letters)
+    return Retried(plan, sent, removed, needs_machines=not record.fleet_ids)
+
+
+def _queue_of(aws: Aws, record: RunRecord) -> str:
+    """The URL of a run's queue; raises NotFound with what to do for one that went with its run."""
+    if not record.run_id:
+        raise NotFound(
+            f"The run of {record.app_name} was begun by an older program, which kept no list of "
+            "jobs: submit its job file again with `python run.py submitJob JOBS.json`."
+        )
+    try:
+        return find_queue(aws.sqs, record.queue_name)
+    except NotFound:
+        ended = "is live" if record.is_live else "has ended"
+        raise NotFound(
+            f"Run {record.run_id} of {record.app_name} {ended}, and its queue {record.queue_name} "
+            "is gone: run `python run.py setup`, then this again, then `python run.py startCluster "
+            "FLEET.json`."
+        ) from None
+
+
+def _plan(
+    aws: Aws, record: RunRecord, queue_url: str, names: Sequence[str], reason: str | None
+) -> RetryPlan:
+    """What is to be queued again, by the ledger."""
+    s3, bucket, keys = aws.s3, record.bucket, record.keys
+    done, dead = settled_jobs(s3, bucket, keys)
+    running = {beat.job_id for beat in live_heartbeats(s3, bucket, keys)} - done - dead
+    if reason is not None:
+        part = reason.casefold()
+        asked = {one.job_id for one in read_dead(s3, bucket, keys) if part in one.reason.casefold()}
+    listed, asked_names = _listed(aws, record, None if reason is None else asked, set(names))
+    if unknown := set(names) - asked_names:
+        raise UsageError(
+            f"Run {record.run_id} of {record.app_name} has no job named "
+            f"{', '.join(sorted(unknown))}."
+        )
+    chosen = {job_id: name for job_id, name in listed.items() if job_id not in done | running}
+    waiting = 0
+    if not names and reason is None:
+        open_jobs = [job_id for job_id in listed if job_id not in done | dead]
+        # Fewer messages than open jobs: some job's is lost, and nobody can tell whose.
+        if count_jobs(aws.sqs, queue_url).total >= len(open_jobs):
+            waiting = sum(1 for job_id in chosen if job_id not in dead)
+            chosen = {job_id: name for job_id, name in chosen.items() if job_id in dead}
+    return RetryPlan(
+        app_name=record.app_name,
+        run_id=record.run_id,
+        job_ids=frozenset(chosen),
+        names=tuple(list(chosen.values())[:_NAMED]),
+        given_up=len(dead & chosen.keys()),
+        done=len(done & listed.keys()),
+        running=len(running & listed.keys()),
+        waiting=waiting,
+        stopped=why_stopped(s3, bucket, keys),
+        reopens=not record.is_live,
+    )
+
+
+def _listed(
+    aws: Aws, record: RunRecord, ids: set[str] | None, names: set[str]
+) -> tuple[dict[str, str], set[str]]:
+    """The names by id of the jobs that are asked for, and which of `names` a job answers to."""
+    listed: dict[str, str] = {}
+    answered: set[str] = set()
+    for job in read_job_lists(aws.s3, record.bucket, record.keys):
+        called = names & {job.name, job.job_id}
+        answered |= called
+        if (called or not names) and (ids is None or job.job_id in ids):
+            listed[job.job_id] = job.name
+    return listed, answered
+
+
+def _hold(aws: Aws, record: RunRecord, plan: RetryPlan) -> tuple[str, list[Letter]]:
+    """The dead letters of the jobs, out of anybody's reach, and the URL of their queue."""
+    try:
+        url = find_queue(aws.sqs, record.dead_letter_queue_name)
+    except NotFound:
+        logger.warning("There is no dead-letter queue %s.", record.dead_letter_queue_name)
+        return "", []
+    return url, hold_letters(aws.sqs, url, record.run_id, set(plan.job_ids))
+
+
+def _open_again(aws: Aws, record: RunRecord, plan: RetryPlan, folder: Path | None) -> RunRecord:
+    """The run's record, live; what stopped the run is forgotten."""
+    if not plan.reopens and not plan.stopped:
+        return record
+    resume_run(aws.s3, record.bucket, record.keys)
+    if plan.reopens:
+        # All of these were removed when the run ended.
+        record = replace(record, ended=None, fleets=(), launch_templates=(), schedule="")
+        record = replace(record, dashboard="", queue_deleted=None)
+        save_record(aws.s3, record, folder)
+        logger.info("Run %s of %s goes on.", record.run_id, record.app_name)
+    return record
+
+
+def _messages(aws: Aws, record: RunRecord, plan: RetryPlan) -> Iterator[Message]:
+    left = set(plan.job_ids)
+    for job in read_job_lists(aws.s3, record.bucket, record.keys):
+        if job.job_id in left:
+            left.remove(job.job_id)
+            yield Message(job.job_id, job.body)
