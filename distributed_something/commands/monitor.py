@@ -17,23 +17,22 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ..aws import cluster, fleet
-from ..errors import DistributedSomethingError, NotFound, TeardownIncomplete
+from ..aws import fleet
+from ..errors import DistributedSomethingError, TeardownIncomplete
 from ..ledger import LedgerSummary, is_settled, summarise, why_stopped
 from ..protocol.attempts import HEARTBEAT_LIVE_SECONDS, Heartbeat
 from ..record import RunRecord
 from ..scaling import (
-    Fleet,
-    Machine,
     Plan,
     cap_targets,
     plan_ending_drained,
     plan_giving_back,
-    wanted_containers,
 )
 from .export import export_logs
+from .give_back import balance_service, carry_out, lower_targets
 from .look import View, look
 from .machine_care import find_late, see_to_late, tidy_alarms
+from .reach import Connection, PassingFailure, is_offline, is_throttled
 from .runs import refresh
 from .tear_down import tear_down
 from .unfinished import Unfinished, write_unfinished
@@ -43,7 +42,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_TEARDOWN_TRIES = 3  # within one call of the verb; the verb can be called again
+_TEARDOWN_TRIES = 3  # of failures that do not pass; the verb can be called again
+_FIRST_ANSWER_SECONDS = 45.0  # an address that has not answered by then is likely a wrong one
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class MonitorState:
     alarms_seen: float = 0.0
     stranded_looks: int = 0
     stranded_since: float | None = None
-    is_stranded: bool = False  # jobs are left, and every fleet has ended
+    is_stranded: bool = False  # jobs are left, and no fleet asks for machines
 
 
 @dataclass(frozen=True)
@@ -127,27 +127,31 @@ def monitor(
 ) -> MonitorOutcome:
     """Watch the run until all is done, then remove it; can be stopped and started again.
 
-    A look that fails is tried again for `pace.patience`, except the first: what is wrong from the
-    start is said at once. `reconnect` makes new clients, for credentials may be renewed. Jobs
-    that were left over are written to a job file in `folder`. Raises TeardownIncomplete with all
-    that could not be removed, and DistributedSomethingError if no machine is left to do the jobs.
+    A look that fails is tried again for `pace.patience`, and so is a teardown while its failures
+    are of the kind that passes. What is wrong from the start is said at once, or within about a
+    minute where it may be the network; a throttled start is waited out. `reconnect` makes new
+    clients, for credentials may be renewed. Jobs that were left over are written to a job file in
+    `folder`. Raises TeardownIncomplete with all that could not be removed, and
+    DistributedSomethingError if no machine is left to do the jobs.
     """
     pace = pace or Pace()
-    connection = _Connection(aws, reconnect)
+    connection = Connection(aws, reconnect, pace.patience, pace.look_every)
     record = _watch(connection, record, cheapest, pace, on_progress, sleep, now)
     was_live = record.is_live
     _remove(connection, record, folder, pace, sleep, now)
-    aws = connection.aws
-    record = refresh(aws, record)
-    outcome = MonitorOutcome(
+    record = connection.ask(lambda aws: refresh(aws, record), sleep=sleep, now=now)
+    if was_live:  # before all that may fail: a verb that is called again finds the run ended
+        export_logs(connection.aws, record, pace.export_seconds, sleep=sleep, now=now)
+    return connection.ask(lambda aws: _outcome(aws, record, folder), sleep=sleep, now=now)
+
+
+def _outcome(aws: Aws, record: RunRecord, folder: Path | None) -> MonitorOutcome:
+    return MonitorOutcome(
         record,
         summarise(aws.s3, record.bucket, record.keys),
         why_stopped(aws.s3, record.bucket, record.keys),
         write_unfinished(aws, record, folder),
     )
-    if was_live:
-        export_logs(aws, record, pace.export_seconds, sleep=sleep, now=now)
-    return outcome
 
 
 def step(
@@ -173,9 +177,9 @@ def step(
     state, plan = _plan(record, view, state, pace)
     with _going_on("give machines back"):
         if cheapest and now() - state.began >= pace.cheapest_after:
-            _lower_targets(aws, cap_targets(view.fleets, 1))
-        _carry_out(aws, record, plan)
-        _balance_service(aws, record, view, plan.applied(view.machines))
+            lower_targets(aws, cap_targets(view.fleets, 1))
+        carry_out(aws, record, plan)
+        balance_service(aws, record, view, plan.applied(view.machines))
     holder = _lease_holder(aws, record, view) if view.is_quiet else None
     state = _count_quiet(view, state, pace, holder, now())
     state = _count_stranded(record, view, state, pace, now())
@@ -192,38 +196,29 @@ def _going_on(what: str) -> Iterator[None]:
         logger.warning("Could not %s; the next look tries again: %s", what, error)
 
 
-@dataclass
-class _Connection:
-    """The clients in use; made anew after a failure, for clients keep credentials that ran out."""
-
-    aws: Aws
-    reconnect: Callable[[], Aws] | None
-
-    def renew(self) -> None:
-        if self.reconnect:
-            try:
-                self.aws = self.reconnect()
-            except BotoCoreError as error:
-                logger.warning("New clients cannot be made yet: %s", error)
-
-
 def _remove(
-    connection: _Connection,
+    connection: Connection,
     record: RunRecord,
     folder: Path | None,
     pace: Pace,
     sleep: Callable[[float], None],
     now: Callable[[], float],
 ) -> None:
-    """Tear the run down, again if something failed; raises TeardownIncomplete in the end."""
-    failures: list[str] = []
-    for tried in range(_TEARDOWN_TRIES):
-        if tried:
-            sleep(pace.look_every)
-            connection.renew()
+    """Tear the run down, again if something failed; raises TeardownIncomplete in the end.
+
+    Failures that may pass are tried for `pace.patience`, others three times.
+    """
+    began, tries = now(), 0
+    while True:
         failures = tear_down(connection.aws, record, folder=folder, sleep=sleep, now=now)
         if not failures:
             return
+        if not any(isinstance(one, PassingFailure) for one in failures):
+            tries += 1
+        if tries >= _TEARDOWN_TRIES or now() - began > pace.patience:
+            break
+        sleep(pace.look_every)
+        connection.renew()
     raise TeardownIncomplete(
         "\n  ".join(
             [
@@ -236,7 +231,7 @@ def _remove(
 
 
 def _watch(
-    connection: _Connection,
+    connection: Connection,
     record: RunRecord,
     cheapest: bool,
     pace: Pace,
@@ -245,7 +240,8 @@ def _watch(
     now: Callable[[], float],
 ) -> RunRecord:
     """Look again and again until the run is over; returns its record as it is then."""
-    state = MonitorState(began=now())
+    began = now()
+    state = MonitorState(began=began)
     answered: float | None = None
     while True:
         try:
@@ -258,9 +254,11 @@ def _watch(
             answered = now()
             on_progress(progress)
         except (ClientError, BotoCoreError) as error:
-            if answered is None:
+            if answered is None and is_throttled(error):
+                answered = began  # there is an AWS at this address that knows us
+            if answered is None and not _may_be_the_network(error, now() - began):
                 raise
-            _say_or_give_up(error, now() - answered, pace)
+            connection.say_or_give_up(error, now() - (began if answered is None else answered))
             connection.renew()
         if state.is_stranded:
             raise DistributedSomethingError(stranded(record))
@@ -269,44 +267,20 @@ def _watch(
         sleep(pace.look_every)
 
 
+def _may_be_the_network(error: Exception, silent: float) -> bool:
+    """Whether a first look that failed is worth another: a wrong address never answers either."""
+    return is_offline(error) and silent < _FIRST_ANSWER_SECONDS
+
+
 def stranded(record: RunRecord) -> str:
     """What to say of a run whose machines are all gone for good before its jobs are done."""
     return (
         f"All spot fleets of {record.app_name} have ended (their time, MAX_HOURS, is over, or they "
-        "were cancelled) while jobs remain. No machine runs; the jobs are kept in the queue. "
+        "were cancelled) or were lowered to no machines while jobs remain. No machine runs; the "
+        "jobs are kept in the queue. "
         "`python run.py startCluster FLEET.json` goes on with them; `python run.py cancel` "
         "removes everything."
     )
-
-
-def _say_or_give_up(error: Exception, silent: float, pace: Pace) -> None:
-    if silent > pace.patience:
-        raise DistributedSomethingError(
-            f"AWS has not answered for {silent / 3600:.1f} hours ({error}). The run is as it was: "
-            "run `python run.py monitor` again when AWS can be reached."
-        ) from error
-    logger.warning("This look failed and will be tried again: %s", error)
-
-
-def _balance_service(
-    aws: Aws, record: RunRecord, view: View, machines: tuple[Machine, ...]
-) -> None:
-    """Let the service want as many containers as the machines can hold, and no more.
-
-    After draining, not before: ECS stops the containers of drained machines first, whereas of a
-    service that wants fewer it stops any, those at a job among them.
-    """
-    if not view.fleets or not view.queue_is_there:
-        return
-    asked = sum(one.target_capacity for one in record.fleets) or record.machines
-    tasks = record.tasks_per_machine
-    joined = sum(1 for machine in machines if machine.joined and not machine.draining)
-    wanted = wanted_containers(joined, asked * tasks, tasks)
-    try:
-        if cluster.describe_service(aws.ecs, record.cluster, record.service).desired != wanted:
-            cluster.scale_service(aws.ecs, record.cluster, record.service, wanted)
-    except NotFound as error:
-        logger.warning("The machines have nothing to run. %s", error)
 
 
 def _plan(
@@ -326,21 +300,6 @@ def _plan(
 def _is_weighted(record: RunRecord) -> bool:
     """Whether a fleet counts something else than machines, which targets here do not speak of."""
     return any("WeightedCapacity" in json.dumps(dict(one.request)) for one in record.fleets)
-
-
-def _carry_out(aws: Aws, record: RunRecord, plan: Plan) -> None:
-    _lower_targets(aws, plan.targets)
-    if plan.drain:
-        arns = [machine.container_instance for machine in plan.drain]
-        cluster.drain_instances(aws.ecs, record.cluster, arns)
-        logger.info("%d machines are idle and take no more jobs.", len(arns))
-    if plan.terminate:
-        fleet.terminate_instances(aws.ec2, [machine.instance_id for machine in plan.terminate])
-
-
-def _lower_targets(aws: Aws, fleets: Sequence[Fleet]) -> None:
-    for one in fleets:
-        fleet.set_target(aws.ec2, one.fleet_id, one.target)
 
 
 def _lease_holder(aws: Aws, record: RunRecord, view: View) -> Heartbeat | None:
@@ -366,14 +325,19 @@ def _count_quiet(
 def _count_stranded(
     record: RunRecord, view: View, state: MonitorState, pace: Pace, now: float
 ) -> MonitorState:
-    """Jobs are stranded when several looks saw that every fleet has ended and jobs remain."""
-    is_so = bool(record.fleet_ids) and not view.fleets and not view.machines
+    """Jobs are stranded when several looks saw that no fleet asks for machines and jobs remain."""
+    is_so = bool(record.fleet_ids) and _has_no_machines(view)
     if not is_so or view.stopped or not view.counts.total:
-        return replace(state, stranded_looks=0, stranded_since=None)
+        return replace(state, stranded_looks=0, stranded_since=None, is_stranded=False)
     since = now if state.stranded_since is None else state.stranded_since
     looks = state.stranded_looks + 1
     is_stranded = looks >= pace.quiet_looks and now - since >= pace.quiet_seconds
     return replace(state, stranded_looks=looks, stranded_since=since, is_stranded=is_stranded)
+
+
+def _has_no_machines(view: View) -> bool:
+    """Whether none runs and none will: a fleet whose target is 0 lives, and buys nothing."""
+    return not view.machines and not any(one.target for one in view.fleets)
 
 
 def _progress(
@@ -417,7 +381,7 @@ def _note(
         gone = "" if view.queue_is_there else " (it is gone)"
         return f"The queue is empty{gone}; looking again to be sure."
     if state.stranded_looks:
-        return "All spot fleets have ended while jobs remain; looking again to be sure."
-    if not view.fleets and not view.machines:
+        return "No spot fleet asks for machines while jobs remain; looking again to be sure."
+    if _has_no_machines(view):
         return "There are no machines: run `python run.py startCluster FLEET.json`."
     return ""

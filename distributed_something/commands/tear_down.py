@@ -16,6 +16,7 @@ from ..definitions.tags import APP_TAG, app_tags, run_tags
 from ..definitions.user_data import APP_ATTRIBUTE
 from ..errors import DistributedSomethingError, NotFound
 from ..record import RunRecord, save_record
+from .reach import PassingFault, failure, may_pass
 from .runs import refresh
 from .schedule import stop_schedule
 
@@ -116,7 +117,7 @@ def _take_steps(teardown: Teardown) -> list[str]:
         try:
             step.run(teardown)
         except FAULTS as error:
-            failures.append(f"Could not {step.name}: {error}")
+            failures.append(failure(f"Could not {step.name}: {error}", error))
             logger.warning("%s", failures[-1])
     return failures
 
@@ -141,7 +142,8 @@ def _end(teardown: Teardown) -> list[str]:
         ended = replace(latest, ended=teardown.now())
         save_record(teardown.aws.s3, ended, teardown.folder)
     except FAULTS as error:
-        return [f"Could not mark the run as ended in its monitor file: {error}"]
+        said = f"Could not mark the run as ended in its monitor file: {error}"
+        return [failure(said, error)]
     logger.info("Removed all of run %s of %s.", ended.run_id, ended.app_name)
     return []
 
@@ -280,10 +282,12 @@ STEPS = (
 def _each(names: Iterable[str], act: Callable[[str], object]) -> None:
     """Act on every name however many fail; raises one error that names those."""
     problems = []
+    kind: type[DistributedSomethingError] = DistributedSomethingError
     for name in names:
         try:
             act(name)
         except FAULTS as error:
             problems.append(f"{name}: {error}")
+            kind = PassingFault if may_pass(error) else kind
     if problems:
-        raise DistributedSomethingError("; ".join(problems))
+        raise kind("; ".join(problems))

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.awsrequest import AWSResponse
+from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
 
 from distributed_something.aws import cluster, fleet, queues
+from distributed_something.aws.session import Aws
 from distributed_something.commands.inventory import take_inventory, what_stays
 from distributed_something.commands.monitor import MonitorOutcome, Pace, RunProgress, monitor
 from distributed_something.commands.runs import refresh
-from distributed_something.errors import DistributedSomethingError
+from distributed_something.errors import DistributedSomethingError, TeardownIncomplete
 from distributed_something.record import RunRecord
-from tests.lives import Held, Life, answer, open_life, record_on_disk
+from tests.lives import Held, Life, answer, handling, open_life, record_on_disk, watch_calls
 
 PACE = Pace()
 COUNTING = "before-send.sqs.GetQueueAttributes"
@@ -311,12 +314,140 @@ def test_a_failed_look_is_tried_again(life: Life) -> None:
     assert fails < 0
 
 
-def test_what_is_wrong_from_the_start_is_said_at_once(life: Life) -> None:
+@contextmanager
+def failing(client: Any, operation: str, error: Exception, times: int = 10_000) -> Iterator[None]:
+    """One operation fails so many times, as botocore fails when it has tried enough itself."""
+    left = times
+
+    def fail(**_: Any) -> None:
+        nonlocal left
+        left -= 1
+        if left >= 0:
+            raise error
+
+    with handling([client], f"before-call.*.{operation}", fail):
+        yield
+
+
+def refusal(code: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": "No."}}, "Any")
+
+
+OFFLINE = EndpointConnectionError(endpoint_url="https://s3.us-east-1.amazonaws.com/")
+THROTTLED = refusal("Throttling")
+
+
+@pytest.mark.parametrize(
+    "error", [refusal("AccessDenied"), refusal("ExpiredToken"), NoCredentialsError()]
+)
+def test_what_is_wrong_from_the_start_is_said_at_once(life: Life, error: Exception) -> None:
     record = life.buy()
-    lost = replace(life.aws, endpoint_url="http://127.0.0.1:9")
-    with pytest.raises(Exception, match="Could not connect"):
-        monitor(lost, record, folder=None, **life.times)
-    assert life.clock.slept == []
+    before = len(life.clock.slept)
+    with failing(life.aws.s3, "GetObject", error), pytest.raises(type(error)):
+        monitor(life.aws, record, folder=None, **life.times)
+    assert len(life.clock.slept) == before
+
+
+def test_an_address_that_never_answers_is_said_within_about_a_minute(life: Life) -> None:
+    record = life.buy()
+    began = life.clock.now()
+    with (
+        failing(life.aws.s3, "GetObject", OFFLINE),
+        pytest.raises(EndpointConnectionError, match="Could not connect"),
+    ):
+        monitor(life.aws, record, folder=None, **life.times)
+    assert 30.0 <= life.clock.now() - began <= 60.0
+
+
+@pytest.mark.parametrize(("error", "times"), [(OFFLINE, 1), (THROTTLED, 20)])
+def test_a_monitor_that_is_started_at_a_bad_moment_waits_for_a_better_one(
+    life: Life, error: Exception, times: int
+) -> None:
+    life.submit("a")
+    record = life.buy()
+    held = life.take(record, life.instances()[0])
+    with failing(life.aws.s3, "GetObject", error, times):
+        outcome = Script(life, [lambda: life.finish(record, held)]).play(record)
+    assert outcome.summary.done == 1
+
+
+@pytest.mark.parametrize("error", [OFFLINE, THROTTLED, refusal("RequestExpired")])
+@pytest.mark.parametrize("operation", ["CancelSpotFleetRequests", "DescribeLaunchTemplates"])
+def test_a_teardown_outlasts_what_passes(life: Life, error: Exception, operation: str) -> None:
+    life.submit("a")
+    record = life.buy()
+    life.finish(record, life.take(record, life.instances()[0]))
+    renewed: list[Aws] = []
+
+    def reconnect() -> Aws:
+        renewed.append(life.aws)
+        return life.aws
+
+    with failing(life.aws.ec2, operation, error, times=20):
+        outcome = Script(life).play(record, reconnect=reconnect)
+    assert not outcome.record.is_live
+    assert len(renewed) >= 10
+    assert not any(one.startswith(("fleet ", "machine ")) for one in take_inventory(life.aws))
+
+
+@pytest.mark.parametrize(("error", "least", "most"), [(refusal("No"), 2, 2), (OFFLINE, 20, 22)])
+def test_a_teardown_gives_up_after_three_tries_or_after_its_patience(
+    life: Life, error: Exception, least: int, most: int
+) -> None:
+    life.submit("a")
+    record = life.buy()
+    life.finish(record, life.take(record, life.instances()[0]))
+    renewed: list[Aws] = []
+
+    def reconnect() -> Aws:
+        renewed.append(life.aws)
+        return life.aws
+
+    with (
+        failing(life.aws.ec2, "CancelSpotFleetRequests", error),
+        pytest.raises(TeardownIncomplete, match="Could not cancel the spot fleets"),
+    ):
+        Script(life).play(record, reconnect=reconnect, pace=Pace(patience=600.0))
+    assert least <= len(renewed) <= most
+
+
+def test_what_is_read_after_the_teardown_is_asked_for_until_it_comes(life: Life) -> None:
+    life.submit("a")
+    record = life.buy()
+    life.finish(record, life.take(record, life.instances()[0]))
+    fails = 0
+
+    def fail(**_: Any) -> None:
+        """No network for ten calls, once the run is marked as ended."""
+        nonlocal fails
+        if record_on_disk(life)["ended"] and fails < 10:
+            fails += 1
+            raise OFFLINE
+
+    with (
+        handling([life.aws.s3], "before-call.*.GetObject", fail),
+        handling([life.aws.s3], "before-call.*.ListObjectsV2", fail),
+        watch_calls(life.aws) as calls,
+    ):
+        outcome = Script(life).play(record)
+    assert fails == 10
+    assert outcome.summary.done == 1
+    assert "CreateExportTask" in calls
+
+
+def test_a_fleet_that_was_lowered_to_nothing_leaves_its_jobs_stranded(life: Life) -> None:
+    life.submit("a")
+    record = life.buy()
+
+    def lower() -> None:
+        fleet.set_target(life.aws.ec2, record.fleet_ids[0], 0)
+        life.aws.ec2.terminate_instances(InstanceIds=life.instances())
+
+    script = Script(life, [lower])
+    with pytest.raises(DistributedSomethingError, match="No machine runs"):
+        script.play(record)
+    assert "No spot fleet asks for machines" in script.seen[-1].note
+    assert fleet.describe_fleet(life.aws.ec2, record.fleet_ids[0]).is_live
 
 
 def test_the_monitor_gives_up_when_aws_has_been_silent_for_its_patience(life: Life) -> None:
