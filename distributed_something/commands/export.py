@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ..aws import exports
+from ..aws.tags import error_code
 from ..definitions.logs import log_groups
 from ..definitions.policies import Scope, log_export_policy
 from ..record import RunRecord
@@ -39,13 +40,19 @@ def export_logs(
     if limit <= 0:
         return False
     deadline = now() + limit
-    try:
-        for group in log_groups(record.log_group_name):
-            if trouble := _export(aws, record, group, deadline, sleep, now):
-                logger.warning("The logs of %s were not exported: %s", group, trouble)
-                return False
-    except (ClientError, BotoCoreError) as error:
-        _explain(aws, record, error)
+    refusals: list[Exception] = []
+    failed = 0
+    for group in log_groups(record.log_group_name):
+        try:
+            trouble = _export(aws, record, group, deadline, sleep, now)
+        except (ClientError, BotoCoreError) as error:
+            refusals.append(error)
+            trouble = f"{error} They stay in CloudWatch."
+        if trouble:
+            failed += 1
+            logger.warning("The logs of %s were not exported: %s", group, trouble)
+    if failed:
+        _explain(aws, record, refusals)
         return False
     logger.info("The logs are in s3://%s/%s/ as well.", record.bucket, EXPORTS)
     return True
@@ -78,20 +85,20 @@ def _export(
         sleep(_LOOK_EVERY)
 
 
-def _explain(aws: Aws, record: RunRecord, error: Exception) -> None:
-    """Say why an export was refused, with the bucket policy where that is the likely reason."""
-    code = error.response.get("Error", {}).get("Code") if isinstance(error, ClientError) else ""
-    logger.warning("The logs were not exported, and stay in CloudWatch: %s", error)
-    if code == "InvalidParameterException":
-        try:
-            account = aws.sts.get_caller_identity()["Account"]
-        except (ClientError, BotoCoreError):
-            account = "ACCOUNT"
-        scope = Scope(account, (aws.region,), (record.bucket,))
-        policy = log_export_policy(scope, record.bucket)
-        logger.warning(
-            "CloudWatch may write to s3://%s if it is in %s and has this bucket policy:\n%s",
-            record.bucket,
-            aws.region,
-            json.dumps(policy, indent=2),
-        )
+def _explain(aws: Aws, record: RunRecord, refusals: Sequence[Exception]) -> None:
+    """Say once which policy the bucket needs, where that is the likely reason for a refusal."""
+    codes = [error_code(error) for error in refusals if isinstance(error, ClientError)]
+    if "InvalidParameterException" not in codes:
+        return
+    try:
+        account = aws.sts.get_caller_identity()["Account"]
+    except (ClientError, BotoCoreError):
+        account = "ACCOUNT"
+    scope = Scope(account, (aws.region,), (record.bucket,))
+    policy = log_export_policy(scope, record.bucket)
+    logger.warning(
+        "CloudWatch may write to s3://%s if it is in %s and has this bucket policy:\n%s",
+        record.bucket,
+        aws.region,
+        json.dumps(policy, indent=2),
+    )

@@ -98,3 +98,13 @@ def test_a_limit_of_zero_asks_for_nothing(aws: Aws) -> None:
     with watch_calls(aws) as calls:
         assert not export_logs(aws, RECORD, 0.0)
     assert calls == []
+
+
+def test_a_group_that_cannot_be_exported_keeps_no_other_from_it(
+    aws: Aws, caplog: pytest.LogCaptureFixture
+) -> None:
+    with refusing_exports(aws, "ResourceNotFoundException", times=1), watch_calls(aws) as calls:
+        assert not export(aws, Clock())
+    assert calls == ["CreateExportTask", "DescribeExportTasks"]  # of the second group
+    assert "The logs of Counting were not exported" in caplog.text
+    assert "Counting_perInstance" not in caplog.text
