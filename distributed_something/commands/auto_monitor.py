@@ -20,7 +20,7 @@ from ..definitions.auto_monitor import schedule_name
 from ..errors import DistributedSomethingError
 from ..protocol.ledger_keys import RunKeys
 from ..record import read_run
-from .monitor import MonitorState, Pace, step
+from .monitor import MonitorState, Pace, step, stranded
 from .tear_down import tear_down
 
 if TYPE_CHECKING:
@@ -62,10 +62,27 @@ def watch_once(
     state, progress = step(aws, record, state, pace=pace or Pace(), now=now)
     aws.s3.put_object(Bucket=bucket, Key=keys.monitor_state, Body=json.dumps(asdict(state)))
     logger.info("%s", json.dumps(asdict(progress)))
+    if state.is_stranded:
+        return asdict(progress) | {"stranded": _leave_alone(aws, record)}
     if not state.is_over:
         return asdict(progress)
     failures = tear_down(aws, record, folder=None, sleep=_until(deadline, sleep, now), now=now)
     return {"over": not failures, "failures": failures}
+
+
+def _leave_alone(aws: Aws, record: RunRecord) -> bool:
+    """End the calls for a run that has no machines; False if somebody is buying some just now."""
+    latest = _live_run(aws, record.bucket, record.keys)
+    if latest and (
+        latest.fleets != record.fleets or not all(one.fleet_id for one in latest.fleets)
+    ):
+        return False
+    name = schedule_name(record.app_name, record.run_id)
+    delete_schedule(aws.scheduler, SCHEDULE_GROUP, name)
+    logger.warning(
+        "%s The schedule %s is deleted: startCluster makes it again.", stranded(record), name
+    )
+    return True
 
 
 def _live_run(aws: Aws, bucket: str, keys: RunKeys) -> RunRecord | None:

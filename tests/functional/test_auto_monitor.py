@@ -26,7 +26,7 @@ from distributed_something.definitions.account import SCHEDULE_GROUP
 from distributed_something.definitions.auto_monitor import LONGEST_NAME, schedule_name
 from distributed_something.definitions.tags import APP_TAG
 from distributed_something.errors import DistributedSomethingError
-from distributed_something.record import RunRecord
+from distributed_something.record import FleetRecord, RunRecord, save_record
 from tests.lives import Life, add_lambda, handling, open_life, refusing
 
 HANDLER = "distributed_something.commands.auto_monitor"
@@ -92,6 +92,43 @@ def test_what_one_call_has_no_time_for_the_next_one_does(life: Life) -> None:
     assert len(schedules(life)) == 1
     assert call(life, record)["over"] is True
     assert schedules(life) == []
+
+
+def strand(life: Life, record: RunRecord) -> None:
+    """The fleet's time is over while a job waits."""
+    life.aws.ec2.cancel_spot_fleet_requests(
+        SpotFleetRequestIds=list(record.fleet_ids), TerminateInstances=True
+    )
+
+
+def test_a_run_without_machines_is_looked_at_no_more_until_startcluster(
+    life: Life, caplog: pytest.LogCaptureFixture
+) -> None:
+    add_lambda(life.aws)
+    life.submit("a")
+    record = life.buy()
+    strand(life, record)
+    answers = [call(life, record) for _ in range(3)]
+    assert [one.get("stranded") for one in answers] == [None, None, True]
+    assert schedules(life) == []
+    assert "python run.py startCluster" in caplog.text
+    assert refresh(life.aws, record).is_live
+    record = life.buy()
+    assert len(schedules(life)) == 1
+    assert "stranded" not in call(life, record)
+    assert len(schedules(life)) == 1
+
+
+def test_the_schedule_stays_while_machines_are_being_bought(life: Life) -> None:
+    add_lambda(life.aws)
+    life.submit("a")
+    record = life.buy()
+    strand(life, record)
+    ordered = record.with_fleet(FleetRecord("token", {}, 1))
+    save_record(life.aws.s3, ordered, None)
+    answers = [call(life, record) for _ in range(3)]
+    assert answers[-1]["stranded"] is False
+    assert len(schedules(life)) == 1
 
 
 def _tasks_run(life: Life) -> Callable[..., None]:
