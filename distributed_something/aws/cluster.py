@@ -139,8 +139,7 @@ def ensure_service(
     """
     wanted: Any = dict(request)
     live = _wait_while_draining(ecs, wanted["cluster"], wanted["serviceName"], sleep)
-    if live is None:
-        ecs.create_service(**wanted, desiredCount=0, tags=ecs_tags(tags), propagateTags="SERVICE")
+    if live is None and _create_service(ecs, wanted, tags):
         logger.info("Made the service %s.", wanted["serviceName"])
         return
     wanted["service"] = wanted.pop("serviceName")
@@ -148,6 +147,18 @@ def ensure_service(
         wanted.pop(only_at_creation, None)
     ecs.update_service(**wanted)
     logger.info("The service %s was there; it is up to date.", wanted["service"])
+
+
+def _create_service(ecs: ECSClient, wanted: dict[str, Any], tags: Mapping[str, str]) -> bool:
+    """Make the service; False if it is there after all: a first request's answer was lost."""
+    try:
+        ecs.create_service(**wanted, desiredCount=0, tags=ecs_tags(tags), propagateTags="SERVICE")
+    except ecs.exceptions.InvalidParameterException:
+        live = _live_service(ecs, wanted["cluster"], wanted["serviceName"])
+        if live is None or live["status"] != "ACTIVE":
+            raise
+        return False
+    return True
 
 
 def scale_service(ecs: ECSClient, cluster: str, service: str, desired: int) -> None:

@@ -21,6 +21,11 @@ logger = logging.getLogger(__name__)
 # The most instances that one TerminateInstances request should hold:
 # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_TerminateInstances.html
 TERMINATE_BATCH = 1000
+_NO_TEMPLATE = (
+    "InvalidLaunchTemplateId.NotFound",
+    "InvalidLaunchTemplateId.NotFoundException",
+    "InvalidLaunchTemplateName.NotFoundException",
+)
 _LIVE_STATES = ("pending", "running", "stopping", "stopped")
 _OVER_STATES = ("cancelled", "cancelled_terminating", "failed")  # run no machines any more
 _ENDED_STATES = ("cancelled", "cancelled_running", "cancelled_terminating")
@@ -237,13 +242,26 @@ def ensure_launch_template(
 ) -> None:
     """Make the launch template of this exact name; one that is there already is replaced."""
     delete_launch_template(ec2, name)
+    try:
+        _create_launch_template(ec2, name, data, tags)
+    except ClientError as error:
+        if error_code(error) != "InvalidLaunchTemplateName.AlreadyExistsException":
+            raise
+        # The answer to a first request was lost after it took effect.
+        delete_launch_template(ec2, name)
+        _create_launch_template(ec2, name, data, tags)
+    logger.info("Made the launch template %s.", name)
+
+
+def _create_launch_template(
+    ec2: EC2Client, name: str, data: Mapping[str, Any], tags: Mapping[str, str]
+) -> None:
     template: Any = dict(data)
     ec2.create_launch_template(
         LaunchTemplateName=name,
         LaunchTemplateData=template,
         TagSpecifications=[{"ResourceType": "launch-template", "Tags": ec2_tags(tags)}],
     )
-    logger.info("Made the launch template %s.", name)
 
 
 def delete_launch_template(ec2: EC2Client, name: str) -> bool:
@@ -255,7 +273,7 @@ def delete_launch_template(ec2: EC2Client, name: str) -> bool:
         try:
             ec2.delete_launch_template(LaunchTemplateId=template["LaunchTemplateId"])
         except ClientError as error:
-            if error_code(error) != "InvalidLaunchTemplateId.NotFound":
+            if error_code(error) not in _NO_TEMPLATE:
                 raise
         logger.info("Deleted the launch template %s.", name)
     return bool(found)
