@@ -17,6 +17,7 @@ from ..commands.start_cluster import start_cluster
 from ..commands.submit_job import submit_job
 from ..errors import DistributedSomethingError, UsageError
 from ..ledger import read_attempts, read_done
+from ..protocol.families import FAMILIES
 from .account import buckets
 from .data import download_new, remember, remove_last, snapshot, upload_folder
 from .machines import Interruptions
@@ -62,7 +63,8 @@ def rehearse(
     listener = listener or Listener()
     if not 0 <= interrupt <= 1:
         raise UsageError(f"--interrupt {interrupt} is no probability: give one from 0 to 1.")
-    open_job_file(job_file, settings.job_defaults, family)  # what is wrong with it, before all else
+    # What is wrong with the file is said before anything is started.
+    open_job_file(job_file, settings.job_defaults, FAMILIES[family] if family else None)
     folder = directory / settings.app_name
     scaled = scale_down(settings)
     interruptions = Interruptions(interrupt, limit=5 * scaled.cluster_machines)
