@@ -97,8 +97,13 @@ def start_cluster(
         wait_for_capacity(
             aws, record, fleet_id, on_capacity, max_wait=max_wait, sleep=sleep, now=now
         )
-    except purchase.FAILURES as error:
-        raise _taken_back(error, purchase.undo(aws, record, order, folder)) from error
+    except Exception as error:  # machines cost money whatever went wrong
+        failures = purchase.undo(aws, record, order, folder)
+        if isinstance(error, purchase.FAILURES):
+            raise _taken_back(error, failures) from error
+        for failure in failures:
+            logger.error("%s", failure)
+        raise  # a bug, which shows itself
     return record
 
 

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import UsageError
+from .shapes import (
+    FLEET,
+    OVERRIDE,
+    SPECIFICATION,
+    TEMPLATE_CONFIG,
+    comma_list,
+    fit_members,
+)
 
-# Keys that reach the fleet request as they are.
-_FLEET_KEYS = frozenset(
-    {
-        "IamFleetRole", "AllocationStrategy", "Type", "InstanceInterruptionBehavior",
-        "InstancePoolsToUseCount", "LoadBalancersConfig", "OnDemandAllocationStrategy",
-        "OnDemandMaxTotalPrice", "OnDemandTargetCapacity", "ReplaceUnhealthyInstances",
-        "SpotMaintenanceStrategies", "SpotMaxTotalPrice", "TagSpecifications",
-        "TargetCapacityUnitType", "Context",
-    }
-)  # fmt: skip
 # Keys that the config file or startCluster decide, as upstream's always did.
 _DECIDED_FLEET_KEYS = frozenset(
     {
@@ -37,19 +35,11 @@ _TEMPLATE_KEYS = {
     "Monitoring": "Monitoring",
     "RamdiskId": "RamDiskId",
 }
-_READ_KEYS = frozenset(
-    {
-        "BlockDeviceMappings", "ImageId", "NetworkInterfaces", "Placement", "SecurityGroups",
-        "SubnetId", "TagSpecifications", "WeightedCapacity",
-    }
-)  # fmt: skip
 _DECIDED_KEYS = frozenset(
     {"AddressingType", "InstanceRequirements", "InstanceType", "SpotPrice", "UserData"}
 )
-# What an override may say, and what MACHINE_PRICE says in its place.
-_OVERRIDE_KEYS = frozenset(
-    {"AvailabilityZone", "InstanceType", "Priority", "SpotPrice", "SubnetId", "WeightedCapacity"}
-)
+# Nobody reads what these say, so a placeholder there does no harm.
+_UNREAD = _DECIDED_KEYS | _DECIDED_FLEET_KEYS - {"LaunchSpecifications", "LaunchTemplateConfigs"}
 _PLACEHOLDER = re.compile(r"([A-Z])\1{4,}|^your[-_]|[-_/]your[-_]|^<.+>$")
 
 
@@ -105,6 +95,8 @@ def read_fleet_file(text: str, source: str) -> FleetFile:
     """Read a fleet file's text; raises UsageError with a line for every fault."""
     values = _read_object(text, source)
     problems = [*_placeholders(values), *_fleet_problems(values)]
+    request = fit_members(values, FLEET, "", problems)
+    problems.extend(_tags_without_keys(request, ""))
     raw = values.get("LaunchSpecifications")
     templates = _template_configs(values, problems)
     specifications = []
@@ -114,7 +106,9 @@ def read_fleet_file(text: str, source: str) -> FleetFile:
         pass  # what they hold is in the account
     elif isinstance(raw, list) and raw:
         for number, one in enumerate(raw):
-            specifications.append(make_specification(number, one, problems))
+            specifications.append(_launch_specification(number, one, problems))
+    elif raw:
+        problems.append("LaunchSpecifications must be a list of objects.")
     else:
         problems.append(
             "it has no LaunchSpecifications: they say which subnet, security group and instance "
@@ -123,7 +117,6 @@ def read_fleet_file(text: str, source: str) -> FleetFile:
     if problems:
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         raise UsageError("\n  ".join([f"The fleet file {source} has {count}:", *problems]))
-    request = {key: value for key, value in values.items() if key in _FLEET_KEYS}
     return FleetFile(source, request, tuple(specifications), templates)
 
 
@@ -151,11 +144,13 @@ def _placeholders(values: object) -> list[str]:
 
 
 def _texts(value: object, path: str) -> Iterator[tuple[str, str]]:
-    """Every text of the file with its path, such as LaunchSpecifications[0].KeyName."""
+    """Every text that is read with its path, such as LaunchSpecifications[0].KeyName."""
     if isinstance(value, str):
         yield path, value
     elif isinstance(value, dict):
         for key, inner in value.items():
+            if key in _UNREAD:
+                continue
             yield from _texts(inner, f"{path}.{key}" if path else key)
     elif isinstance(value, list):
         for number, inner in enumerate(value):
@@ -163,18 +158,18 @@ def _texts(value: object, path: str) -> Iterator[tuple[str, str]]:
 
 
 def _fleet_problems(values: Mapping[str, Any]) -> list[str]:
-    problems = _unknown_keys(values, _FLEET_KEYS | _DECIDED_FLEET_KEYS, "it")
+    problems = _unknown_keys(values, FLEET.keys() | _DECIDED_FLEET_KEYS, "it")
     if not values.get("IamFleetRole"):
         problems.append(
             "it has no IamFleetRole: the ARN of the role aws-ec2-spot-fleet-tagging-role, which "
             "`python setup_AWS.py` makes."
         )
-    if values.get("Type", "maintain") not in ("maintain", "request"):
+    if (values.get("Type") or "maintain") not in ("maintain", "request"):
         problems.append(f"Type is {values['Type']!r}; it must be 'maintain' or 'request'.")
     return problems
 
 
-def _unknown_keys(values: Mapping[str, Any], known: frozenset[str], owner: str) -> list[str]:
+def _unknown_keys(values: Mapping[str, Any], known: Set[str], owner: str) -> list[str]:
     return [
         f"{owner} has the key {key!r}, which a spot fleet does not know: mend its spelling or "
         "take it out."
@@ -187,29 +182,42 @@ def _template_configs(values: Mapping[str, Any], problems: list[str]) -> tuple[T
     configs = []
     for number, raw in enumerate(_objects(values, "LaunchTemplateConfigs", "it", problems)):
         name = f"LaunchTemplateConfigs[{number}]"
-        reference = raw.get("LaunchTemplateSpecification")
-        reference = reference if isinstance(reference, dict) else {}
+        fitted = fit_members(raw, TEMPLATE_CONFIG, name, problems)
+        reference = fitted.get("LaunchTemplateSpecification", {})
         if not (reference.get("LaunchTemplateId") or reference.get("LaunchTemplateName")):
             problems.append(
                 f"{name} has no LaunchTemplateSpecification with a LaunchTemplateId or -Name."
             )
-        overrides = _objects(raw, "Overrides", name, problems)
-        for place, override in enumerate(overrides):
-            problems.extend(_unknown_keys(override, _OVERRIDE_KEYS, f"{name}.Overrides[{place}]"))
+        overrides = []
+        for place, override in enumerate(_objects(raw, "Overrides", name, problems)):
+            where = f"{name}.Overrides[{place}]"
+            problems.extend(_unknown_keys(override, OVERRIDE.keys(), where))
+            overrides.append(fit_members(override, OVERRIDE, where, problems))
         configs.append(TemplateConfig(number, reference, tuple(overrides)))
     return tuple(configs)
 
 
-def make_specification(
-    number: int, raw: object, problems: list[str], section: str = "LaunchSpecifications"
-) -> Specification:
-    """Read one specification, adding to `problems`; `section` is where the file has it."""
-    name = f"{section}[{number}]"
+def _launch_specification(number: int, raw: object, problems: list[str]) -> Specification:
+    name = f"LaunchSpecifications[{number}]"
     if not isinstance(raw, dict):
         problems.append(f"{name} is not an object.")
         return Specification(number)
-    known = _READ_KEYS | _DECIDED_KEYS | _TEMPLATE_KEYS.keys()
-    problems.extend(_unknown_keys(raw, known, name))
+    problems.extend(_unknown_keys(raw, SPECIFICATION.keys() | _DECIDED_KEYS, name))
+    fitted = fit_members(raw, SPECIFICATION, name, problems)
+    if raw.get("IamInstanceProfile"):  # said already if it does not fit
+        fitted.setdefault("IamInstanceProfile", raw["IamInstanceProfile"])
+    problems.extend(_tags_without_keys(fitted, f"{name}."))
+    return make_specification(number, fitted, problems)
+
+
+def make_specification(
+    number: int,
+    raw: Mapping[str, Any],
+    problems: list[str],
+    section: str = "LaunchSpecifications",
+) -> Specification:
+    """Read one specification of EC2's shape, adding to `problems`; `section` is where it stands."""
+    name = f"{section}[{number}]"
     if not raw.get("IamInstanceProfile"):
         problems.append(
             f"{name} has no IamInstanceProfile: without one its machines cannot join the cluster."
@@ -226,7 +234,9 @@ def make_specification(
         image_id=str(raw.get("ImageId") or ""),
         subnets=comma_list(first.get("SubnetId") or raw.get("SubnetId")),
         zones=comma_list(placement.get("AvailabilityZone")),
-        security_groups=tuple(first.get("Groups") or _group_ids(groups, name, problems)),
+        security_groups=tuple(
+            dict.fromkeys(first.get("Groups") or _group_ids(groups, name, problems))
+        ),
         interface={k: v for k, v in first.items() if k not in ("SubnetId", "Groups")},
         more_interfaces=tuple(more),
         devices=tuple(_objects(raw, "BlockDeviceMappings", name, problems)),
@@ -255,7 +265,9 @@ def _group_ids(groups: list[dict[str, Any]], owner: str, problems: list[str]) ->
     return [str(group["GroupId"]) for group in groups if "GroupId" in group]
 
 
-def comma_list(value: object) -> tuple[str, ...]:
-    """The parts of upstream's comma list, such as 'subnet-1, subnet-2'."""
-    parts = str(value or "").split(",")
-    return tuple(part.strip() for part in parts if part.strip())
+def _tags_without_keys(fitted: Mapping[str, Any], owner: str) -> list[str]:
+    return [
+        f"{owner}TagSpecifications[{number}].Tags needs a Key and a Value in each entry."
+        for number, one in enumerate(fitted.get("TagSpecifications", []))
+        if any(not tag.get("Key") for tag in one.get("Tags", []))
+    ]

@@ -425,6 +425,16 @@ def test_a_request_that_ec2_refuses_leaves_nothing(aws: Aws, tmp_path: Path) -> 
     assert record.fleets == () and record.launch_templates == ()
 
 
+def test_a_bug_after_the_purchase_shows_itself_and_leaves_nothing(aws: Aws, tmp_path: Path) -> None:
+    def stumble(_machines: int, _target: int) -> None:
+        raise KeyError("a bug")
+
+    with pytest.raises(KeyError, match="a bug"):
+        start(aws, tmp_path, on_capacity=stumble)
+    assert nothing_is_left(aws)
+    assert find_run(aws, settings()).fleets == ()
+
+
 def test_a_record_that_cannot_be_saved_after_the_purchase_cancels_it(
     aws: Aws, tmp_path: Path
 ) -> None:

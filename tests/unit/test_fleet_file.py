@@ -6,8 +6,20 @@ import json
 from typing import Any
 
 import pytest
+from botocore.loaders import create_loader
+from botocore.model import ListShape, ServiceModel, Shape, StructureShape
 
 from distributed_something.definitions.fleet_file import FleetFile, Specification, read_fleet_file
+from distributed_something.definitions.shapes import (
+    FLEET,
+    NUMBER,
+    OVERRIDE,
+    SPECIFICATION,
+    TEMPLATE_CONFIG,
+    TEXT,
+    TRUTH,
+    WHOLE,
+)
 from distributed_something.definitions.template_configs import with_templates
 from distributed_something.errors import UsageError
 from tests.fleet_files import fleet, specification
@@ -195,3 +207,122 @@ def test_a_key_of_the_wrong_shape_is_named(key: str) -> None:
 
 def test_a_specification_that_is_no_object_is_named() -> None:
     assert "LaunchSpecifications[0] is not an object" in refused(fleet("m5.xlarge"))
+
+
+def interface(**changes: Any) -> dict[str, Any]:
+    return {"DeviceIndex": 0, "SubnetId": "subnet-1", **changes}
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (
+            fleet(specification(IamInstanceProfile="ecsInstanceRole")),
+            "LaunchSpecifications[0].IamInstanceProfile must be an object of Arn, Name and is "
+            '"ecsInstanceRole".',
+        ),
+        (
+            fleet(specification(NetworkInterfaces=[interface(), interface(DeviceIndex="one")])),
+            "LaunchSpecifications[0].NetworkInterfaces[1].DeviceIndex must be a whole number and "
+            'is "one".',
+        ),
+        (
+            fleet(specification(NetworkInterfaces=[interface(Groups={"GroupId": "sg-1"})])),
+            "LaunchSpecifications[0].NetworkInterfaces[0].Groups must be a list of texts and is",
+        ),
+        (
+            fleet(specification(Placement="us-east-1a")),
+            "LaunchSpecifications[0].Placement must be an object of AvailabilityZone,",
+        ),
+        (fleet(OnDemandTargetCapacity="some"), "OnDemandTargetCapacity must be a whole number"),
+        (fleet(OnDemandTargetCapacity=1.5), "OnDemandTargetCapacity must be a whole number"),
+        (
+            fleet(specification(TagSpecifications=[{"Tags": {"Lab": "mine"}}])),
+            "LaunchSpecifications[0].TagSpecifications[0].Tags must be a list of objects",
+        ),
+        (
+            fleet(specification(TagSpecifications=[{"Tags": [{"Value": "mine"}]}])),
+            "LaunchSpecifications[0].TagSpecifications[0].Tags needs a Key",
+        ),
+        (
+            fleet(TagSpecifications={"Tags": []}),
+            "  TagSpecifications must be a list of objects",
+        ),
+        (
+            fleet(specification(WeightedCapacity="two")),
+            'LaunchSpecifications[0].WeightedCapacity must be a number and is "two".',
+        ),
+        (
+            fleet(specification(BlockDeviceMappings=[{"Ebs": {"VolumeSiz": 30}}])),
+            "LaunchSpecifications[0].BlockDeviceMappings[0].Ebs.VolumeSiz is a key that EC2 does",
+        ),
+        (fleet(ReplaceUnhealthyInstances="maybe"), "ReplaceUnhealthyInstances must be true or"),
+        (
+            {**fleet(), "LaunchSpecifications": specification()},
+            "LaunchSpecifications must be a list of objects",
+        ),
+        (
+            template_file(config(Overrides=[{"WeightedCapacity": "two"}])),
+            "LaunchTemplateConfigs[0].Overrides[0].WeightedCapacity must be a number",
+        ),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_named_with_what_it_must_be(
+    content: dict[str, Any], told: str
+) -> None:
+    text = refused(content)
+    assert told in text
+    assert "has 1 problem:" in text
+
+
+def test_numbers_truths_and_lists_in_quotes_are_read_and_nulls_are_left_out() -> None:
+    found = read(
+        fleet(
+            specification(
+                NetworkInterfaces=[interface(DeviceIndex="1"), interface(Groups="sg-1, sg-2,sg-1")],
+                WeightedCapacity="1.5",
+                EbsOptimized="True",
+                BlockDeviceMappings=[{"DeviceName": "/dev/xvda", "Ebs": None, "_comment": "x"}],
+            ),
+            OnDemandTargetCapacity="1",
+            Type=None,
+        )
+    )
+    (one,) = found.specifications
+    assert found.request["OnDemandTargetCapacity"] == 1
+    assert "Type" not in found.request
+    assert one.security_groups == ("sg-1", "sg-2")
+    assert [more["DeviceIndex"] for more in one.more_interfaces] == [1]
+    assert one.weight == 1.5
+    assert one.template["EbsOptimized"] is True
+    assert one.devices == ({"DeviceName": "/dev/xvda"},)
+
+
+def test_a_subnet_named_twice_is_one() -> None:
+    assert only(NetworkInterfaces=None, SubnetId="subnet-1,subnet-1").subnets == ("subnet-1",)
+
+
+def test_a_placeholder_in_what_is_not_read_does_no_harm() -> None:
+    assert only(UserData="QUFBQUFBQUFBQUFBQUFBQUFB", SpotPrice="<price>").subnets == ("subnet-1",)
+
+
+def known_shape(shape: Shape) -> Any:
+    """A shape of botocore's in our words."""
+    if isinstance(shape, StructureShape):
+        return {key: known_shape(member) for key, member in shape.members.items()}
+    if isinstance(shape, ListShape):
+        return [known_shape(shape.member)]
+    words = {"string": TEXT, "integer": WHOLE, "double": NUMBER, "boolean": TRUTH}
+    return words[shape.type_name]
+
+
+def test_our_shapes_are_those_that_botocore_sends() -> None:
+    ec2 = ServiceModel(create_loader().load_service_model("ec2", "service-2"), "ec2")
+    for name, ours in {
+        "SpotFleetRequestConfigData": FLEET,
+        "SpotFleetLaunchSpecification": SPECIFICATION,
+        "LaunchTemplateConfig": TEMPLATE_CONFIG,
+        "LaunchTemplateOverrides": OVERRIDE,
+    }.items():
+        members = ec2.shape_for(name).members  # type: ignore[attr-defined]
+        assert ours == {key: known_shape(members[key]) for key in ours}
