@@ -43,7 +43,7 @@ def test_a_run_is_done_from_the_inputs_to_the_results_and_nothing_is_left(tmp_pa
     steps: list[str] = []
     report = rehearse(
         settings(DOCKER_CORES=2, MEMORY=2000),
-        copying(tmp_path, 6),
+        copying(tmp_path, 6, seconds=0.5),  # a tool that ends at once shows no memory
         data=tmp_path / "data",
         runtime="process",
         directory=tmp_path / "rehearsal",
@@ -58,7 +58,7 @@ def test_a_run_is_done_from_the_inputs_to_the_results_and_nothing_is_left(tmp_pa
     assert len(report.machines) == 2
     assert {item.split()[0] for item in report.removed} >= {"queue", "cluster", "fleet", "machine"}
     assert report.left_over == ()
-    assert report.peak_memory >= 0  # a tool may end before the first look at its memory
+    assert report.peak_memory > 2  # MiB; any Python takes more
     assert report.suggestion is not None
     assert steps[1:] == ["setup", "submitJob", "startCluster", "monitor"]
 
