@@ -213,9 +213,14 @@ class Settings(BaseModel):
         return self.cluster_machines * self.tasks_per_machine
 
 
-def load_settings(path: Path) -> Settings:
-    """Run a config file and check its constants; raises UsageError with a line for every fault."""
-    return make_settings(_constants(path), str(path))
+def load_settings(path: Path, defaults: Mapping[str, object] | None = None) -> Settings:
+    """Run a config file and check its constants; raises UsageError with a line for every fault.
+
+    `defaults` stand for constants that the file leaves out or empty.
+    """
+    constants = _constants(path)
+    unset = {name: one for name, one in (defaults or {}).items() if not constants.get(name)}
+    return make_settings({**constants, **unset}, str(path))
 
 
 def make_settings(constants: Mapping[str, object], source: str) -> Settings:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from ..commands.setup_account import (
+    PLACEHOLDER,
     destroy_account,
     scope_of_account,
     setup_account,
@@ -55,10 +56,14 @@ def account(
     yes: bool,
     config: Path,
 ) -> None:
-    settings = load_settings(config)
+    settings = load_settings(config, {"AWS_BUCKET": PLACEHOLDER})
     aws = connect(settings)
-    scope = scope_of_account(aws, settings, buckets, apps)
+    # Nobody needs a bucket to look, or to remove what was made for one.
+    otherwise = (PLACEHOLDER,) if show else () if action else None
+    scope = scope_of_account(aws, settings, buckets, apps, otherwise=otherwise)
     if show:
+        if scope.buckets == otherwise:
+            screens.say(f"No bucket is named: read yours for {PLACEHOLDER}, or give --bucket NAME.")
         screens.show_documents(documents(scope))
     elif action is None:
         screens.show_account(setup_account(aws, scope, buckets))

@@ -43,17 +43,23 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _HANDLER_MODULE = f"{__package__}.auto_monitor"
-_PLACEHOLDER = "your-bucket-name"  # what config.py says before anybody has edited it
+PLACEHOLDER = "your-bucket-name"  # what config.py says before anybody has edited it
 # What a step may meet: AWS refuses, AWS cannot be reached, or it cannot be done now.
 _FAULTS = (ClientError, BotoCoreError, DistributedSomethingError)
 
 
 def scope_of_account(
-    aws: Aws, settings: Settings, buckets: Sequence[str], apps: Sequence[str]
+    aws: Aws,
+    settings: Settings,
+    buckets: Sequence[str],
+    apps: Sequence[str],
+    *,
+    otherwise: Sequence[str] | None = None,
 ) -> Scope:
     """What the rights are to be limited to: what the config names, and `buckets` besides.
 
-    `apps` are patterns of app names; none: every app's. Raises UsageError without any bucket.
+    `apps` are patterns of app names; none: every app's. Where no bucket is named at all it is
+    `otherwise`; raises UsageError if that is None.
     """
     named = (
         settings.aws_bucket,
@@ -62,8 +68,8 @@ def scope_of_account(
         settings.destination_bucket,
         *buckets,
     )
-    wanted = tuple(dict.fromkeys(one for one in named if one and one != _PLACEHOLDER))
-    if not wanted:
+    wanted = tuple(dict.fromkeys(one for one in named if one and one != PLACEHOLDER))
+    if not wanted and otherwise is None:
         raise UsageError(
             "Roles are made for certain buckets: set AWS_BUCKET in the config file, or give "
             "--bucket NAME."
@@ -71,7 +77,7 @@ def scope_of_account(
     scope = Scope(
         account=aws.sts.get_caller_identity()["Account"],
         regions=(aws.region,),
-        buckets=wanted,
+        buckets=wanted or tuple(otherwise or ()),
         apps=tuple(apps) or ("*",),
     )
     names = (settings.sqs_queue_name, settings.sqs_dead_letter_queue)

@@ -254,6 +254,36 @@ def test_runs_that_are_still_watched_are_known(aws: Aws) -> None:
     assert watched_runs(aws) == ["Counting-1"]
 
 
+@pytest.mark.parametrize("bucket", [None, "", "your-bucket-name"])
+def test_to_look_and_to_remove_no_bucket_need_be_named(
+    bucket: str | None,
+    simulator: Simulator,
+    aws: Aws,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name, value in simulator.environment.items():
+        monkeypatch.setenv(name, value)
+    config = str(write_config(tmp_path, AWS_BUCKET=bucket))
+
+    def run(*words: str) -> int:
+        monkeypatch.setattr("sys.argv", ["setup_AWS.py", "--config", config, *words])
+        return main("Help.")
+
+    before = account_inventory(aws)
+    assert run() == 2
+    assert "--bucket NAME" in capsys.readouterr().err
+    assert account_inventory(aws) == before
+    assert run("--show") == 0
+    shown = capsys.readouterr()
+    assert "arn:aws:s3:::your-bucket-name/*" in shown.out
+    assert "read yours for your-bucket-name" in shown.err
+    setup_account(aws, SCOPE)
+    assert run("destroy", "--yes") == 0
+    assert account_inventory(aws) == before
+
+
 def test_the_command_shows_makes_and_removes(
     simulator: Simulator,
     aws: Aws,
