@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,10 @@ EXIT_FAILED = 1
 EXIT_USAGE = 2
 
 _CREDENTIALS = "run `aws configure` (or `aws sso login`), or set AWS_PROFILE in config.py"
+
+# What botocore reads a profile's name from, where config.py leaves the choice to it.
+_PROFILE_VARIABLES = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE")
+_NO_ADDRESS = "Invalid endpoint: "  # botocore has no class for it
 
 # Answers of AWS that a person can mend without reading ours.
 _REFUSALS = {
@@ -33,10 +38,38 @@ def explain(error: Exception) -> tuple[str, int] | None:
         return str(error), error.exit_code
     if isinstance(error, exceptions.ClientError):
         return _refusal(error), EXIT_FAILED
+    if isinstance(error, exceptions.ProfileNotFound):
+        return _no_profile(str(error.kwargs["profile"])), EXIT_USAGE
     for kind, message in _MENDS.items():
         if isinstance(error, kind):
             return message.format(**{"error": error, **getattr(error, "kwargs", {})}), EXIT_FAILED
+    if isinstance(error, ValueError) and str(error).startswith(_NO_ADDRESS):
+        return _bad_endpoint(str(error).removeprefix(_NO_ADDRESS)), EXIT_USAGE
     return None
+
+
+def _no_profile(name: str) -> str:
+    """Which profile is missing, and who named it: the config's is asked for in its own name."""
+    setters = [one for one in _PROFILE_VARIABLES if os.environ.get(one) == name]
+    if setters:
+        mend = f"mend or unset {setters[0]} in the environment"
+    else:
+        mend = "mend AWS_PROFILE in config.py"
+    return (
+        f"No profile named {name} in the AWS configuration: {mend}, or run "
+        f"`aws configure --profile {name}`."
+    )
+
+
+def _bad_endpoint(address: str) -> str:
+    """An address that botocore refuses, with the variables that may have named it."""
+    setters = [name for name, value in os.environ.items() if value == address]
+    setters = sorted(name for name in setters if name.startswith("AWS_ENDPOINT_URL"))
+    return (
+        f"{address!r} is no address of an AWS endpoint: mend "
+        f"{' and '.join(setters) or 'endpoint_url in ~/.aws/config'}, which should be such as "
+        "http://127.0.0.1:5000, or unset it to reach AWS itself."
+    )
 
 
 def _refusal(error: exceptions.ClientError) -> str:
@@ -59,8 +92,6 @@ _MENDS: dict[type[Exception], str] = {
     exceptions.NoCredentialsError: f"No AWS credentials found: {_CREDENTIALS}; "
     "or try the run on this computer first: `python run.py rehearse JOBS.json`.",
     exceptions.PartialCredentialsError: f"Half of the AWS credentials are missing: {_CREDENTIALS}.",
-    exceptions.ProfileNotFound: "No profile named {profile} in the AWS configuration: "
-    "mend AWS_PROFILE in config.py, or run `aws configure --profile {profile}`.",
     exceptions.TokenRetrievalError: "The sign-in has expired: run `aws sso login`.",
     exceptions.SSOError: "The sign-in has expired: run `aws sso login`.",
     exceptions.EndpointConnectionError: "Nothing answers at {endpoint_url}: "

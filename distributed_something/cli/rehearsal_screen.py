@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.table import Table
 
-from .screens import people, progress_printer, say, show_capacity
+from .screens import people, progress_printer, run_line, say, show_capacity
 
 if TYPE_CHECKING:
     from ..local.report import RehearsalReport
@@ -36,7 +36,7 @@ def show_served(served: Served) -> None:
     say("A simulated AWS is up until Ctrl-C. In another terminal, first:")
     click.echo(served.line)
     say(f"A fleet file that works there: {served.fleet_file}")
-    say("Then the verbs as usual: python run.py setup")
+    say(f"Then the verbs as usual: {run_line('setup')}")
 
 
 def show_rehearsal(report: RehearsalReport) -> None:
@@ -49,7 +49,7 @@ def show_rehearsal(report: RehearsalReport) -> None:
     say(f"Results: {len(report.results):,} files in {report.directory}/", style="bold")
     _show_verdict(report)
     if report.all_done:
-        say("Next: the same run for real, python run.py setup", style="bold")
+        say(f"Next: the same run for real, {run_line('setup')}", style="bold")
     else:
         say(f"Next: read the workers' logs in {report.logs}/, mend, rehearse again.", style="bold")
 

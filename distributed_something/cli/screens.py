@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 import time
 from collections import Counter
@@ -31,11 +32,13 @@ from ..commands.submit_job import Submitted
 from ..commands.tear_down import STAYS
 from ..commands.unfinished import Unfinished
 from ..definitions.console import console_links
+from ..definitions.fleet import price_text
 from ..definitions.policies import Scope
 from ..record import RunRecord
 from ..settings import Settings
 
 people = Console(stderr=True)
+DEFAULT_CONFIG = "config.py"
 
 
 def say(text: str, style: str | None = None) -> None:
@@ -45,7 +48,15 @@ def say(text: str, style: str | None = None) -> None:
 
 def next_step(words: str) -> None:
     """The verb that usually follows."""
-    say(f"Next: python run.py {words}", style="bold")
+    say(f"Next: {run_line(words)}", style="bold")
+
+
+def run_line(words: str) -> str:
+    """A command line with a verb, for the same config file as this one's."""
+    context = click.get_current_context(silent=True)
+    config = str(context.find_root().params.get("config", DEFAULT_CONFIG) if context else "")
+    named = "" if config in ("", DEFAULT_CONFIG) else f"--config {shlex.quote(config)} "
+    return f"python run.py {named}{words}"
 
 
 @contextmanager
@@ -275,9 +286,10 @@ def _print_json(look: RunProgress) -> None:
 
 def _price(purchase: Purchase) -> str:
     total = purchase.price_cap_per_hour
-    if total is None:
+    if total is None or purchase.price_cap is None:
         return "the spot price, never more than the on-demand price"
-    return f"at most ${purchase.price_cap:g} a machine-hour, ${total:g} an hour for all"
+    cap = price_text(purchase.price_cap)
+    return f"at most ${cap} a machine-hour, ${price_text(total)} an hour for all"
 
 
 def _moment(seconds: float) -> str:

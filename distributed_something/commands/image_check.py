@@ -18,8 +18,8 @@ _UPSTREAM = {
     "cellprofiler/distributed-fiji": "fiji/fiji",
     "cellprofiler/distributed-something": "your/tool",
     "erinweisbart/distributed-bioformats2raw": "openmicroscopy/bioformats2raw",
-    "user/distributed-something": "your/tool",
 }
+_PLACEHOLDER = "user/distributed-something"  # what config.py says before anybody has edited it
 
 
 def check_image(image: str, labels_of: LabelsOf) -> None:
@@ -28,6 +28,12 @@ def check_image(image: str, labels_of: LabelsOf) -> None:
     `labels_of` gives an image's labels, or None if it cannot be seen, which is said.
     """
     repository = image.removeprefix("docker.io/").partition("@")[0].partition(":")[0]
+    if repository == _PLACEHOLDER:
+        raise UsageError(
+            f"DOCKERHUB_TAG = {image!r} is the placeholder of config.py: give it a name that you "
+            "may push to, then build and push the image that holds your tool: "
+            f"{_build_line('your/tool')} (documentation/wrapping_your_tool.md)"
+        )
     if repository in _UPSTREAM:
         raise UsageError(
             f"DOCKERHUB_TAG = {image!r} is an image of Distributed-Something's first version or of "

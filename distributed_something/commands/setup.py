@@ -36,14 +36,14 @@ def setup(
 ) -> None:
     """Make or bring up to date all that costs nothing while it waits; safe to repeat at any time.
 
-    With `labels_of` it first refuses an image that does not hold our worker (UsageError).
+    With `labels_of` it refuses at once an image that does not hold our worker (UsageError).
 
     Sleeps only for what is left of the 60 s for which SQS keeps a deleted queue's name, and while
     the service of an earlier run drains.
     """
+    storage.check_bucket(aws.s3, settings.aws_bucket)
     if labels_of is not None:
         check_image(settings.dockerhub_tag, labels_of)
-    storage.check_bucket(aws.s3, settings.aws_bucket)
     dead_letter_url = _ensure_dead_letter_queue(aws, settings, sleep)
     queue_url = _ensure_queue(aws, settings, dead_letter_url, sleep, now)
     ensure_log_groups(aws, settings)

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,7 +53,9 @@ class Purchase:
     @property
     def price_cap_per_hour(self) -> float | None:
         """The most that all these machines together can cost in an hour, USD."""
-        return None if self.price_cap is None else self.price_cap * self.machines
+        if self.price_cap is None:
+            return None
+        return float(Decimal(repr(self.price_cap)) * self.machines)  # 3 times 0.1 is 0.3
 
 
 def start_cluster(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from .fleet import price_text
 from .logs import container_log_group
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def _queue_metric(name: str, queue: str, label: str) -> Metric:
 def _cost_title(price_cap: float | None) -> str:
     if price_cap is None:
         return "Machine-hours so far"
-    return f"Dollars so far, at most (${price_cap:g} a machine-hour)"
+    return f"Dollars so far, at most (${price_text(price_cap)} a machine-hour)"
 
 
 def _cost(record: RunRecord, price_cap: float | None) -> list[Metric]:
@@ -145,7 +146,7 @@ def _cost(record: RunRecord, price_cap: float | None) -> list[Metric]:
         return []
     machines = "+".join(f"FILL(m{place}, 0)" for place in range(len(hidden)))
     total = f"RUNNING_SUM({machines})*{_PERIOD}/3600"
-    expression = total if price_cap is None else f"{total}*{price_cap:g}"
+    expression = total if price_cap is None else f"{total}*{price_text(price_cap)}"
     return [*hidden, [{"expression": expression, "id": "total", "label": "so far"}]]
 
 

@@ -46,6 +46,13 @@ def test_the_cost_is_the_machine_hours_of_all_fleets_times_the_cap() -> None:
     assert total[0]["expression"] == "RUNNING_SUM(FILL(m0, 0)+FILL(m1, 0))*300/3600*0.1"
 
 
+def test_no_price_is_rounded() -> None:
+    exact = titled("Dollars", price=0.12345678)
+    assert exact["metrics"][-1][0]["expression"].endswith("*0.12345678")
+    assert "$0.12345678 a" in exact["title"]
+    assert titled("Dollars", price=0.00001)["metrics"][-1][0]["expression"].endswith("*0.00001")
+
+
 def test_without_a_cap_it_shows_hours_and_without_a_fleet_nothing() -> None:
     assert "0.1" not in json.dumps(titled("Machine-hours", price=None)["metrics"])
     assert titled("Dollars", record=replace(RECORD, fleets=()))["metrics"] == []
