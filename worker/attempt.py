@@ -23,7 +23,7 @@ from .clients import Clients
 from .directories import Directories, private_directories
 from .done_before import begin_upload, end_upload, results_are_there
 from .environment import Place, tool_environment
-from .inputs import fetch_inputs
+from .inputs import Inputs
 from .lease import Lease
 from .log_stream import JobLog
 from .outcomes import (
@@ -110,7 +110,7 @@ class JobAttempt:
         settings = self._place.settings
         if not settings.check_if_done_bool:
             return False
-        target = destination(self._job, settings.app_name, self._place.output_bucket)
+        target = destination(self._job, settings.app_name, self._place.buckets)
         if not results_are_there(self._clients.s3, settings, target):
             return False
         self.facts = replace(
@@ -165,14 +165,16 @@ class JobAttempt:
 
     def _work(self, directories: Directories, log: JobLog) -> None:
         """The recipe."""
+        inputs = Inputs(
+            self._clients.s3,
+            self._place.buckets,
+            directories.input,
+            self._check,
+            self._place.cache,
+        )
         with self._timed("input_seconds"):
-            fetch_inputs(
-                self._clients.s3,
-                self._place.input_bucket,
-                self._job.inputs,
-                directories.input,
-                self._check,
-            )
+            inputs.bring_all(self._job.inputs)
+        directories = replace(directories, bring=inputs.bring)
         with _own_code():
             something.prepare(self._job, directories)
         with self._checkpointed(directories, log):
@@ -251,10 +253,11 @@ class JobAttempt:
             flags = UploadFlags.read(self._place.settings.upload_flags)
         except ValueError as error:
             raise Hopeless(f"UPLOAD_FLAGS: {error}.") from error
+        flags = flags.then(self._job.keys.upload_flags)
         if not self._lease.renew():
             raise LostLease(self._lease.lost)
         self._end_if_done()
-        target = destination(self._job, self._place.settings.app_name, self._place.output_bucket)
+        target = destination(self._job, self._place.settings.app_name, self._place.buckets)
         checks = self._place.settings.check_if_done_bool
         if checks:
             begin_upload(self._clients.s3, self._place.settings, target)

@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from .outcomes import MachineFault
 
 
+def _bring_nothing(*sources: object) -> list[Path]:
+    raise RuntimeError(f"There is no bucket to bring {sources!r} from.")
+
+
 @dataclass(frozen=True)
 class Directories:
-    """The folders of one attempt; `work` is where the command starts, the others are inside it."""
+    """The folders of one attempt; `work` is where the command starts, the others are inside it.
+
+    `bring` takes what a job file's `inputs` may hold, filled in, and brings it to `input`. It
+    returns a path for each: a key's file, a prefix's folder, or the list or table with its files'
+    new places.
+    """
 
     work: Path
+    bring: Callable[..., list[Path]] = _bring_nothing
 
     @property
     def input(self) -> Path:

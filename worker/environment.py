@@ -13,6 +13,10 @@ from pathlib import Path
 from distributed_something.protocol import __path__ as _protocol_path
 from distributed_something.protocol.environment import WorkerEnvironment
 
+from .buckets import Buckets
+from .cache import SHARE, Cache
+
+CACHE_VARIABLE = "WORKER_CACHE_SHARE"
 INSTANCE_VARIABLES = ("INSTANCE_ID", "INSTANCE_TYPE", "INSTANCE_ZONE")
 _APPLICATION = Path(next(iter(_protocol_path))).parents[1]  # the folder Python finds us in
 _OWN_VARIABLES = ("WORKER_SLOT", "PYTHONUNBUFFERED")
@@ -68,14 +72,17 @@ class Place:
     instance_id: str
     instance_type: str = ""
     zone: str = ""
+    cache_share: float = SHARE  # of the free disk, for inputs that several jobs use; 0: none
 
     @property
-    def input_bucket(self) -> str:
-        return self.settings.source_bucket or self.settings.aws_bucket
+    def buckets(self) -> Buckets:
+        return Buckets.of(self.settings)
 
     @property
-    def output_bucket(self) -> str:
-        return self.settings.destination_bucket or self.settings.aws_bucket
+    def cache(self) -> Cache:
+        """What this loop keeps of inputs, together with the other loops of its container."""
+        folder = cache_folder(self.directory.parent)
+        return Cache(folder, self.cache_share, self.settings.docker_cores)
 
     @classmethod
     def from_environment(cls, variables: Mapping[str, str]) -> Place:
@@ -89,6 +96,7 @@ class Place:
             instance_id=variables.get("INSTANCE_ID") or socket.gethostname(),
             instance_type=variables.get("INSTANCE_TYPE", ""),
             zone=variables.get("INSTANCE_ZONE", ""),
+            cache_share=_share(variables),
         )
 
 
@@ -96,6 +104,22 @@ def working_directory(variables: Mapping[str, str]) -> Path:
     """The folder of all slots' folders: WORKER_DIRECTORY, else one in the temporary folder."""
     given = variables.get("WORKER_DIRECTORY")
     return Path(given) if given else Path(tempfile.gettempdir()) / "distributed-something"
+
+
+def cache_folder(directory: Path) -> Path:
+    """The folder of the inputs that several jobs use, beside the slots' own folders."""
+    return directory / "inputs"
+
+
+def _share(variables: Mapping[str, str]) -> float:
+    given = variables.get(CACHE_VARIABLE, str(SHARE))
+    try:
+        share = float(given)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise ValueError(f"{CACHE_VARIABLE} is {given!r}; it must be a share from 0 to 1.")
+    return share
 
 
 def loop_environment(variables: Mapping[str, str], slot: str) -> dict[str, str]:

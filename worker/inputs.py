@@ -1,86 +1,149 @@
-"""Bring a job's inputs from S3 to its input folder."""
+"""Bring a job's inputs from S3 to its input folder: objects, prefixes, and what tables name."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from distributed_something.protocol.sources import (
+    FileList,
+    FileTable,
+    Source,
+    place_of,
+    read_sources,
+    source_problems,
+)
+
+from .buckets import Buckets
+from .cache import Cache
+from .downloads import Input, fetch
 from .outcomes import Hopeless
-from .transfers import download, run_all
+from .tables import choose_rows, localise, localise_list, read_table, write_table
+from .transfers import run_all
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
 
-@dataclass(frozen=True)
-class Input:
-    """One object, and the file that it becomes."""
+class Inputs:
+    """The inputs of one attempt, by where they are here: two objects never become one file."""
 
-    bucket: str
-    key: str
-    path: Path
+    def __init__(
+        self,
+        s3: S3Client,
+        buckets: Buckets,
+        folder: Path,
+        check: Callable[[], None],
+        cache: Cache | None = None,
+    ) -> None:
+        self._s3 = s3
+        self._buckets = buckets
+        self._folder = folder
+        self._check = check
+        self._cache = cache or Cache(None)
+        self._taken: dict[Path, str] = {}
 
+    def bring(self, *sources: object) -> list[Path]:
+        """Bring sources as a job file's `inputs` gives them, but filled in.
 
-def fetch_inputs(
-    s3: S3Client, bucket: str, places: tuple[str, ...], folder: Path, check: Callable[[], None]
-) -> None:
-    """Bring keys (to `folder` itself) and prefixes that end in / (their tree below `folder`).
+        Returns a path for each: a key's file, a prefix's folder, and for a list or table the file
+        that names the others by where they are here. Raises Hopeless for what can never come.
+        """
+        problems: list[str] = []
+        found = read_sources(list(sources), problems)
+        problems += (problem for source in found for problem in source_problems(source))
+        if problems:
+            raise Hopeless(" ".join(problems))
+        return self.bring_all(found)
 
-    A place that is an s3:// address has its own bucket. Raises Hopeless for a missing input.
-    """
-    if not places:
-        return
-    steps = (
-        partial(download, s3, item.bucket, item.key, item.path)
-        for item in find_inputs(s3, bucket, places, folder)
-    )
-    run_all(steps, check)
+    def bring_all(self, sources: tuple[Source, ...]) -> list[Path]:
+        """The same for sources that were read and checked before."""
+        paths: list[Path] = []
+        items = (item for source in sources for item in self._find(source, paths))
+        self._fetch(items)
+        return paths
 
+    def _fetch(self, items: Iterator[Input]) -> None:
+        first = next(items, None)
+        if first is None:
+            return
+        steps = (partial(fetch, self._s3, item, self._cache) for item in chain([first], items))
+        run_all(steps, self._check)
 
-def find_inputs(
-    s3: S3Client, bucket: str, places: tuple[str, ...], folder: Path
-) -> Iterator[Input]:
-    """The objects of every place, prefixes listed; raises Hopeless where two become one file."""
-    taken: dict[Path, str] = {}
-    for place in places:
-        place_bucket, key = split_address(place, bucket)
-        found = (
-            _tree(s3, place_bucket, key, folder)
-            if key.endswith("/") or not key
-            else iter([Input(place_bucket, key, folder / key.rsplit("/", 1)[-1])])
-        )
-        for item in found:
-            if item.path in taken:
-                raise Hopeless(
-                    f"The inputs {taken[item.path]} and s3://{item.bucket}/{item.key} "
-                    f"would both be {item.path.relative_to(folder)}."
-                )
-            taken[item.path] = f"s3://{item.bucket}/{item.key}"
+    def _find(self, source: Source, paths: list[Path]) -> Iterator[Input]:
+        """The objects of one source that are still to come; its own path is added to `paths`."""
+        bucket, key = self._buckets.find(place_of(source), self._buckets.source)
+        if isinstance(source, str) and (key.endswith("/") or not key):
+            paths.append(self._folder)
+            yield from self._tree(bucket, key)
+            return
+        own = Input(bucket, key, self._folder / key.rsplit("/", 1)[-1])
+        paths.append(own.path)
+        if isinstance(source, str):
+            yield from self._new(own)
+        else:
+            if not self._is_new(own):
+                raise Hopeless(f"The input {own} is named twice, once for the files that it names.")
+            self._fetch(iter([own]))
+            yield from self._named(source, own)
+
+    def _named(self, source: FileList | FileTable, own: Input) -> list[Input]:
+        """The objects that a list or table names; it names their places here afterwards."""
+        found: list[Input] = []
+
+        def bring(place: str) -> Path:
+            item = self._item(place)
+            found.extend(self._new(item))
+            return item.path
+
+        if isinstance(source, FileList):
+            localise_list(own.path, str(own), source.paths, bring)
+        else:
+            table = choose_rows(read_table(own.path, str(own)), source.where or ())
+            write_table(localise(table, source.paths, bring), own.path)
+        return found
+
+    def _item(self, place: str) -> Input:
+        """A named object, and its file: its whole key below the input folder.
+
+        Objects of other buckets than the source bucket are in a folder of their bucket's name.
+        """
+        bucket, key = self._buckets.find(place, self._buckets.source)
+        top = self._folder if bucket == self._buckets.source else self._folder / bucket
+        return Input(bucket, key, top / key.lstrip("/"))
+
+    def _tree(self, bucket: str, prefix: str) -> Iterator[Input]:
+        count = 0
+        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        for page in pages:
+            for entry in page.get("Contents", []):
+                key, below = entry["Key"], entry["Key"][len(prefix) :]
+                if not below or below.endswith("/"):
+                    continue  # a console's "folder"
+                if ".." in below.split("/") or below.startswith("/"):
+                    raise Hopeless(f"The input s3://{bucket}/{key} would leave its folder.")
+                count += 1
+                path = self._folder / below
+                yield from self._new(Input(bucket, key, path, entry["ETag"], entry["Size"]))
+        if not count:
+            raise Hopeless(f"There is nothing below the input s3://{bucket}/{prefix}.")
+
+    def _new(self, item: Input) -> Iterator[Input]:
+        if self._is_new(item):
             yield item
 
-
-def _tree(s3: S3Client, bucket: str, prefix: str, folder: Path) -> Iterator[Input]:
-    count = 0
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-    for page in pages:
-        for item in page.get("Contents", []):
-            below = item["Key"][len(prefix) :]
-            if not below or below.endswith("/"):
-                continue  # a console's "folder"
-            if ".." in below.split("/") or below.startswith("/"):
-                raise Hopeless(f"The input s3://{bucket}/{item['Key']} would leave its folder.")
-            count += 1
-            yield Input(bucket, item["Key"], folder / below)
-    if not count:
-        raise Hopeless(f"There is nothing below the input s3://{bucket}/{prefix}.")
-
-
-def split_address(place: str, bucket: str) -> tuple[str, str]:
-    """The bucket and key of an s3:// address, or of a key in `bucket`."""
-    if place.startswith("s3://"):
-        bucket, _, key = place.removeprefix("s3://").partition("/")
-        return bucket, key
-    return bucket, place.lstrip("/")
+    def _is_new(self, item: Input) -> bool:
+        """Whether an object was not asked for yet; raises Hopeless if its file is another's."""
+        name = str(item)
+        if item.path not in self._taken:
+            self._taken[item.path] = name
+            return True
+        if self._taken[item.path] != name:
+            raise Hopeless(
+                f"The inputs {self._taken[item.path]} and {name} would both be "
+                f"{item.path.relative_to(self._folder)}."
+            )
+        return False

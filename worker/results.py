@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from distributed_something.protocol.jobs import Job
 from distributed_something.protocol.upload_flags import UploadFlags
 
-from .inputs import split_address
-from .transfers import run_all, upload
+from .buckets import Buckets
+from .outcomes import Failure
+from .transfers import Crew, run_all, upload
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -46,13 +47,15 @@ class Uploaded:
     size: int  # bytes
 
 
-def destination(job: Job, app_name: str, bucket: str) -> Destination:
+def destination(job: Job, app_name: str, buckets: Buckets) -> Destination:
     """Where a job says that its outputs go, or a prefix of its own below the app's results."""
     if job.output is not None:
-        return Destination(*split_address(job.output, bucket))
+        return Destination(*buckets.find(job.output, buckets.destination))
     # The name comes from the group's values, which must not lead out of the prefix.
     parts = [part for part in job.name.split("/") if part not in ("", ".", "..")]
-    return Destination(bucket, "/".join(["results", app_name, *(parts or [job.job_id])]))
+    return Destination(
+        buckets.destination, "/".join(["results", app_name, *(parts or [job.job_id])])
+    )
 
 
 def send_results(
@@ -70,17 +73,25 @@ def send_results(
     size = sum(path.stat().st_size for path in files)
     if files:
         run_all(
-            (
-                partial(upload, s3, path, target.bucket, target.key(path, folder), extra)
-                for path in files
-            ),
+            (partial(_send, s3, path, target, folder, extra) for path in files),
             check,
         )
     return Uploaded(len(files), size)
 
 
+def _send(
+    s3: S3Client, path: Path, target: Destination, folder: Path, extra: dict[str, Any], crew: Crew
+) -> None:
+    upload(s3, path, target.bucket, target.key(path, folder), extra, crew)
+
+
 def output_files(folder: Path) -> Iterator[Path]:
-    """The folder's files, links followed only to what is in the folder too."""
+    """The folder's files, links followed only to what is in the folder too.
+
+    Raises Failure if the folder itself has become a link: it may lead anywhere.
+    """
+    if folder.is_symlink():
+        raise Failure("The output folder was replaced by a link, so nothing of it can be kept.")
     inside = folder.resolve()
     for path in sorted(folder.rglob("*")):
         if not path.is_file():

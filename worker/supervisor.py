@@ -18,7 +18,13 @@ from pathlib import Path
 from distributed_something.protocol.environment import WorkerEnvironment
 
 from .directories import remove
-from .environment import Pace, loop_environment, python_command, working_directory
+from .environment import (
+    Pace,
+    cache_folder,
+    loop_environment,
+    python_command,
+    working_directory,
+)
 from .instance import find_metadata, identify, read_notices
 from .machine import FAULT_EXIT, check_disk, end_broken_machine, read_fault
 from .outcomes import MachineFault
@@ -235,6 +241,7 @@ class Supervisor:
         kill_descendants()
         for slot in self._slots:
             remove(self._directory / slot.name)
+        remove(cache_folder(self._directory))
         logger.info("Stopped.")
 
 

@@ -86,11 +86,12 @@ class JobMaker:
         self._hashed_tail = ("," + _SORTED(after)[1:] if after else "}").encode()
         self._shared_values = job_values(self.shared, family)
         self._needed = self.keys.needed_fields() - set(self._shared_values)
-        self._place_templates = [place for place in (*self.keys.inputs, self.keys.output) if place]
+        self._place_templates = list(self.keys.places())
         self._longest = min(map(self._room, self._place_templates), default=_LONG_PLACE)
         self._always_look = (
             family is not SOMETHING
             or self.keys.has_formats()
+            or self.keys.has_tables()
             or bool(_CLIMBS.search(self._head))
             or any(map(self._is_nowhere, self._place_templates))
         )

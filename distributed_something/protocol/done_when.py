@@ -51,10 +51,16 @@ class DoneWhen:
             )
         if (checked.json_file is None) != (checked.json_path is None):
             problems.append("done_when needs json_file and json_path together.")
-        for place in filter(None, (checked.file, checked.json_file, *dict(checked.glob))):
-            if place.startswith("/") or ".." in place.split("/"):
-                problems.append(f"done_when names {place!r}, which is outside the job's output.")
+        problems += checked.problems()
         return checked
+
+    def problems(self) -> list[str]:
+        """A sentence for each name that leads out of the output directory."""
+        return [
+            f"done_when names {place!r}, which is outside the job's output."
+            for place in filter(None, (self.file, self.json_file, *dict(self.glob)))
+            if place.startswith("/") or ".." in place.split("/")
+        ]
 
     def templates(self) -> tuple[str, ...]:
         """Everything in it that may name a job's fields."""

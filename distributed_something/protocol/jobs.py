@@ -16,7 +16,17 @@ from dataclasses import dataclass, field, replace
 from . import templates
 from .done_when import DoneWhen
 from .families import SOMETHING, Family, family_of_message
+from .sources import (
+    Source,
+    fill_source,
+    place_of,
+    place_problems,
+    read_sources,
+    source_problems,
+    templates_of,
+)
 from .templates import is_scalar
+from .upload_flags import UploadFlags
 
 # Fields that every template of a job may use beside the job's own values.
 JOB_FIELDS = frozenset({"job_id", "name"})
@@ -26,7 +36,7 @@ DIRECTORY_FIELDS = frozenset({"work_dir", "input_dir", "output_dir", "checkpoint
 RESERVED_KEYS = frozenset(
     {
         "command", "shell", "inputs", "output", "name", "done_when", "timeout",
-        "no_retry_exit_codes", "environment", "checkpoint",
+        "no_retry_exit_codes", "environment", "checkpoint", "upload_flags",
     }
 )  # fmt: skip
 
@@ -41,7 +51,6 @@ MESSAGE_BYTES = 1024 * 1024
 ATTRIBUTE_BYTES = 128  # more than names, types and values of RunId and JobId take
 
 _NAME_LENGTH = 200  # characters: a name becomes part of S3 keys and of a log stream's name
-_PLACE_BYTES = 900  # S3 keys have at most 1,024, and a file's own name is still to come
 _FOREVER = 1e9  # seconds, 31 years
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f]|[\ud800-\udfff]")
 
@@ -132,8 +141,9 @@ class JobKeys:
 
     command: tuple[str, ...] = ()  # argv; with `shell` one string, bash's script
     shell: bool = False
-    inputs: tuple[str, ...] = ()
+    inputs: tuple[Source, ...] = ()
     output: str | None = None
+    upload_flags: UploadFlags = field(default_factory=UploadFlags)
     name: str | None = None
     done_when: DoneWhen = field(default_factory=DoneWhen)
     timeout: float | None = None  # seconds
@@ -150,8 +160,9 @@ class JobKeys:
         keys = cls(
             command=_command(shared.get("command"), shell, problems),
             shell=shell,
-            inputs=_texts(shared.get("inputs"), "inputs", problems),
+            inputs=read_sources(shared.get("inputs"), problems),
             output=_optional_text(shared.get("output"), "output", problems),
+            upload_flags=_upload_flags(shared.get("upload_flags"), problems),
             name=_optional_text(shared.get("name"), "name", problems),
             done_when=DoneWhen.from_json(shared.get("done_when"), problems),
             timeout=_seconds(shared.get("timeout"), problems),
@@ -181,11 +192,22 @@ class JobKeys:
             spec for template, _ in self.templates() for _, _, spec in templates.parse(template)
         )
 
+    def places(self) -> Iterator[str]:
+        """The templates of where files come from and go to."""
+        yield from map(place_of, self.inputs)
+        if self.output is not None:
+            yield self.output
+
+    def has_tables(self) -> bool:
+        """Whether an input names others, which not every group may be able to choose from."""
+        return not all(isinstance(source, str) for source in self.inputs)
+
     def templates(self) -> Iterator[tuple[str, frozenset[str]]]:
         """Every template, with the fields that it gets without the job having them."""
         if not self.shell:
             yield from ((part, JOB_FIELDS | DIRECTORY_FIELDS) for part in self.command)
-        yield from ((part, JOB_FIELDS) for part in self.inputs)
+        for source in self.inputs:
+            yield from ((text, JOB_FIELDS) for text in templates_of(source))
         yield from ((value, JOB_FIELDS | DIRECTORY_FIELDS) for _, value in self.environment)
         yield from ((text, JOB_FIELDS) for text in self.done_when.templates())
         if self.output is not None:
@@ -203,7 +225,7 @@ class Job:
     message: Mapping[str, object]
     values: Mapping[str, object]
     keys: JobKeys
-    inputs: tuple[str, ...]  # S3 keys, prefixes (ending in /) or s3:// addresses
+    inputs: tuple[Source, ...]  # S3 keys, prefixes (ending in /), s3:// addresses, tables
     output: str | None  # S3 prefix without a slash at its end, or an s3:// address
 
     @classmethod
@@ -237,12 +259,16 @@ class Job:
         try:
             name = job_name(message, keys, values)
             values.setdefault("name", name)  # a group's own `name` stays what {name} means
-            inputs = tuple(fill(part) for part in keys.inputs)
+            group = family_of_message(message).group(message) if keys.has_tables() else None
+            inputs = tuple(fill_source(part, fill, group) for part in keys.inputs)
             output = None if keys.output is None else fill(keys.output).rstrip("/")
             done_when = keys.done_when.filled(fill)
         except templates.TemplateError as error:
             raise BadJob([str(error)]) from None
-        if problems := _place_problems(inputs, output):
+        problems = [one for source in inputs for one in source_problems(source)]
+        problems += [] if output is None else place_problems("output", output)
+        problems += done_when.problems()
+        if problems:
             raise BadJob(problems)
         keys = keys if done_when is keys.done_when else replace(keys, done_when=done_when)
         return cls(identity, name, message, values, keys, inputs, output)
@@ -278,23 +304,6 @@ class Job:
         shown = {key: templates.plain(value) for key, value in given.items()}
         shown |= {key.upper(): path for key, path in directories.items()}
         return {key: text for key, text in shown.items() if _VARIABLE.fullmatch(key)} | filled
-
-
-def _place_problems(inputs: tuple[str, ...], output: str | None) -> list[str]:
-    """What is wrong with where a job's files come from and go to."""
-    problems = []
-    for key, place in [("inputs", part) for part in inputs] + [("output", output)]:
-        if place is None:
-            continue
-        if not place.removeprefix("s3://").strip("/"):
-            problems.append(f"{key} is {place!r} for this job; it must name a place in the bucket.")
-        if ".." in place.split("/"):
-            problems.append(f"{key} is {place!r} for this job, which climbs out with '..'.")
-        if len(place.encode(errors="replace")) > _PLACE_BYTES:
-            problems.append(f"{key} is {place[:60]!r}... for this job; S3 takes no key that long.")
-        if "\0" in place:
-            problems.append(f"{key} is {place!r} for this job; it holds a NUL character.")
-    return problems
 
 
 def _command(value: object, shell: bool, problems: list[str]) -> tuple[str, ...]:
@@ -345,14 +354,16 @@ def _shell_operator(command: str) -> str:
     return ""
 
 
-def _texts(value: object, key: str, problems: list[str]) -> tuple[str, ...]:
-    if value is None:
-        return ()
-    parts = [value] if isinstance(value, str) else value
-    if isinstance(parts, list) and all(isinstance(part, str) and part for part in parts):
-        return tuple(parts)
-    problems.append(f"{key} is {value!r}; it must be text or a list of texts.")
-    return ()
+def _upload_flags(value: object, problems: list[str]) -> UploadFlags:
+    """The flags; `false`, as upstream's job files have it, is none."""
+    if isinstance(value, str) or value is None or value is False:
+        try:
+            return UploadFlags.read(value or "")
+        except ValueError as error:
+            problems.append(f"upload_flags: {error}.")
+    else:
+        problems.append(f"upload_flags is {value!r}; it must be text.")
+    return UploadFlags()
 
 
 def _optional_text(value: object, key: str, problems: list[str]) -> str | None:

@@ -58,6 +58,10 @@ class UploadFlags:
             raise ValueError(f"{', '.join(unknown)}: of no use here; these are: {known}")
         return cls(arguments, tuple(filters))
 
+    def then(self, others: UploadFlags) -> UploadFlags:
+        """These and others, which have the last word."""
+        return UploadFlags({**self.arguments, **others.arguments}, self.filters + others.filters)
+
     def wants(self, name: str) -> bool:
         """Whether to send a file, by its name below the output folder; the last fit counts."""
         wanted = True
