@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from distributed_something.protocol import __path__ as _protocol_path
+from distributed_something.protocol.buckets import Buckets
 from distributed_something.protocol.environment import WorkerEnvironment
 
-from .buckets import Buckets
 from .cache import SHARE, Cache
 
 CACHE_VARIABLE = "WORKER_CACHE_SHARE"

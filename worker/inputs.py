@@ -8,6 +8,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from distributed_something.protocol.buckets import Buckets
 from distributed_something.protocol.sources import (
     FileList,
     FileTable,
@@ -17,7 +18,6 @@ from distributed_something.protocol.sources import (
     source_problems,
 )
 
-from .buckets import Buckets
 from .cache import Cache
 from .downloads import Input, fetch
 from .outcomes import Hopeless

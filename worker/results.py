@@ -10,10 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from distributed_something.protocol.buckets import Buckets
 from distributed_something.protocol.jobs import Job
 from distributed_something.protocol.upload_flags import UploadFlags
 
-from .buckets import Buckets
 from .outcomes import Failure
 from .transfers import Crew, run_all, upload
 

@@ -134,7 +134,7 @@ def place_problems(key: str, place: str, *, may_be_bare: bool = False) -> Iterat
     if not place.startswith("s3://"):
         return
     bucket = place.removeprefix("s3://").partition("/")[0]
-    if not bucket:
+    if not bucket and place.removeprefix("s3://").strip("/"):
         yield f"{key} is {place!r} for this job, an address without a bucket."
     if _A_ROLE.fullmatch(bucket) and bucket not in BUCKET_ROLES:
         yield (

@@ -3,8 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
-from distributed_something.protocol.environment import WorkerEnvironment
+
+class Named(Protocol):
+    """The settings that name buckets, as the config file's or the worker's; '' is left out."""
+
+    @property
+    def aws_bucket(self) -> str: ...
+
+    @property
+    def source_bucket(self) -> str: ...
+
+    @property
+    def workspace_bucket(self) -> str: ...
+
+    @property
+    def destination_bucket(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -17,7 +32,7 @@ class Buckets:
     destination: str
 
     @classmethod
-    def of(cls, settings: WorkerEnvironment) -> Buckets:
+    def of(cls, settings: Named) -> Buckets:
         source = settings.source_bucket or settings.aws_bucket
         return cls(
             log=settings.aws_bucket,
@@ -25,11 +40,6 @@ class Buckets:
             workspace=settings.workspace_bucket or source,
             destination=settings.destination_bucket or settings.aws_bucket,
         )
-
-    @classmethod
-    def only(cls, bucket: str) -> Buckets:
-        """One bucket in every role."""
-        return cls(bucket, bucket, bucket, bucket)
 
     def find(self, place: str, default: str) -> tuple[str, str]:
         """The bucket and key of a key in `default`, or of an address, which may name a role."""
