@@ -1,0 +1,42 @@
+"""Build an example's image as its README says, and rehearse its job file with it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import docker
+
+from distributed_something.local.rehearsal import rehearse
+from distributed_something.local.report import RehearsalReport
+from distributed_something.settings import Settings, load_settings
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES = ROOT / "examples"
+BASE = os.environ.get("TEST_BASE_IMAGE", "debian-python:bookworm")
+
+
+def build(engine: docker.DockerClient, name: str) -> str:
+    """The tag of the worker's image on top of the example's own."""
+    tool, worker = f"distributed-something-test:{name}-tool", f"distributed-something-test:{name}"
+    engine.images.build(path=str(EXAMPLES / name), tag=tool, buildargs={"BASE_IMAGE": BASE})
+    engine.images.build(
+        path=str(ROOT), dockerfile="worker/Dockerfile", tag=worker, buildargs={"BASE_IMAGE": tool}
+    )
+    return worker
+
+
+def settings_of(name: str, image: str | None = None, **changes: object) -> Settings:
+    """The example's config, with the image that a test has built, and fields in lower case."""
+    settings = load_settings(EXAMPLES / name / "config.py")
+    return settings.model_copy(update={**({"dockerhub_tag": image} if image else {}), **changes})
+
+
+def rehearsed(
+    settings: Settings, job_file: Path, folder: Path, *, data: Path | None, runtime: str = "docker"
+) -> RehearsalReport:
+    """A whole run of a job file; results are in `folder`/<APP_NAME>."""
+    report = rehearse(settings, job_file, data=data, runtime=runtime, directory=folder)
+    words = "; ".join(f"{one.name}: {one.reason} {one.log_tail}" for one in report.failures)
+    assert report.succeeded, words or report
+    return report
