@@ -8,6 +8,7 @@ A run, in order
   monitor [FILE]           watch, then remove everything [--cheapest]
 Before (no account needed)
   rehearse JOBS.json       the same run on this computer [--jobs 5] [--serve]
+  check [JOBS] [FLEET]     what is missing, and the fix  [--offline]
 During and after
   retry [NAMES]            queue unfinished jobs again   [--reason TEXT]
   download [DIR]           bring results here            [--only GLOB]

@@ -65,7 +65,7 @@ def machine_types(ec2: EC2Client, names: Iterable[str]) -> dict[str, MachineType
         raise UsageError(
             f"MACHINE_TYPE = {wanted!r}: {error.response['Error']['Message']}"
         ) from None
-    found = [_machine_type(raw) for page in pages for raw in page["InstanceTypes"]]
+    found = [machine_type(raw) for page in pages for raw in page["InstanceTypes"]]
     return {machine.name: machine for machine in found}
 
 
@@ -117,7 +117,8 @@ def has_key_pair(ec2: EC2Client, name: str) -> bool:
     return bool(found["KeyPairs"])
 
 
-def _machine_type(raw: Mapping[str, Any]) -> MachineType:
+def machine_type(raw: Mapping[str, Any]) -> MachineType:
+    """A type as EC2 describes it."""
     architectures = raw["ProcessorInfo"]["SupportedArchitectures"]
     return MachineType(
         name=raw["InstanceType"],

@@ -19,6 +19,7 @@ class Subnet:
     subnet_id: str
     vpc_id: str
     gives_public_ip: bool  # to a machine that does not say
+    zone: str = ""
 
 
 def find_subnets(ec2: EC2Client, ids: Sequence[str]) -> list[Subnet]:
@@ -86,7 +87,12 @@ def _subnets(ec2: EC2Client, name: str, values: Sequence[str]) -> list[Subnet]:
         Filters=[{"Name": name, "Values": list(values)}]
     )
     return [
-        Subnet(one["SubnetId"], one["VpcId"], one.get("MapPublicIpOnLaunch", False))
+        Subnet(
+            one["SubnetId"],
+            one["VpcId"],
+            one.get("MapPublicIpOnLaunch", False),
+            one.get("AvailabilityZone", ""),
+        )
         for page in pages
         for one in page["Subnets"]
     ]

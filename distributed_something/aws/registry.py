@@ -1,4 +1,4 @@
-"""Read the labels of a container image, from this computer's Docker engine or from its registry."""
+"""Look at a container image, on this computer's Docker engine or in its registry."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import logging
 import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError
@@ -15,12 +15,15 @@ from urllib.request import Request, urlopen
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from ..errors import NotFound
+
 if TYPE_CHECKING:
     from .session import Aws
 
 logger = logging.getLogger(__name__)
 
 Labels = Mapping[str, str]
+_MACHINES = {"amd64": "x86_64", "arm64": "arm64"}  # Docker's word and EC2's
 
 _PATIENCE = 5.0  # seconds for each answer: setup goes on without one
 _DOCKER_HUB = "registry-1.docker.io"
@@ -64,6 +67,23 @@ def parse_image(image: str) -> ImageName:
     return ImageName(registry, path, digest or tag or "latest")
 
 
+@dataclass(frozen=True)
+class ImageFacts:
+    """What an image says of itself; `architectures` in EC2's words, empty where it does not say."""
+
+    labels: Labels
+    architectures: frozenset[str] = frozenset()
+
+
+def image_facts(aws: Aws, image: str) -> ImageFacts | None:
+    """What is known of an image; None if nobody shows it to us just now.
+
+    Raises NotFound if its registry shows its other tags, and has none of this name.
+    """
+    found = _engine_facts(image)
+    return _registry_facts(aws, image) if found is None else found
+
+
 def image_labels(aws: Aws, image: str) -> Labels | None:
     """The labels of an image; None if nobody shows it to us just now."""
     found = engine_labels(image)
@@ -72,27 +92,50 @@ def image_labels(aws: Aws, image: str) -> Labels | None:
 
 def engine_labels(image: str) -> Labels | None:
     """The labels of an image that this computer's Docker engine has."""
-    command = ["docker", "image", "inspect", "--format", "{{json .Config.Labels}}", image]
-    try:
-        answer = subprocess.run(command, capture_output=True, check=True, timeout=_PATIENCE)
-        return json.loads(answer.stdout) or {}
-    except (OSError, subprocess.SubprocessError, ValueError):
-        return None
+    found = _engine_facts(image)
+    return found.labels if found else None
 
 
 def registry_labels(aws: Aws, image: str) -> Labels | None:
     """The labels of an image that its registry shows to everybody, or ECR to us."""
+    try:
+        found = _registry_facts(aws, image)
+    except NotFound:
+        return None
+    return found.labels if found else None
+
+
+def _engine_facts(image: str) -> ImageFacts | None:
+    form = '[{{json .Config.Labels}}, "{{.Architecture}}"]'
+    command = ["docker", "image", "inspect", "--format", form, image]
+    try:
+        answer = subprocess.run(command, capture_output=True, check=True, timeout=_PATIENCE)
+        labels, architecture = json.loads(answer.stdout)
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return None
+    return ImageFacts(labels or {}, _machines([architecture]))
+
+
+def _registry_facts(aws: Aws, image: str) -> ImageFacts | None:
     name = parse_image(image)
     try:
         get = _Registry(name, _password(aws, name.registry)).get
         manifest = get(f"manifests/{name.reference}")
-        if "manifests" in manifest:  # one for each kind of machine; their labels are alike
+        platforms = [one.get("platform", {}) for one in manifest.get("manifests", ())]
+        if platforms:  # one for each kind of machine; their labels are alike
             manifest = get(f"manifests/{_first_of_a_machine(manifest['manifests'])}")
         config = get(f"blobs/{manifest['config']['digest']}")
-        return config.get("config", {}).get("Labels") or {}
+        kinds = [one.get("architecture") for one in platforms or [config]]
+        return ImageFacts(config.get("config", {}).get("Labels") or {}, _machines(kinds))
     except _UNSEEN as error:
+        if isinstance(error, HTTPError) and error.code == 404:
+            raise NotFound(f"{name.registry} has no image {image}") from None
         logger.debug("Could not look at the image %s: %s", image, error)
         return None
+
+
+def _machines(architectures: Iterable[str | None]) -> frozenset[str]:
+    return frozenset(_MACHINES[one] for one in architectures if one in _MACHINES)
 
 
 class _Registry:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from types_boto3_logs import CloudWatchLogsClient
     from types_boto3_s3 import S3Client
     from types_boto3_scheduler import EventBridgeSchedulerClient
+    from types_boto3_service_quotas import ServiceQuotasClient
+    from types_boto3_sns import SNSClient
     from types_boto3_sqs import SQSClient
     from types_boto3_ssm import SSMClient
     from types_boto3_sts import STSClient
@@ -98,6 +100,14 @@ class Aws:
     @cached_property
     def scheduler(self) -> EventBridgeSchedulerClient:
         return self.session.client("scheduler", endpoint_url=self.endpoint_url, config=_CONFIG)
+
+    @cached_property
+    def quotas(self) -> ServiceQuotasClient:
+        return self.session.client("service-quotas", endpoint_url=self.endpoint_url, config=_CONFIG)
+
+    @cached_property
+    def sns(self) -> SNSClient:
+        return self.session.client("sns", endpoint_url=self.endpoint_url, config=_CONFIG)
 
 
 # Checking a batch of messages against SQS's model takes a tenth of the time of sending it, and SQS

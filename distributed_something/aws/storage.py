@@ -20,8 +20,15 @@ logger = logging.getLogger(__name__)
 
 def check_bucket(s3: S3Client, bucket: str, constant: str = "AWS_BUCKET") -> None:
     """Raise unless the bucket is there and ours to use; `constant` is the one that named it."""
+    bucket_region(s3, bucket, constant)
+
+
+def bucket_region(s3: S3Client, bucket: str, constant: str = "AWS_BUCKET") -> str:
+    """The region of a bucket, '' if S3 does not tell; raises as `check_bucket` does."""
     try:
-        s3.head_bucket(Bucket=bucket)
+        answer = s3.head_bucket(Bucket=bucket)
+        headers = answer["ResponseMetadata"].get("HTTPHeaders", {})
+        return headers.get("x-amz-bucket-region", "")
     except ClientError as error:
         if error_code(error) in ("404", "NoSuchBucket"):
             raise NotFound(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,13 @@ from typing import Any
 import click
 
 from .. import __version__
-from ..aws.registry import image_labels
+from ..aws.images import MachineType
+from ..aws.registry import image_facts, image_labels
 from ..aws.session import Aws, make_session
 from ..commands import runs
 from ..commands.cancel import cancel as end_run
 from ..commands.cancel import list_belongings
+from ..commands.check import check as check_up
 from ..commands.download import download as bring_results
 from ..commands.image_check import LabelsOf
 from ..commands.monitor import monitor as watch_run
@@ -27,7 +30,7 @@ from ..commands.submit_job import submit_job as queue_jobs
 from ..protocol.families import FAMILIES
 from ..record import read_record_file
 from ..settings import Settings, load_settings
-from . import jobs_screen, rehearsal_screen, screens
+from . import check_screen, jobs_screen, rehearsal_screen, screens
 from .faults import EXIT_FAILED, explain
 
 FILES = Path("files")  # where run records are written, as upstream does
@@ -51,9 +54,8 @@ def run_command(command: click.Command, name: str, obj: dict[str, Any] | None = 
     """Run a program's command; errors become a message and the exit code."""
     _show_log()
     try:
-        command.main(obj=obj, prog_name=name, standalone_mode=False)
-    except click.exceptions.Exit as end:
-        return end.exit_code
+        # Click hands back the code of an Exit; it raises none here.
+        code = command.main(obj=obj, prog_name=name, standalone_mode=False)
     except click.ClickException as error:
         error.show(sys.stderr)
         return error.exit_code
@@ -66,7 +68,7 @@ def run_command(command: click.Command, name: str, obj: dict[str, Any] | None = 
             raise
         screens.say(explained[0], style="red")
         return explained[1]
-    return 0
+    return code if isinstance(code, int) else 0
 
 
 class _CheatSheet(click.Group):
@@ -108,6 +110,51 @@ def setup(obj: dict[str, Any]) -> None:
     aws = connect(settings)
     set_up(aws, settings, labels_of=_image_reader(aws))
     screens.next_step("submitJob files/exampleJob.json")
+
+
+@verbs.command()
+@click.argument("job_file", type=_PATH, required=False, metavar="[JOBS]")
+@click.argument("fleet_file", type=_PATH, required=False, metavar="[FLEET]")
+@click.option("--offline", is_flag=True, help="Look only at what needs no account.")
+@click.option("--json", "as_json", is_flag=True, help="A JSON line on stdout for each thing.")
+@click.pass_obj
+def check(
+    obj: dict[str, Any],
+    job_file: Path | None,
+    fleet_file: Path | None,
+    offline: bool,
+    as_json: bool,
+) -> None:
+    """Say what a run would lack, and how to mend it: account, network, image, prices, quota, files.
+
+    Changes nothing and costs nothing.  Ends with 1 if something is missing.
+
+    Example: python run.py check files/exampleJob.json files/exampleFleet_us-east-1.json
+    """
+    settings = load_settings(obj["config"])
+    aws = None if offline else connect(settings)
+    rehearsing = bool(os.environ.get("AWS_ENDPOINT_URL"))
+    checkup = check_up(
+        aws,
+        settings,
+        job_file,
+        fleet_file,
+        facts_of=None if aws is None or rehearsing else partial(image_facts, aws),
+        types_of=_nominal_types if offline else None,
+        on_finding=check_screen.print_finding if as_json else lambda _: None,
+    )
+    if not as_json:
+        check_screen.show_checkup(checkup)
+    if not checkup.is_ready:
+        raise click.exceptions.Exit(EXIT_FAILED)
+    screens.next_step("setup")
+
+
+def _nominal_types(names: Collection[str]) -> dict[str, MachineType]:
+    # The list of all machine types is much to import, and nothing else needs it.
+    from ..local.nominal import nominal_types
+
+    return nominal_types(names)
 
 
 @verbs.command("submitJob")

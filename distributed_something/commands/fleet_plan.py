@@ -49,7 +49,7 @@ def plan_fleet(aws: Aws, settings: Settings, fleet_file: FleetFile, *, keep_ami:
         for specification, own in zip(specifications, names, strict=True)
     ]
     types = machine_types(aws.ec2, [name for own in names for name in own])
-    notes = [note for machine in types.values() for note in _fit(settings, machine)]
+    notes = [note for machine in types.values() for note in fit(settings, machine)]
     notes += _capacity_notes(settings, fleet_file)
     if not settings.assign_ip and any(not one.all_subnets for one in specifications):
         notes.append(
@@ -100,7 +100,7 @@ def _capacity_notes(settings: Settings, fleet_file: FleetFile) -> Iterator[str]:
         yield "With WeightedCapacity, CLUSTER_MACHINES counts units of capacity and not machines."
 
 
-def _fit(settings: Settings, machine: MachineType) -> Iterator[str]:
+def fit(settings: Settings, machine: MachineType) -> Iterator[str]:
     """Notes on how the containers fit a machine; raises UsageError if they cannot."""
     memory = settings.memory * settings.tasks_per_machine
     cpu = settings.cpu_shares * settings.tasks_per_machine

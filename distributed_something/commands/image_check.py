@@ -27,19 +27,8 @@ def check_image(image: str, labels_of: LabelsOf) -> None:
 
     `labels_of` gives an image's labels, or None if it cannot be seen, which is said.
     """
-    repository = image.removeprefix("docker.io/").partition("@")[0].partition(":")[0]
-    if repository == _PLACEHOLDER:
-        raise UsageError(
-            f"DOCKERHUB_TAG = {image!r} is the placeholder of config.py: give it a name that you "
-            "may push to, then build and push the image that holds your tool: "
-            f"{_build_line('your/tool')} (documentation/wrapping_your_tool.md)"
-        )
-    if repository in _UPSTREAM:
-        raise UsageError(
-            f"DOCKERHUB_TAG = {image!r} is an image of Distributed-Something's first version or of "
-            "its family, with a worker of its own. Give DOCKERHUB_TAG a name that you may push "
-            f"to, then build and push ours: {_build_line(_UPSTREAM[repository])}"
-        )
+    if refusal := of_upstream(image):
+        raise UsageError(refusal)
     labels = labels_of(image)
     if labels is None:
         logger.warning(
@@ -47,16 +36,41 @@ def check_image(image: str, labels_of: LabelsOf) -> None:
             "(`make -C worker` puts it in).",
             image,
         )
-    elif IMAGE_LABEL not in labels:
-        raise UsageError(
+    elif refusal := other_worker(image, labels):
+        raise UsageError(refusal)
+
+
+def of_upstream(image: str) -> str:
+    """Why an image of upstream's, or none yet, will not do, by its name; '' for any other."""
+    repository = image.removeprefix("docker.io/").partition("@")[0].partition(":")[0]
+    if repository == _PLACEHOLDER:
+        return (
+            f"DOCKERHUB_TAG = {image!r} is the placeholder of config.py: give it a name that you "
+            "may push to, then build and push the image that holds your tool: "
+            f"{_build_line('your/tool')} (documentation/wrapping_your_tool.md)"
+        )
+    if repository in _UPSTREAM:
+        return (
+            f"DOCKERHUB_TAG = {image!r} is an image of Distributed-Something's first version or of "
+            "its family, with a worker of its own. Give DOCKERHUB_TAG a name that you may push "
+            f"to, then build and push ours: {_build_line(_UPSTREAM[repository])}"
+        )
+    return ""
+
+
+def other_worker(image: str, labels: Mapping[str, str]) -> str:
+    """Why an image with these labels will not do; '' if it holds this version's worker."""
+    if IMAGE_LABEL not in labels:
+        return (
             f"DOCKERHUB_TAG = {image!r} does not hold our worker: it has no label {IMAGE_LABEL}. "
             f"Build it with the image that holds your tool: {_build_line('your/tool')}"
         )
-    elif labels[IMAGE_LABEL] != PROTOCOL_VERSION:
-        raise UsageError(
+    if labels[IMAGE_LABEL] != PROTOCOL_VERSION:
+        return (
             f"DOCKERHUB_TAG = {image!r} holds a worker of another version ({labels[IMAGE_LABEL]}, "
             f"and this is {PROTOCOL_VERSION}). Build it again: {_build_line('your/tool')}"
         )
+    return ""
 
 
 def _build_line(base: str) -> str:

@@ -43,7 +43,7 @@ def check_purchase(aws: Aws, wish: Wish) -> tuple[str, ...]:
     """
     problems: list[str] = []
     notes: list[str] = []
-    for what, check in _CHECKS:
+    for what, check in CHECKS:
         try:
             problems += check(aws, wish)
         except ClientError as error:
@@ -217,7 +217,8 @@ def _profile_name(one: Specification) -> str:
     return str(profile.get("Name") or profile.get("Arn", "")).rsplit("/", 1)[-1]
 
 
-_CHECKS: tuple[tuple[str, Callable[[Aws, Wish], Iterator[str]]], ...] = (
+# What of a purchase is looked at, in words, and the look.
+CHECKS: tuple[tuple[str, Callable[[Aws, Wish], Iterator[str]]], ...] = (
     ("its key pairs", _key_pairs),
     ("its network", _network),
     ("its fleet role", _fleet_role),

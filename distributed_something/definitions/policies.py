@@ -236,6 +236,11 @@ def running_policy(
         _allow("Registry", [f"ecr:{one}" for one in ("GetAuthorizationToken", *_PULLING)], "*"),
         _allow("Buying", [f"ec2:{one}" for one in _BUYING], "*"),
         _allow(
+            "Quota",
+            ["servicequotas:GetServiceQuota"],
+            scope.arns("servicequotas", "ec2/*"),
+        ),
+        _allow(
             "Images",
             ["ssm:GetParameter"],
             [f"arn:aws:ssm:{region}::parameter/aws/service/ecs/*" for region in scope.regions],

@@ -12,12 +12,17 @@ from typing import Any
 import boto3
 import pytest
 
-from distributed_something.aws.registry import engine_labels, image_labels, parse_image
+from distributed_something.aws.registry import (
+    engine_labels,
+    image_facts,
+    image_labels,
+    parse_image,
+)
 from distributed_something.aws.session import Aws
 from distributed_something.commands.image_check import check_image
 from distributed_something.commands.inventory import take_inventory
 from distributed_something.commands.setup import setup
-from distributed_something.errors import UsageError
+from distributed_something.errors import NotFound, UsageError
 from tests.builders import settings
 from tests.functional.account import open_account
 
@@ -120,8 +125,19 @@ def test_an_image_without_labels_has_none_and_one_that_is_not_there_is_not_seen(
 
 
 def test_what_the_engine_has_is_seen_without_the_registry(engine: Path) -> None:
-    engine.write_text(f"#!/bin/sh\necho '{json.dumps(OURS)}'\n")
+    engine.write_text(f"#!/bin/sh\necho '{json.dumps([OURS, 'arm64'])}'\n")
     assert image_labels(nobody(), "127.0.0.1:1/lab/counting:1.0") == OURS
+    facts = image_facts(nobody(), "127.0.0.1:1/lab/counting:1.0")
+    assert facts and facts.architectures == {"arm64"}
+
+
+def test_for_which_machines_an_image_is_and_that_it_is_not_there_can_be_seen(
+    registry: str, engine: Path
+) -> None:
+    facts = image_facts(nobody(), f"{registry}/lab/counting:1.0")
+    assert facts and facts.architectures == {"x86_64"}
+    with pytest.raises(NotFound, match="has no image"):
+        image_facts(nobody(), f"{registry}/lab/counting:none")
 
 
 def test_without_docker_and_registry_nothing_is_seen(

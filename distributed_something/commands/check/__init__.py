@@ -1,0 +1,164 @@
+"""The verb `check`: everything that a run leans on, looked at before anything is paid for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...aws.images import MachineType, machine_types
+from ...definitions.fleet import types_of_overrides
+from ...errors import UsageError
+from . import account, fleet, image, jobs, machines, places
+from .findings import Finding, State, looked, missing, ok, unseen, warning
+
+if TYPE_CHECKING:
+    from ...aws.session import Aws
+    from ...definitions.fleet_file import FleetFile
+    from ...protocol.jobs import Job
+    from ...settings import Settings
+    from .image import FactsOf
+
+TypesOf = Callable[[Collection[str]], dict[str, MachineType]]
+
+
+@dataclass(frozen=True)
+class Checkup:
+    """All that was found, in the order in which it was looked at."""
+
+    findings: tuple[Finding, ...]
+
+    def count(self, state: State) -> int:
+        return sum(one.state is state for one in self.findings)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether nothing is missing, as far as could be seen."""
+        return not self.count(State.MISSING)
+
+
+def check(
+    aws: Aws | None,
+    settings: Settings,
+    job_file: Path | None = None,
+    fleet_file: Path | None = None,
+    *,
+    facts_of: FactsOf | None = None,
+    types_of: TypesOf | None = None,
+    on_finding: Callable[[Finding], None] = lambda _: None,
+    now: Callable[[], float] = time.time,
+) -> Checkup:
+    """Look at everything, whatever else is missing; changes nothing and never raises for AWS.
+
+    Without `aws` only what needs no account is looked at, and `types_of` knows the machine types.
+    `facts_of` looks at an image; without it the image is left alone. `on_finding` is told each
+    line as it comes.
+    """
+    found: list[Finding] = []
+
+    def note(findings: Iterable[Finding]) -> None:
+        for one in findings:
+            found.append(one)
+            on_finding(one)
+
+    note([_config(settings)])
+    sample, of_jobs = jobs.job_file(settings, job_file) if job_file else ([], [])
+    wanted, of_fleet = fleet.fleet_file(fleet_file) if fleet_file else (None, [])
+    note([*of_jobs, *of_fleet])
+    if aws is None:
+        note(_offline(settings, _type_names(settings, wanted), types_of))
+    else:
+        note(_online(aws, settings, sample, wanted, facts_of, now))
+    return Checkup(tuple(found))
+
+
+def _config(settings: Settings) -> Finding:
+    return ok(
+        "config",
+        f"{settings.app_name}: machines {settings.cluster_machines}, containers on each "
+        f"{settings.tasks_per_machine}, jobs side by side in each {settings.docker_cores}",
+    )
+
+
+def _type_names(settings: Settings, wanted: FleetFile | None) -> list[str]:
+    """The machine types that would be asked for."""
+    names = list(settings.machine_type)
+    for one in wanted.specifications if wanted else ():
+        names += types_of_overrides(one, settings.machine_type) if one.overrides else ()
+    return list(dict.fromkeys(names))
+
+
+def _offline(settings: Settings, names: list[str], types_of: TypesOf | None) -> Iterator[Finding]:
+    types = types_of(names) if types_of else {}
+    for name in names:
+        if name not in types:
+            yield warning(f"fit on {name}", "its size is not known here; AWS may know it")
+    yield from machines.containers(settings, types.values())
+    yield unseen("account", "not looked at (--offline)", "run `python run.py check` without it")
+
+
+def _online(
+    aws: Aws,
+    settings: Settings,
+    sample: list[Job],
+    wanted: FleetFile | None,
+    facts_of: FactsOf | None,
+    now: Callable[[], float],
+) -> Iterator[Finding]:
+    who = account.credentials(aws)
+    yield who
+    yield from account.region(aws)
+    if who.state is State.MISSING:
+        yield unseen("account", "could not see: needs credentials", who.fix)
+        return
+    for subject, look in (
+        ("roles", lambda: account.roles(aws, settings)),
+        ("profile", lambda: account.profile(aws)),
+        ("watcher", lambda: account.watcher(aws, settings)),
+        ("buckets", lambda: places.buckets(aws, settings)),
+        ("log export", lambda: places.log_export(aws, settings)),
+        ("queues", lambda: places.job_queues(aws, settings)),
+        ("machines", lambda: _machines(aws, settings, wanted, facts_of, now)),
+        (
+            "fleet file",
+            lambda: fleet.account_of_fleet(aws, settings, wanted) if wanted else iter(()),
+        ),
+        ("inputs", lambda: jobs.inputs(aws, settings, sample) if sample else iter(())),
+    ):
+        yield from looked(subject, look)
+
+
+def _machines(
+    aws: Aws,
+    settings: Settings,
+    wanted: FleetFile | None,
+    facts_of: FactsOf | None,
+    now: Callable[[], float],
+) -> Iterator[Finding]:
+    """The machine types and all that depends on them."""
+    names = _type_names(settings, wanted)
+    types: Collection[MachineType] = ()
+    try:
+        types = machine_types(aws.ec2, names).values()
+    except UsageError as error:
+        yield missing("machine types", str(error), "mend MACHINE_TYPE in config.py")
+    known = [one.name for one in types]
+    if facts_of:
+        yield from image.image(settings, facts_of, types)
+    else:
+        yield unseen("image", "not looked at: no machine would fetch it in a rehearsal")
+    yield from machines.containers(settings, types)
+    for subject, look in (
+        (
+            "price",
+            lambda: machines.prices(aws, settings, known, fleet.zones_of_fleet(aws, wanted), now()),
+        ),
+        ("spot quota", lambda: machines.quotas(aws, settings, types)),
+    ):
+        if known:
+            yield from looked(subject, look)
+
+
+__all__ = ["Checkup", "Finding", "State", "check"]

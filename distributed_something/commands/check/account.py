@@ -1,0 +1,103 @@
+"""Check who is asking, the region, and what `setup_AWS.py` makes once for an account."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import (
+    ClientError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    SSOError,
+    TokenRetrievalError,
+)
+
+from ...aws import lambdas, rights
+from ...definitions.account import ACCOUNT_TAGS, FLEET_ROLE, FUNCTION, INSTANCE_ROLE, TASK_ROLE
+from .findings import Finding, is_forbidden, missing, ok, warning
+
+if TYPE_CHECKING:
+    from ...aws.session import Aws
+    from ...settings import Settings
+
+_LOG_IN = "run `aws configure` (or `aws sso login`), or set AWS_PROFILE in config.py"
+_SETUP_AWS = "run `python setup_AWS.py`"
+_TRUSTS = {
+    FLEET_ROLE: "spotfleet.amazonaws.com",
+    INSTANCE_ROLE: "ec2.amazonaws.com",
+    TASK_ROLE: "ecs-tasks.amazonaws.com",
+}
+_NO_KEYS = (NoCredentialsError, PartialCredentialsError, SSOError, TokenRetrievalError)
+
+
+def credentials(aws: Aws) -> Finding:
+    """Whose credentials these are, or why there are none that AWS knows."""
+    try:
+        who = aws.sts.get_caller_identity()
+    except _NO_KEYS as error:
+        return missing("credentials", str(error).rstrip("."), _LOG_IN)
+    except ClientError as error:
+        if is_forbidden(error):
+            return ok("credentials", "known to AWS, which may not say whose they are")
+        return missing("credentials", f"AWS does not accept them ({error})", _LOG_IN)
+    return ok("credentials", f"{who['Arn'].split(':', 5)[-1]} of account {who['Account']}")
+
+
+def region(aws: Aws) -> Iterator[Finding]:
+    """Whether there is such a region, by botocore's list."""
+    name = aws.region
+    partition = aws.session.get_partition_for_region(name)
+    if name in aws.session.get_available_regions("ec2", partition_name=partition):
+        yield ok("region", name)
+    else:
+        fix = "mend AWS_REGION in config.py, or update boto3 if the region is new"
+        yield warning("region", f"{name} is not among the regions that boto3 knows", fix)
+
+
+def roles(aws: Aws, settings: Settings) -> Iterator[Finding]:
+    """The three roles that a run hands on, and whom they trust."""
+    for name in (FLEET_ROLE, INSTANCE_ROLE):
+        yield _role(name, _TRUSTS[name], rights.who_may_assume(aws.iam, name))
+    own = settings.task_role_arn.rsplit("/", 1)[-1]
+    name, trusted = own or TASK_ROLE, rights.who_may_assume(aws.iam, own or TASK_ROLE)
+    if trusted is None and not own:
+        text = "is not in this account: workers have the rights of their machines, seldom enough"
+        yield warning(f"role {name}", text, f"{_SETUP_AWS}, then setup")
+    else:
+        yield _role(name, _TRUSTS[TASK_ROLE], trusted)
+
+
+def _role(name: str, service: str, trusted: set[str] | None) -> Finding:
+    if trusted is None:
+        return missing(f"role {name}", "is not in this account", _SETUP_AWS)
+    if service not in trusted:
+        why = f"does not trust {service}, which therefore cannot take it"
+        return missing(f"role {name}", why, f"let it trust {service}, or name another role")
+    return ok(f"role {name}", f"trusts {service}")
+
+
+def profile(aws: Aws) -> Iterator[Finding]:
+    """The instance profile, which a role of the same name does not replace."""
+    subject = f"profile {INSTANCE_ROLE}"
+    found = rights.roles_of_profile(aws.iam, INSTANCE_ROLE)
+    if found is None:
+        why = "no such instance profile; a role of that name alone will not do"
+        yield missing(subject, why, _SETUP_AWS)
+    elif not found:
+        yield missing(subject, "holds no role", f"{_SETUP_AWS}, which puts one in")
+    else:
+        yield ok(subject, f"holds the role {found[0]}")
+
+
+def watcher(aws: Aws, settings: Settings) -> Iterator[Finding]:
+    """The Lambda that ends a run when nobody watches it, where the config asks for one."""
+    if not settings.auto_monitor:
+        text = "AUTO_MONITOR is off: keep `monitor` running until the run has ended"
+        yield warning("watcher", text, "set AUTO_MONITOR = 'True' to have a Lambda watch too")
+    elif lambdas.find_function(aws.lambdas, FUNCTION, ACCOUNT_TAGS) is None:
+        yield missing(
+            "watcher", f"AUTO_MONITOR is on, and there is no Lambda {FUNCTION}", _SETUP_AWS
+        )
+    else:
+        yield ok("watcher", f"the Lambda {FUNCTION}")

@@ -1,0 +1,72 @@
+"""Check a fleet file: its form, and all in the account that it names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...aws import network
+from ...definitions.fleet_file import read_fleet_file
+from ...errors import UsageError
+from ..fleet_plan import plan_fleet, read_templates
+from ..purchase_checks import CHECKS, Wish
+from .findings import Finding, apart, looked, missing, ok, warning
+
+if TYPE_CHECKING:
+    from ...aws.session import Aws
+    from ...definitions.fleet_file import FleetFile
+    from ...settings import Settings
+
+_SUBJECTS = {
+    "its key pairs": "key pair",
+    "its network": "network",
+    "its fleet role": "fleet role",
+    "its instance profiles": "instance profile",
+    "the rights of its workers": "workers' rights",
+    "the terms of its images": "image terms",
+}
+
+
+def fleet_file(path: Path) -> tuple[FleetFile | None, list[Finding]]:
+    """The file, if its form is right, and what there is to say of its form."""
+    subject = "fleet file"
+    try:
+        found = read_fleet_file(path.read_text(encoding="utf-8-sig"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        return None, [missing(subject, f"cannot read {path}: {error}", "name another file")]
+    except UsageError as error:
+        head, *problems = str(error).splitlines()
+        return None, [missing(subject, *apart(line)) for line in problems or [head]]
+    return found, [ok(subject, f"{path} has the form that EC2 takes")]
+
+
+def account_of_fleet(aws: Aws, settings: Settings, wanted: FleetFile) -> Iterator[Finding]:
+    """What the file names, looked up as `startCluster` does before it buys."""
+    wanted = read_templates(aws, wanted)
+    plan = plan_fleet(aws, settings, wanted, keep_ami=False)
+    for note in plan.notes:
+        yield warning("machines", note.rstrip("."))
+    yield ok(
+        "machine images", ", ".join(dict.fromkeys(one.image.image_id for one in plan.launches))
+    )
+    wish = Wish(settings, wanted, plan)
+    for what, check in CHECKS:
+        subject = _SUBJECTS.get(what, what)
+        yield from looked(subject, partial(_problems, subject, partial(check, aws, wish)))
+
+
+def _problems(subject: str, look: Callable[[], Iterator[str]]) -> Iterator[Finding]:
+    problems = list(dict.fromkeys(look()))
+    for problem in problems:
+        yield missing(subject, *apart(problem))
+    if not problems:
+        yield ok(subject, "as it should be")
+
+
+def zones_of_fleet(aws: Aws, wanted: FleetFile | None) -> set[str]:
+    """The zones that a fleet may use; those of the default network where it names none."""
+    subnets = [one for spec in wanted.specifications for one in spec.all_subnets] if wanted else []
+    found = network.find_subnets(aws.ec2, subnets) if subnets else network.default_subnets(aws.ec2)
+    return {one.zone for one in found if one.zone}

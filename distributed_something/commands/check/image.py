@@ -1,0 +1,60 @@
+"""Check the workers' image: is it there, is it ours, and for which machines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from typing import TYPE_CHECKING
+
+from ...aws.registry import ImageFacts
+from ...errors import NotFound
+from ..image_check import of_upstream, other_worker
+from .findings import Finding, apart, missing, ok, unseen
+
+if TYPE_CHECKING:
+    from ...aws.images import MachineType
+    from ...settings import Settings
+
+FactsOf = Callable[[str], ImageFacts | None]
+_SUBJECT = "image"
+_PLATFORMS = {"x86_64": "linux/amd64", "arm64": "linux/arm64"}
+
+
+def image(
+    settings: Settings, facts_of: FactsOf, types: Collection[MachineType]
+) -> Iterator[Finding]:
+    """The image of DOCKERHUB_TAG; by the rules of `setup`."""
+    name = settings.dockerhub_tag
+    if refusal := of_upstream(name):
+        yield missing(_SUBJECT, *apart(refusal))
+        return
+    try:
+        facts = facts_of(name)
+    except NotFound as error:
+        fix = "build and push it (`make -C worker`), or mend DOCKERHUB_TAG"
+        yield missing(_SUBJECT, str(error), fix)
+        return
+    if facts is None:
+        text = f"could not see {name}: neither this computer's engine nor its registry shows it"
+        fix = "`docker login`, or see that its registry lets machines fetch it"
+        yield unseen(_SUBJECT, text, fix)
+    elif refusal := other_worker(name, facts.labels):
+        yield missing(_SUBJECT, *apart(refusal))
+    else:
+        yield _architecture(name, facts, types)
+
+
+def _architecture(name: str, facts: ImageFacts, types: Collection[MachineType]) -> Finding:
+    wrong = [one for one in types if one.architecture not in facts.architectures]
+    if not wrong or not facts.architectures:
+        return ok(_SUBJECT, f"{name} holds our worker{_kinds(facts)}")
+    machine = wrong[0]
+    platform = _PLATFORMS[machine.architecture]
+    return missing(
+        _SUBJECT,
+        f"{name} is{_kinds(facts)[1:]}, and a {machine.name} is {machine.architecture}",
+        f"build it with `docker build --platform {platform}`, or take another MACHINE_TYPE",
+    )
+
+
+def _kinds(facts: ImageFacts) -> str:
+    return f", for {' and '.join(sorted(facts.architectures))}" if facts.architectures else ""

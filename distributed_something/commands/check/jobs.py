@@ -1,0 +1,82 @@
+"""Check a job file: every group, and whether the inputs of a few jobs are there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...definitions.jobs import JobMaker
+from ...errors import UsageError
+from ...protocol.jobs import Job
+from ..job_files import JobFile, open_job_file
+from ..submit_job import check_groups, make_maker
+from .findings import Finding, missing, ok, warning
+
+if TYPE_CHECKING:
+    from ...aws.session import Aws
+    from ...settings import Settings
+
+SAMPLE = 3  # jobs whose inputs are looked for: the first, one in the middle, the last
+
+
+def job_file(settings: Settings, path: Path) -> tuple[list[Job], list[Finding]]:
+    """A few of the file's jobs, if every group of it is right, and what there is to say of it."""
+    subject = "job file"
+    try:
+        file = open_job_file(path, settings.job_defaults)
+        maker = make_maker(file)
+        checked = check_groups(file, maker)
+    except UsageError as error:
+        lines = str(error).splitlines()
+        told = [line.strip() for line in lines[1:]] or lines
+        return [], [missing(subject, line.rstrip("."), f"mend {path}") for line in told]
+    findings = [ok(subject, f"{path}: {checked.groups:,} jobs of a {file.family.title} file")]
+    if file.dropped:
+        findings.append(warning(subject, f"not sent: {', '.join(file.dropped)}"))
+    return list(_sample(file, maker, checked.groups)), findings
+
+
+def _sample(file: JobFile, maker: JobMaker, count: int) -> Iterator[Job]:
+    wanted = sorted({0, count // 2, count - 1})[:SAMPLE]
+    for place, group in enumerate(islice(file.groups(), wanted[-1] + 1)):
+        if place in wanted:
+            yield Job.from_message(maker.make(group).body)
+
+
+def inputs(aws: Aws, settings: Settings, sample: list[Job]) -> Iterator[Finding]:
+    """Whether each input of these jobs is there, as their workers would look for it."""
+    home = settings.source_bucket or settings.aws_bucket
+    places = dict.fromkeys(
+        split_address(place, home)
+        for job in sample
+        for place in job.inputs
+        if isinstance(place, str)
+    )
+    gone = [f"s3://{bucket}/{key}" for bucket, key in places if not _is_there(aws, bucket, key)]
+    subject = "inputs"
+    if gone:
+        more = f" and {len(gone) - 1} more" if len(gone) > 1 else ""
+        text = f"nothing at {gone[0]}{more} (of {len(places)} places of {len(sample)} jobs)"
+        yield missing(subject, text, "copy them there, or mend `inputs` in the job file")
+    elif places:
+        yield ok(subject, f"all {len(places)} places of {len(sample)} jobs hold something")
+    else:
+        yield ok(subject, "the jobs name no inputs")
+
+
+def _is_there(aws: Aws, bucket: str, key: str) -> bool:
+    page = aws.s3.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=2)
+    found = [one["Key"] for one in page.get("Contents", [])]
+    if key.endswith("/") or not key:
+        return any(one != key for one in found)
+    return key in found
+
+
+def split_address(place: str, bucket: str) -> tuple[str, str]:
+    """The bucket and key of an s3:// address, or of a key in `bucket`."""
+    if place.startswith("s3://"):
+        bucket, _, key = place.removeprefix("s3://").partition("/")
+        return bucket, key
+    return bucket, place.lstrip("/")

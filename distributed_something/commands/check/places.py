@@ -1,0 +1,88 @@
+"""Check the buckets, who may write logs to them, and the queues."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import partial
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from ...aws import queues, storage
+from ...errors import DistributedSomethingError, NotFound
+from .findings import Finding, is_forbidden, looked, missing, ok, warning
+
+if TYPE_CHECKING:
+    from ...aws.session import Aws
+    from ...settings import Settings
+
+_SETUP = "run `python run.py setup`"
+
+
+def buckets(aws: Aws, settings: Settings) -> Iterator[Finding]:
+    """Every bucket that the config names: there, ours to use, and near the machines."""
+    named = {
+        "AWS_BUCKET": settings.aws_bucket,
+        "SOURCE_BUCKET": settings.source_bucket,
+        "WORKSPACE_BUCKET": settings.workspace_bucket,
+        "DESTINATION_BUCKET": settings.destination_bucket,
+    }
+    seen: set[str] = set()
+    for constant, name in named.items():
+        if name and name not in seen:
+            seen.add(name)
+            yield from looked(f"bucket {name}", partial(_bucket, aws, constant, name))
+
+
+def _bucket(aws: Aws, constant: str, name: str) -> Iterator[Finding]:
+    subject = f"bucket {name}"
+    try:
+        home = storage.bucket_region(aws.s3, name)
+    except NotFound:
+        make = f"run `python setup_AWS.py --bucket {name}`, or mend {constant} in config.py"
+        yield missing(subject, f"there is no bucket of this name ({constant})", make)
+        return
+    except DistributedSomethingError:
+        fix = f"mend {constant} in config.py, or ask its owner for the right to use it"
+        yield missing(subject, f"is not open to these credentials ({constant})", fix)
+        return
+    if home and home != aws.region:
+        text = f"is in {home}, and the machines in {aws.region}: every byte costs, and takes time"
+        yield warning(subject, text, f"set AWS_REGION = {home!r}, or take a bucket of {aws.region}")
+    else:
+        yield ok(subject, f"there, in {home or aws.region}")
+
+
+def log_export(aws: Aws, settings: Settings) -> Iterator[Finding]:
+    """Whether CloudWatch may write a run's logs to the bucket when the run ends."""
+    try:
+        policy = storage.find_policy(aws.s3, settings.aws_bucket)
+    except ClientError as error:
+        if not is_forbidden(error):
+            raise
+        policy = {"Statement": f"logs.{aws.region}.amazonaws.com"}  # benefit of the doubt
+    if f"logs.{aws.region}.amazonaws.com" in json.dumps(policy or {}):
+        yield ok("log export", f"CloudWatch may write to {settings.aws_bucket}")
+    else:
+        text = f"CloudWatch may not write to {settings.aws_bucket}: logs stay in CloudWatch alone"
+        fix = f"run `python setup_AWS.py --bucket {settings.aws_bucket}`"
+        yield warning("log export", text, fix)
+
+
+def job_queues(aws: Aws, settings: Settings) -> Iterator[Finding]:
+    """The queue of the jobs and that of those that were given up."""
+    for subject, name in (
+        ("queue", settings.sqs_queue_name),
+        ("dead-letter queue", settings.sqs_dead_letter_queue),
+    ):
+        try:
+            counts = queues.count_jobs(aws.sqs, queues.find_queue(aws.sqs, name))
+        except NotFound:
+            yield warning(subject, f"{name} is not there yet", _SETUP)
+            continue
+        if subject == "queue" or not counts.total:
+            yield ok(subject, f"{name}: {counts.total:,} jobs in it")
+        else:
+            text = f"{name} holds {counts.total:,} jobs that were given up, maybe of other runs"
+            yield warning(subject, text, "run `python run.py retry` for those of the last run")

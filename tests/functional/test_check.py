@@ -1,0 +1,271 @@
+"""`check` says of each thing that a run leans on whether it is there, and how to mend it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from moto.servicequotas.models import servicequotas_backends
+
+from distributed_something.aws.registry import ImageFacts
+from distributed_something.aws.session import Aws
+from distributed_something.commands.check import Checkup, State, check
+from distributed_something.commands.inventory import take_inventory
+from distributed_something.commands.setup import setup
+from distributed_something.commands.setup_account import (
+    destroy_account,
+    scope_of_account,
+    setup_account,
+)
+from distributed_something.definitions import policies
+from distributed_something.errors import NotFound
+from distributed_something.local.simulator import ACCOUNT, REGION, Simulator
+from distributed_something.local.simulator.quotas import SimulatedQuotas
+from tests.builders import settings, write_config, write_json
+from tests.functional.account import new_account, working_fleet
+from tests.golden import check_golden, screen
+
+OURS = ImageFacts({"distributed-something.protocol": "1"}, frozenset({"x86_64"}))
+JOBS = {
+    "command": "count {input_dir}/{plate}.tif",
+    "inputs": ["images/{plate}.tif"],
+    "groups": [{"plate": "A"}, {"plate": "B"}],
+}
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[Simulator]:
+    with Simulator() as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def account(simulator: Simulator) -> Aws:
+    """An account where nothing is amiss: prepared, set up, with the inputs in its bucket."""
+    aws = new_account(simulator)
+    setup_account(aws, scope_of_account(aws, settings(), ("lab-data",), ()), ("lab-data",))
+    setup(aws, settings())
+    for plate in "AB":
+        aws.s3.put_object(Bucket="lab-data", Key=f"images/{plate}.tif", Body=b"dots")
+    return aws
+
+
+def checked(aws: Aws | None, *paths: Path, **constants: Any) -> Checkup:
+    return check(aws, settings(**constants), *paths, facts_of=lambda _: OURS)
+
+
+def line(checkup: Checkup, subject: str, state: State) -> str:
+    """The only finding of a subject that is in a state, and its fix."""
+    found = [one for one in checkup.findings if one.subject == subject]
+    assert [one.state for one in found if one.state is not State.OK] == [state], found
+    (one,) = (one for one in found if one.state is state)
+    return f"{one.text} → {one.fix}"
+
+
+def refuse(client: Any, operation: str, code: str, message: str) -> None:
+    def act(**_: Any) -> None:
+        raise ClientError({"Error": {"Code": code, "Message": message}}, operation)
+
+    service = client.meta.service_model.service_id.hyphenize()
+    client.meta.events.register(f"provide-client-params.{service}.{operation}", act)
+
+
+def test_where_nothing_is_amiss_nothing_is_missing_and_nothing_changes(
+    account: Aws, tmp_path: Path
+) -> None:
+    jobs = write_json(tmp_path / "jobs.json", JOBS)
+    before = take_inventory(account)
+    checkup = checked(account, jobs, working_fleet(account, tmp_path))
+    assert checkup.is_ready, checkup.findings
+    assert checkup.count(State.UNSEEN) == 0
+    subjects = {one.subject for one in checkup.findings}
+    assert {"credentials", "region", "bucket lab-data", "queue", "image", "inputs"} <= subjects
+    assert {"price of m5.xlarge", "spot quota", "fit on m5.xlarge", "network"} <= subjects
+    assert take_inventory(account) == before
+
+
+def test_the_screen_and_its_exit_code(account: Aws, simulator: Simulator, tmp_path: Path) -> None:
+    write_config(tmp_path)
+    write_json(tmp_path / "jobs.json", JOBS)
+    working_fleet(account, tmp_path)
+    code, out, seen = screen(["check", "jobs.json", "fleet.json"], tmp_path, simulator.environment)
+    assert (code, out) == (0, "")
+    check_golden("check", seen)
+    account.s3.delete_object(Bucket="lab-data", Key="images/A.tif")
+    code, out, seen = screen(["check", "jobs.json"], tmp_path, simulator.environment)
+    assert (code, out) == (1, "")
+    check_golden("check_inputs_missing", seen)
+
+
+def test_each_line_can_be_read_by_a_program(
+    account: Aws, simulator: Simulator, tmp_path: Path
+) -> None:
+    write_config(tmp_path)
+    code, out, _ = screen(["check", "--json"], tmp_path, simulator.environment)
+    lines = [json.loads(one) for one in out.splitlines()]
+    assert code == 0
+    assert {"subject": "region", "state": "ok", "text": "us-east-1", "fix": ""} in lines
+
+
+def test_without_an_account_files_and_sizes_are_looked_at(tmp_path: Path) -> None:
+    write_config(tmp_path, MEMORY=20000)
+    write_json(tmp_path / "jobs.json", {"command": "echo {plate}", "groups": [{"well": "A01"}]})
+    (tmp_path / "fleet.json").write_text("{}")
+    code, _, seen = screen(["check", "jobs.json", "fleet.json", "--offline"], tmp_path, {})
+    assert code == 1
+    check_golden("check_offline", seen)
+
+
+def test_nobody_is_asked_for_what_credentials_are_needed_for(tmp_path: Path) -> None:
+    write_config(tmp_path)
+    nobody = {"AWS_EC2_METADATA_DISABLED": "true"}
+    code, _, seen = screen(["check"], tmp_path, nobody)
+    assert code == 1
+    assert "missing   credentials" in seen
+    assert "aws configure" in seen
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "UnauthorizedOperation"])
+def test_what_may_not_be_looked_at_is_said_with_the_right_that_it_needs(
+    account: Aws, tmp_path: Path, code: str
+) -> None:
+    # The form of IAM's message, for example in https://github.com/hashicorp/terraform/issues/27449
+    words = "User: arn:aws:iam::1:user/x is not authorized to perform: iam:GetRole on resource: y"
+    refuse(account.iam, "GetRole", code, words)
+    refuse(account.ec2, "DescribeInstanceTypes", code, "You are not authorized.")
+    checkup = checked(account, write_json(tmp_path / "jobs.json", JOBS))
+    assert checkup.is_ready
+    assert "needs the right iam:GetRole" in line(checkup, "roles", State.UNSEEN)
+    assert "needs the right DescribeInstanceTypes" in line(checkup, "machines", State.UNSEEN)
+    assert any(one.subject == "inputs" for one in checkup.findings)  # the rest goes on
+
+
+def test_a_role_that_does_not_trust_its_service_is_named(account: Aws) -> None:
+    other = policies.trust("lambda.amazonaws.com")
+    account.iam.update_assume_role_policy(
+        RoleName="distributed-something-task", PolicyDocument=json.dumps(other)
+    )
+    told = line(checked(account), "role distributed-something-task", State.MISSING)
+    assert "does not trust ecs-tasks.amazonaws.com" in told
+    told = line(
+        checked(account, TASK_ROLE_ARN="arn:aws:iam::1:role/own"), "role own", State.MISSING
+    )
+    assert "is not in this account" in told
+
+
+def test_a_bucket_that_is_missing_and_one_far_away_are_told_apart(account: Aws) -> None:
+    account.s3.create_bucket(
+        Bucket="far-away", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+    )
+    checkup = checked(account, SOURCE_BUCKET="far-away", DESTINATION_BUCKET="not-there")
+    assert "AWS_REGION = 'eu-west-1'" in line(checkup, "bucket far-away", State.WARNING)
+    told = line(checkup, "bucket not-there", State.MISSING)
+    assert "python setup_AWS.py --bucket not-there" in told
+    assert "DESTINATION_BUCKET" in told
+
+
+def test_a_bucket_of_others_is_no_missing_one(account: Aws) -> None:
+    refuse(account.s3, "HeadBucket", "403", "Forbidden")
+    told = line(checked(account), "bucket lab-data", State.MISSING)
+    assert "not open to these credentials" in told
+
+
+def test_logs_that_cannot_be_exported_and_a_missing_watcher_are_said(account: Aws) -> None:
+    assert checked(account, AUTO_MONITOR="True").count(State.WARNING) == 0
+    destroy_account(account, scope_of_account(account, settings(), ("lab-data",), ()), ["lab-data"])
+    checkup = checked(account, AUTO_MONITOR="True")
+    assert "--bucket lab-data" in line(checkup, "log export", State.WARNING)
+    assert "no Lambda distributed-something-monitor" in line(checkup, "watcher", State.MISSING)
+
+
+def test_before_setup_the_queues_are_no_fault(simulator: Simulator) -> None:
+    checkup = checked(new_account(simulator))
+    assert "run `python run.py setup`" in line(checkup, "queue", State.WARNING)
+    assert checkup.is_ready
+
+
+def test_old_dead_letters_are_pointed_out(account: Aws) -> None:
+    url = account.sqs.get_queue_url(QueueName="lab_DeadMessages")["QueueUrl"]
+    account.sqs.send_message(QueueUrl=url, MessageBody="{}")
+    told = line(checked(account), "dead-letter queue", State.WARNING)
+    assert told.startswith("lab_DeadMessages holds 1 jobs")
+
+
+def quota(vcpus: int) -> None:
+    backend = servicequotas_backends[ACCOUNT][REGION]
+    assert isinstance(backend, SimulatedQuotas)
+    backend.spot_vcpus["L-34B43A08"] = vcpus
+
+
+def test_a_quota_that_is_too_small_is_told_in_machines(account: Aws) -> None:
+    quota(4)
+    told = line(checked(account), "spot quota", State.WARNING)
+    assert "8 vCPUs wanted (2 m5.xlarge), 4 allowed: 1 machines can start" in told
+    quota(2)
+    told = line(checked(account), "spot quota", State.MISSING)
+    assert "not one machine can start" in told
+    assert "L-34B43A08" in told
+
+
+def test_a_price_above_the_cap_is_told_with_the_cap_that_would_do(account: Aws) -> None:
+    dear = checked(account, MACHINE_PRICE=0.000001)
+    told = line(dear, "price of m5.xlarge", State.MISSING)
+    assert "above MACHINE_PRICE = 1e-06, so that no machine would come" in told
+    assert "no cap" in str(checked(account, MACHINE_PRICE="").findings)
+
+
+def test_a_container_that_does_not_fit_and_one_that_barely_does(account: Aws) -> None:
+    told = line(checked(account, MEMORY=20000), "fit on m5.xlarge", State.MISSING)
+    assert "20000 MB (MEMORY), and a m5.xlarge (MACHINE_TYPE) has 16384" in told
+    assert "lower MEMORY" in told
+    told = line(checked(account, MEMORY=16000), "fit on m5.xlarge", State.WARNING)
+    assert "Lower MEMORY to be sure" in told
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        (ImageFacts({}, frozenset({"x86_64"})), "has no label distributed-something.protocol"),
+        (ImageFacts(OURS.labels, frozenset({"arm64"})), "docker build --platform linux/amd64"),
+    ],
+)
+def test_an_image_that_cannot_work_is_named(account: Aws, facts: ImageFacts, words: str) -> None:
+    checkup = check(account, settings(), facts_of=lambda _: facts)
+    assert words in line(checkup, "image", State.MISSING)
+
+
+def test_an_image_that_is_not_there_and_one_that_nobody_shows(account: Aws) -> None:
+    def gone(name: str) -> ImageFacts | None:
+        raise NotFound(f"registry-1.docker.io has no image {name}")
+
+    told = line(check(account, settings(), facts_of=gone), "image", State.MISSING)
+    assert "has no image lab/counting:1.0" in told
+    hidden = check(account, settings(), facts_of=lambda _: None)
+    assert "docker login" in line(hidden, "image", State.UNSEEN)
+    assert hidden.is_ready
+
+
+def test_what_startcluster_would_refuse_is_found_in_the_fleet_file(
+    account: Aws, tmp_path: Path
+) -> None:
+    wanted = working_fleet(account, tmp_path, IamFleetRole="arn:aws:iam::123456789012:role/none")
+    checkup = check(account, settings(), None, wanted, facts_of=lambda _: OURS)
+    told = line(checkup, "fleet role", State.MISSING)
+    assert "there is no such role" in told
+    assert "run `python setup_AWS.py`" in told
+
+
+def test_inputs_are_looked_for_where_workers_look(account: Aws, tmp_path: Path) -> None:
+    account.s3.create_bucket(Bucket="pictures")
+    jobs = write_json(tmp_path / "jobs.json", {**JOBS, "inputs": ["images/{plate}.tif", "ref/"]})
+    told = line(checked(account, jobs, SOURCE_BUCKET="pictures"), "inputs", State.MISSING)
+    assert "s3://pictures/images/A.tif and 2 more (of 3 places of 2 jobs)" in told
+    account.s3.put_object(Bucket="lab-data", Key="ref/")  # a console's folder holds nothing
+    told = line(checked(account, jobs), "inputs", State.MISSING)
+    assert "s3://lab-data/ref/ (of 3" in told
+    account.s3.put_object(Bucket="lab-data", Key="ref/genome.fa", Body=b"ACGT")
+    assert checked(account, jobs).is_ready
