@@ -65,6 +65,7 @@ class RunRecord:
     dashboard: str = ""  # its name, if the run has one
     ended: float | None = None
     queue_deleted: float | None = None  # a deleted queue's name is not free for 60 s
+    export_due: bool = False  # it has ended, and its logs are still to be exported
 
     @property
     def service(self) -> str:
@@ -147,6 +148,20 @@ def save_record(s3: S3Client, record: RunRecord, folder: Path | None) -> None:
         s3.put_object(Bucket=record.bucket, Key=record.keys.record, Body=text.encode())
     if folder is not None:
         _write_atomically(folder / record_name(record.app_name), text)
+
+
+def amend_ended(s3: S3Client, record: RunRecord) -> None:
+    """Write the record of a run that has ended where its readers look last: beside its ledger.
+
+    The app's may be the next run's by now; only a run of upstream's, which has no other, is there.
+    """
+    key = record.keys.record
+    if not record.run_id:
+        latest = find_record(s3, record.bucket, record.app_name)
+        if latest is None or latest.ended != record.ended:
+            return
+        key = record_key(record.app_name)
+    s3.put_object(Bucket=record.bucket, Key=key, Body=record.to_json().encode())
 
 
 def find_record(s3: S3Client, bucket: str, app_name: str) -> RunRecord | None:

@@ -16,12 +16,12 @@ from .. import __version__
 from ..aws.images import MachineType
 from ..aws.registry import image_facts, image_labels
 from ..aws.session import Aws, make_session
-from ..commands import runs
 from ..commands.cancel import cancel as end_run
 from ..commands.cancel import list_belongings
 from ..commands.check import check as check_up
 from ..commands.download import download as bring_results
 from ..commands.image_check import LabelsOf
+from ..commands.monitor import find_watched
 from ..commands.monitor import monitor as watch_run
 from ..commands.retry import retry as queue_again
 from ..commands.setup import setup as set_up
@@ -229,16 +229,17 @@ def monitor(
     """
     settings = load_settings(obj["config"])
     aws = connect(settings)
-    record = read_record_file(record_file) if record_file else runs.find_run(aws, settings)
+    again = partial(connect, settings)
+    found = read_record_file(record_file) if record_file else None
     outcome = watch_run(
         aws,
-        record,
+        found or find_watched(aws, settings, reconnect=again),
         folder=FILES,
         cheapest=cheapest or _is_true(cheapest_word),
         on_progress=screens.progress_printer(as_json),
-        reconnect=lambda: connect(settings),
+        reconnect=again,
     )
-    screens.show_outcome(outcome)
+    screens.show_outcome(outcome, as_json)
     if not outcome.is_complete:
         raise click.exceptions.Exit(EXIT_FAILED)
 

@@ -150,9 +150,11 @@ def progress_printer(as_json: bool) -> Callable[[RunProgress], None]:
     return _print_json if as_json else _ChangePrinter()
 
 
-def show_outcome(outcome: MonitorOutcome) -> None:
-    """How the run ended, why if it was stopped, and what to do about jobs that were left over."""
+def show_outcome(outcome: MonitorOutcome, as_json: bool = False) -> None:
+    """How the run ended, why if it was stopped, and what to do about jobs that are not done."""
     summary, record = outcome.summary, outcome.record
+    if as_json:
+        _print_end(outcome)
     if outcome.stopped:
         say(f"The run was stopped: {outcome.stopped}", style="red")
     say(
@@ -162,7 +164,37 @@ def show_outcome(outcome: MonitorOutcome) -> None:
         f"All that it made was removed but {_stays(record)}.",
         style="green" if outcome.is_complete and not summary.dead else "yellow",
     )
+    _show_given_up(outcome)
     show_unfinished(outcome.unfinished)
+
+
+def _print_end(outcome: MonitorOutcome) -> None:
+    """The last line of `monitor --json`: how many jobs ended how."""
+    summary = outcome.summary
+    line = {
+        "over": True,
+        "run_id": outcome.record.run_id,
+        "submitted": summary.submitted,
+        "done": summary.done,
+        "dead": summary.dead,
+        "unfinished": outcome.unfinished.count,
+        "stopped": outcome.stopped,
+    }
+    click.echo(json.dumps(line))
+
+
+def _show_given_up(outcome: MonitorOutcome) -> None:
+    """How many jobs failed for good, why the first of them did, and how to try them again."""
+    dead = outcome.summary.dead
+    if not dead:
+        return
+    failed = "1 job failed" if dead == 1 else f"{dead:,} jobs failed"
+    say(f"{failed} for good. The first reasons:", style="bold red")
+    for reason in dict.fromkeys(one.reason for one in outcome.given_up):
+        say(f"  {reason}", style="red")
+    say("Each is in the dead-letter queue with its reason. Once that is mended, in this order:")
+    for words in ("setup", "retry", "startCluster FLEET.json"):
+        next_step(words)
 
 
 def _stays(record: RunRecord) -> str:

@@ -66,7 +66,9 @@ def watch_once(
         return asdict(progress) | {"stranded": _leave_alone(aws, record)}
     if not state.is_over:
         return asdict(progress)
-    failures = tear_down(aws, record, folder=None, sleep=_until(deadline, sleep, now), now=now)
+    failures = tear_down(
+        aws, record, folder=None, export_due=True, sleep=_until(deadline, sleep, now), now=now
+    )
     return {"over": not failures, "failures": failures}
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from ..errors import DistributedSomethingError, TeardownIncomplete
 from ..record import RunRecord, find_record
 from .belongings import UNSEEN, Belonging, find_belongings
+from .export import EXPORT_SECONDS, export_if_due
 from .runs import stand_in
 from .tear_down import FAULTS, tear_down_app
 from .unfinished import Unfinished, write_unfinished
@@ -48,12 +49,14 @@ def cancel(
     *,
     folder: Path | None,
     confirm: Callable[[tuple[Belonging, ...]], bool] = lambda _: True,
+    export_seconds: float = EXPORT_SECONDS,
     sleep: Callable[[float], None] = time.sleep,
     now: Callable[[], float] = time.time,
 ) -> Cancelled:
     """Remove everything of the app, its fleets first and its queue next, if `confirm` agrees.
 
-    The jobs of a live run that are not done are written to a job file in `folder`. Safe to repeat.
+    The jobs of a live run that are not done are written to a job file in `folder`. The logs of a
+    run that ended before are exported if nobody has come to it. Safe to repeat.
     Raises DistributedSomethingError if `confirm` says no, TeardownIncomplete for what is left.
     """
     record, unread = _find_app_somehow(aws, settings, now)
@@ -61,6 +64,8 @@ def cancel(
     due = tuple(one for one in found if not one.stays)
     stays = tuple(one for one in found if one.stays)
     if not due and not unread and not record.is_live:
+        if record.run_id:
+            export_if_due(aws, record, export_seconds, sleep=sleep, now=now)
         return Cancelled((), stays, Unfinished())
     if not confirm(found):
         raise DistributedSomethingError("Nothing was changed.")
@@ -73,6 +78,8 @@ def cancel(
             )
         )
     unfinished = write_unfinished(aws, record, folder) if record.is_live else Unfinished()
+    if not record.is_live and record.run_id:
+        export_if_due(aws, record, export_seconds, sleep=sleep, now=now)
     removed = tuple(one for one in due if one.name != UNSEEN)
     return Cancelled(removed, stays, unfinished)
 

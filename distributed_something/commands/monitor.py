@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ..aws import fleet
 from ..errors import DistributedSomethingError, TeardownIncomplete
-from ..ledger import LedgerSummary, is_settled, summarise, why_stopped
+from ..ledger import DeadJob, LedgerSummary, is_settled, read_dead, summarise, why_stopped
 from ..protocol.attempts import HEARTBEAT_LIVE_SECONDS, Heartbeat
 from ..record import RunRecord
 from ..scaling import (
@@ -28,22 +29,23 @@ from ..scaling import (
     plan_ending_drained,
     plan_giving_back,
 )
-from .export import export_logs
+from .export import EXPORT_SECONDS, export_if_due
 from .give_back import balance_service, carry_out, lower_targets
 from .look import View, look
 from .machine_care import find_late, see_to_late, tidy_alarms
-from .reach import Connection, PassingFailure, is_offline, is_throttled
-from .runs import refresh
+from .reach import Connection, PassingFailure, is_throttled, may_be_the_network
+from .runs import find_run, refresh
 from .tear_down import tear_down
 from .unfinished import Unfinished, write_unfinished
 
 if TYPE_CHECKING:
     from ..aws.session import Aws
+    from ..settings import Settings
 
 logger = logging.getLogger(__name__)
 
+_TOLD_DEAD = 3  # jobs that were given up, of what may be thousands, whose reasons are told
 _TEARDOWN_TRIES = 3  # of failures that do not pass; the verb can be called again
-_FIRST_ANSWER_SECONDS = 45.0  # an address that has not answered by then is likely a wrong one
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class Pace:
     patience: float = 86400.0  # how long AWS may not answer before the monitor gives up
     late_seconds: float = 900.0  # a machine that has not begun to work by then never will
     alarms_every: float = 300.0
-    export_seconds: float = 900.0  # how long the export of the logs may take; 0: none
+    export_seconds: float = EXPORT_SECONDS  # how long the export of the logs may take; 0: none
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,7 @@ class MonitorOutcome:
     record: RunRecord
     summary: LedgerSummary
     stopped: str = ""  # why the run was stopped before all its jobs were settled
+    given_up: tuple[DeadJob, ...] = ()  # the first few of the jobs that are dead
     unfinished: Unfinished = field(default_factory=Unfinished)
 
     @property
@@ -137,12 +140,26 @@ def monitor(
     pace = pace or Pace()
     connection = Connection(aws, reconnect, pace.patience, pace.look_every)
     record = _watch(connection, record, cheapest, pace, on_progress, sleep, now)
-    was_live = record.is_live
     _remove(connection, record, folder, pace, sleep, now)
     record = connection.ask(lambda aws: refresh(aws, record), sleep=sleep, now=now)
-    if was_live:  # before all that may fail: a verb that is called again finds the run ended
-        export_logs(connection.aws, record, pace.export_seconds, sleep=sleep, now=now)
+    export_if_due(connection.aws, record, pace.export_seconds, sleep=sleep, now=now)
     return connection.ask(lambda aws: _outcome(aws, record, folder), sleep=sleep, now=now)
+
+
+def find_watched(
+    aws: Aws,
+    settings: Settings,
+    *,
+    pace: Pace | None = None,
+    reconnect: Callable[[], Aws] | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+    now: Callable[[], float] = time.time,
+) -> RunRecord:
+    """The app's live or last run, looked for as patiently as it is then looked at; raises NotFound
+    if there has been none."""
+    pace = pace or Pace()
+    connection = Connection(aws, reconnect, pace.patience, pace.look_every)
+    return connection.ask_first(lambda aws: find_run(aws, settings), sleep=sleep, now=now)
 
 
 def _outcome(aws: Aws, record: RunRecord, folder: Path | None) -> MonitorOutcome:
@@ -150,6 +167,7 @@ def _outcome(aws: Aws, record: RunRecord, folder: Path | None) -> MonitorOutcome
         record,
         summarise(aws.s3, record.bucket, record.keys),
         why_stopped(aws.s3, record.bucket, record.keys),
+        tuple(islice(read_dead(aws.s3, record.bucket, record.keys), _TOLD_DEAD)),
         write_unfinished(aws, record, folder),
     )
 
@@ -210,7 +228,14 @@ def _remove(
     """
     began, tries = now(), 0
     while True:
-        failures = tear_down(connection.aws, record, folder=folder, sleep=sleep, now=now)
+        failures = tear_down(
+            connection.aws,
+            record,
+            folder=folder,
+            export_due=pace.export_seconds > 0,
+            sleep=sleep,
+            now=now,
+        )
         if not failures:
             return
         if not any(isinstance(one, PassingFailure) for one in failures):
@@ -256,7 +281,7 @@ def _watch(
         except (ClientError, BotoCoreError) as error:
             if answered is None and is_throttled(error):
                 answered = began  # there is an AWS at this address that knows us
-            if answered is None and not _may_be_the_network(error, now() - began):
+            if answered is None and not may_be_the_network(error, now() - began):
                 raise
             connection.say_or_give_up(error, now() - (began if answered is None else answered))
             connection.renew()
@@ -265,11 +290,6 @@ def _watch(
         if state.is_over:
             return record
         sleep(pace.look_every)
-
-
-def _may_be_the_network(error: Exception, silent: float) -> bool:
-    """Whether a first look that failed is worth another: a wrong address never answers either."""
-    return is_offline(error) and silent < _FIRST_ANSWER_SECONDS
 
 
 def stranded(record: RunRecord) -> str:

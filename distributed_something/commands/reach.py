@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+FIRST_ANSWER_SECONDS = 45.0  # an address that has not answered by then is likely a wrong one
+
 # The codes that botocore itself tries again, and those by which services say that they are unwell:
 # https://docs.aws.amazon.com/boto3/latest/guide/retries.html#standard-retry-mode
 _THROTTLES = frozenset(
@@ -84,6 +86,11 @@ def is_offline(error: Exception) -> bool:
     return isinstance(error, (HTTPClientError, NoConnectionError))
 
 
+def may_be_the_network(error: Exception, silent: float) -> bool:
+    """Whether a first look that failed is worth another: a wrong address never answers either."""
+    return is_offline(error) and silent < FIRST_ANSWER_SECONDS
+
+
 def failure(sentence: str, error: Exception) -> str:
     """The sentence, marked if the failure may pass."""
     return PassingFailure(sentence) if may_pass(error) else sentence
@@ -130,5 +137,26 @@ class Connection:
                 if not may_pass(error):
                     raise
                 self.say_or_give_up(error, now() - began)
+            sleep(self.look_every)
+            self.renew()
+
+    def ask_first(
+        self,
+        question: Callable[[Aws], T],
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        now: Callable[[], float] = time.time,
+    ) -> T:
+        """The answer to what is asked before all else: throttling is waited out, and the network
+        for about a minute; what is wrong with account or right is raised at once."""
+        began = now()
+        while True:
+            try:
+                return question(self.aws)
+            except (ClientError, BotoCoreError) as error:
+                silent = now() - began
+                if not (is_throttled(error) or may_be_the_network(error, silent)):
+                    raise
+                self.say_or_give_up(error, silent)
             sleep(self.look_every)
             self.renew()

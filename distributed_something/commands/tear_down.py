@@ -49,6 +49,7 @@ class Teardown:
     sleep: Callable[[float], None]
     now: Callable[[], float]
     whole_app: bool = False  # of every run, whether or not a record tells of it
+    export_due: bool = False  # the logs are to be exported when all is done
 
     @property
     def tags(self) -> dict[str, str]:
@@ -73,19 +74,21 @@ def tear_down(
     record: RunRecord,
     *,
     folder: Path | None,
+    export_due: bool = False,
     sleep: Callable[[float], None] = time.sleep,
     now: Callable[[], float] = time.time,
 ) -> list[str]:
     """Take every step, then mark the run's record as ended; returns a sentence for each failure.
 
     With a failure the run stays live, and calling this again goes on. A run that has ended already
-    is left alone: its names may be in use by the next one. `folder` is this machine's records.
+    is left alone: its names may be in use by the next one. `folder` is this machine's records. With
+    `export_due` the record then says that somebody has to export the logs.
     """
     record = _latest(aws, record)
     if not record.is_live:
         logger.info("Run %s of %s was removed already.", record.run_id, record.app_name)
         return []
-    teardown = Teardown(aws, record, folder, sleep, now)
+    teardown = Teardown(aws, record, folder, sleep, now, export_due=export_due)
     return _take_steps(teardown) or _end(teardown)
 
 
@@ -139,7 +142,7 @@ def _end(teardown: Teardown) -> list[str]:
             f.client_token for f in teardown.record.fleets
         }:
             return ["A fleet was added to the run while it was being removed: remove it again."]
-        ended = replace(latest, ended=teardown.now())
+        ended = replace(latest, ended=teardown.now(), export_due=teardown.export_due)
         save_record(teardown.aws.s3, ended, teardown.folder)
     except FAULTS as error:
         said = f"Could not mark the run as ended in its monitor file: {error}"

@@ -16,7 +16,13 @@ from botocore.exceptions import ClientError, EndpointConnectionError, NoCredenti
 from distributed_something.aws import cluster, fleet, queues
 from distributed_something.aws.session import Aws
 from distributed_something.commands.inventory import take_inventory, what_stays
-from distributed_something.commands.monitor import MonitorOutcome, Pace, RunProgress, monitor
+from distributed_something.commands.monitor import (
+    MonitorOutcome,
+    Pace,
+    RunProgress,
+    find_watched,
+    monitor,
+)
 from distributed_something.commands.runs import refresh
 from distributed_something.errors import DistributedSomethingError, TeardownIncomplete
 from distributed_something.record import RunRecord
@@ -369,6 +375,34 @@ def test_a_monitor_that_is_started_at_a_bad_moment_waits_for_a_better_one(
     with failing(life.aws.s3, "GetObject", error, times):
         outcome = Script(life, [lambda: life.finish(record, held)]).play(record)
     assert outcome.summary.done == 1
+
+
+@pytest.mark.parametrize(("error", "times"), [(OFFLINE, 1), (THROTTLED, 20)])
+def test_the_run_is_looked_for_as_patiently_as_it_is_looked_at(
+    life: Life, error: Exception, times: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    record = life.record()
+    renewed: list[Aws] = []
+
+    def reconnect() -> Aws:
+        renewed.append(life.aws)
+        return life.aws
+
+    with failing(life.aws.s3, "GetObject", error, times):
+        found = find_watched(life.aws, life.settings, reconnect=reconnect, **life.times)
+    assert found == record
+    assert len(renewed) == times
+    assert "This look failed and will be tried again" in caplog.text
+
+
+@pytest.mark.parametrize("error", [OFFLINE, refusal("AccessDenied"), NoCredentialsError()])
+def test_a_run_that_cannot_be_looked_for_is_said_within_about_a_minute(
+    life: Life, error: Exception
+) -> None:
+    began = life.clock.now()
+    with failing(life.aws.s3, "GetObject", error), pytest.raises(type(error)):
+        find_watched(life.aws, life.settings, **life.times)
+    assert life.clock.now() - began == (60.0 if error is OFFLINE else 0.0)
 
 
 @pytest.mark.parametrize("error", [OFFLINE, THROTTLED, refusal("RequestExpired")])
