@@ -1,0 +1,83 @@
+"""The Fiji example: a macro from bucket or web counts what was drawn, each job by itself."""
+
+from __future__ import annotations
+
+import csv
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import docker
+import pytest
+
+from distributed_something.settings import load_settings
+
+from .kit import EXAMPLES, build, rehearsed, settings_of
+
+HERE = EXAMPLES / "fiji"
+DRAWN = {"disc_07": "7", "disc_12": "12", "disc_20": "20"}
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    folder = tmp_path / "data"
+    subprocess.run([sys.executable, HERE / "make_data.py", folder], check=True)
+    return folder
+
+
+@pytest.fixture
+def web() -> Iterator[str]:
+    """The address at which the example's own folder can be read."""
+    handler = partial(SimpleHTTPRequestHandler, directory=str(HERE))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    return [row for path in folder.rglob("*.csv") for row in csv.DictReader(path.open(newline=""))]
+
+
+def with_script(folder: Path, url: str) -> Path:
+    """The example's config with the script at another address."""
+    text = (HERE / "config.py").read_text()
+    own = 'SCRIPT_DOWNLOAD_URL = "s3://AWS_BUCKET/scripts/spots.ijm"'
+    assert own in text
+    path = folder / "config.py"
+    path.write_text(text.replace(own, f'SCRIPT_DOWNLOAD_URL = "{url}"'))
+    return path
+
+
+@pytest.mark.slow
+@pytest.mark.docker
+def test_every_disc_is_counted_wherever_the_macro_comes_from_and_no_job_sees_another(
+    engine: docker.DockerClient, data: Path, web: str, tmp_path: Path
+) -> None:
+    image = build(engine, "fiji")
+    # One container, so that the jobs come one after the other.
+    rehearsed(
+        settings_of("fiji", image, cluster_machines=1),
+        HERE / "job.json",
+        tmp_path / "bucket",
+        data=data,
+    )
+    (data / "scripts" / "spots.ijm").unlink()
+    from_web = load_settings(with_script(tmp_path, f"{web}/spots.ijm"))
+    rehearsed(
+        from_web.model_copy(update={"dockerhub_tag": image}),
+        HERE / "job.json",
+        tmp_path / "web",
+        data=data,
+    )
+
+    for folder in (tmp_path / "bucket", tmp_path / "web"):
+        assert {row["image"]: row["spots"] for row in rows(folder)} == DRAWN
+        assert {row["last"] for row in rows(folder)} == {"none"}
+        assert {path.name for path in (folder / "Fiji" / "spots").iterdir()} == {
+            f"{name}.csv" for name in DRAWN
+        }
