@@ -1,0 +1,54 @@
+"""The OME-Zarr example: plates are converted with the flags that are set, and looked through."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+
+from tests.builders import write_json
+
+from .kit import EXAMPLES, build, rehearsed, settings_of
+
+HERE = EXAMPLES / "omezarr"
+SIXTEEN = [f"{row}/{column}/{field}" for row in "AB" for column in ("01", "02") for field in "01"]
+
+
+def metadata(path: Path) -> Any:
+    return json.loads(path.read_text())
+
+
+@pytest.mark.slow
+@pytest.mark.docker
+def test_plates_become_valid_zarrs_by_the_flags_that_are_set_and_no_other(
+    engine: docker.DockerClient, tmp_path: Path
+) -> None:
+    subprocess.run([sys.executable, HERE / "make_data.py", tmp_path / "data"], check=True)
+    settings = settings_of("omezarr", build(engine, "omezarr"))
+    rehearsed(settings, HERE / "job.json", tmp_path / "set", data=tmp_path / "data")
+    bare = json.loads((HERE / "job.json").read_text())
+    for flag in ("resolutions", "tile_width", "tile_height"):
+        del bare[flag]
+    bare |= {"additional_flags": "--target-min-size 32 --tile_width 100", "plates": ["BR002"]}
+    jobs = write_json(tmp_path / "bare.json", bare)
+    rehearsed(settings, jobs, tmp_path / "bare", data=tmp_path / "data")
+
+    first = tmp_path / "set" / "OMEZarr" / "zarr" / "BR001.ome.zarr"
+    other = tmp_path / "bare" / "OMEZarr" / "zarr" / "BR002.ome.zarr"
+    assert (tmp_path / "set" / "OMEZarr" / "zarr" / "BR002.ome.zarr" / ".zattrs").is_file()
+    attributes = metadata(first / ".zattrs")
+    assert attributes["_creator"]["arguments"] == [
+        "--resolutions=2", "--tile_width=64", "--tile_height=32",
+    ]  # fmt: skip
+    assert {well["path"] for well in attributes["plate"]["wells"]} == {one[:4] for one in SIXTEEN}
+    assert all((first / one / "1" / ".zarray").is_file() for one in SIXTEEN)
+    assert metadata(first / "A/01/0/0/.zarray")["chunks"] == [1, 32, 64]
+    assert metadata(other / ".zattrs")["_creator"]["arguments"] == [
+        "--target-min-size", "32", "--tile_width", "100",
+    ]  # fmt: skip
+    assert len(metadata(other / "A/01/0/.zattrs")["multiscales"][0]["datasets"]) == 3
