@@ -3,7 +3,7 @@ usage: python run.py VERB [options]           settings: config.py
 
 A run, in order
   setup                    make queue, cluster, task, service
-  submitJob JOBS.json      queue one job per group
+  submitJob JOBS.json      queue one job per group       [--dry-run]
   startCluster FLEET.json  buy machines; shows the price [--yes]
   monitor [FILE]           watch, then remove everything [--cheapest]
 Before (no account needed)

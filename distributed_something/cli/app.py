@@ -20,6 +20,7 @@ from ..commands.cancel import cancel as end_run
 from ..commands.cancel import list_belongings
 from ..commands.check import check as check_up
 from ..commands.download import download as bring_results
+from ..commands.dry_run import dry_run as plan_jobs
 from ..commands.image_check import LabelsOf
 from ..commands.monitor import find_watched
 from ..commands.monitor import monitor as watch_run
@@ -30,11 +31,12 @@ from ..commands.submit_job import submit_job as queue_jobs
 from ..protocol.families import FAMILIES
 from ..record import read_record_file
 from ..settings import Settings, load_settings
-from . import check_screen, jobs_screen, rehearsal_screen, screens
+from . import check_screen, dry_run_screen, jobs_screen, rehearsal_screen, screens
 from .faults import EXIT_FAILED, explain
 
 FILES = Path("files")  # where run records are written, as upstream does
 DOWNLOADS = Path("downloads")
+REHEARSALS = Path("rehearsal")
 _CHEAT_SHEET = "cheat sheet"
 _PATH = click.Path(path_type=Path)
 _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
@@ -160,13 +162,43 @@ def _nominal_types(names: Collection[str]) -> dict[str, MachineType]:
 @verbs.command("submitJob")
 @click.argument("job_file", type=_PATH)
 @_family
+@click.option("--dry-run", is_flag=True, help="Show what would be sent and what it could cost.")
+@click.option(
+    "--minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    help="With --dry-run: how long a job takes, if not as long as in the last rehearsal or run.",
+)
+@click.option("--json", "as_json", is_flag=True, help="With --dry-run: all of it as JSON.")
 @click.pass_obj
-def submit_job(obj: dict[str, Any], job_file: Path, family: str | None) -> None:
+def submit_job(
+    obj: dict[str, Any],
+    job_file: Path,
+    family: str | None,
+    dry_run: bool,
+    minutes: float | None,
+    as_json: bool,
+) -> None:
     """Check every job of JOB_FILE (.json, .jsonl or .csv), then queue one message a group.
 
-    Example: python run.py submitJob files/exampleJob.json
+    Example: python run.py submitJob files/exampleJob.json --dry-run
     """
     settings = load_settings(obj["config"])
+    if dry_run:
+        with screens.job_progress() as on_progress:
+            planned = plan_jobs(
+                connect(settings),
+                settings,
+                job_file,
+                family=family,
+                minutes=minutes,
+                rehearsal=REHEARSALS / settings.app_name / "report.json",
+                on_progress=on_progress,
+            )
+        dry_run_screen.show_dry_run(planned, as_json)
+        screens.next_step(f"submitJob {job_file}")
+        return
+    if minutes is not None or as_json:
+        raise click.UsageError("--minutes and --json go with --dry-run.")
     with screens.job_progress() as on_progress:
         submitted = queue_jobs(
             connect(settings),

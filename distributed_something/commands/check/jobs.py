@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...definitions.jobs import JobMaker
 from ...errors import UsageError
-from ...protocol.jobs import Job
-from ..job_files import JobFile, open_job_file
+from ...protocol.buckets import Buckets
+from ...protocol.sources import place_of
+from ..job_files import open_job_file
+from ..job_sample import sample_jobs
 from ..submit_job import check_groups, make_maker
 from .findings import Finding, missing, ok, warning
 
 if TYPE_CHECKING:
     from ...aws.session import Aws
+    from ...protocol.jobs import Job
     from ...settings import Settings
-
-SAMPLE = 3  # jobs whose inputs are looked for: the first, one in the middle, the last
 
 
 def job_file(settings: Settings, path: Path) -> tuple[list[Job], list[Finding]]:
@@ -35,24 +34,14 @@ def job_file(settings: Settings, path: Path) -> tuple[list[Job], list[Finding]]:
     findings = [ok(subject, f"{path}: {checked.groups:,} jobs of a {file.family.title} file")]
     if file.dropped:
         findings.append(warning(subject, f"not sent: {', '.join(file.dropped)}"))
-    return list(_sample(file, maker, checked.groups)), findings
-
-
-def _sample(file: JobFile, maker: JobMaker, count: int) -> Iterator[Job]:
-    wanted = sorted({0, count // 2, count - 1})[:SAMPLE]
-    for place, group in enumerate(islice(file.groups(), wanted[-1] + 1)):
-        if place in wanted:
-            yield Job.from_message(maker.make(group).body)
+    return list(sample_jobs(file, maker, checked.groups)), findings
 
 
 def inputs(aws: Aws, settings: Settings, sample: list[Job]) -> Iterator[Finding]:
     """Whether each input of these jobs is there, as their workers would look for it."""
-    home = settings.source_bucket or settings.aws_bucket
+    named = Buckets.of(settings)
     places = dict.fromkeys(
-        split_address(place, home)
-        for job in sample
-        for place in job.inputs
-        if isinstance(place, str)
+        named.find(place_of(source), named.source) for job in sample for source in job.inputs
     )
     gone = [f"s3://{bucket}/{key}" for bucket, key in places if not _is_there(aws, bucket, key)]
     subject = "inputs"
@@ -72,11 +61,3 @@ def _is_there(aws: Aws, bucket: str, key: str) -> bool:
     if key.endswith("/") or not key:
         return any(one != key for one in found)
     return key in found
-
-
-def split_address(place: str, bucket: str) -> tuple[str, str]:
-    """The bucket and key of an s3:// address, or of a key in `bucket`."""
-    if place.startswith("s3://"):
-        bucket, _, key = place.removeprefix("s3://").partition("/")
-        return bucket, key
-    return bucket, place.lstrip("/")
