@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -29,6 +30,9 @@ _NO_TEMPLATE = (
 _LIVE_STATES = ("pending", "running", "stopping", "stopped")
 _OVER_STATES = ("cancelled", "cancelled_terminating", "failed")  # run no machines any more
 _ENDED_STATES = ("cancelled", "cancelled_running", "cancelled_terminating")
+# https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_StateReason.html
+_TAKEN_AWAY = ("Server.SpotInstanceTermination", "Server.SpotInstanceShutdown")
+_MOMENT = re.compile(r"\((\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (?:GMT|UTC)\)")
 _FLEET_NOT_FOUND = ("InvalidSpotFleetRequestId.NotFound", "InvalidSpotFleetRequestId.Malformed")
 
 
@@ -63,8 +67,16 @@ class Machine:
     state: str
     launched: float
     reason: str = ""  # why it ended, as EC2 says it
-    has_public_address: bool = False
     has_profile: bool = False  # an instance profile, without which its agent may do nothing
+    address: str = ""  # its public IPv4 address
+    key_name: str = ""  # the key pair with which one can log in
+    is_spot: bool = False
+    interrupted: bool = False  # EC2 took it away
+    ended: float | None = None  # where EC2 says when
+
+    @property
+    def has_public_address(self) -> bool:
+        return bool(self.address)
 
     @property
     def is_live(self) -> bool:
@@ -203,10 +215,14 @@ def _events(
         request["NextToken"] = answer["NextToken"]
 
 
-def find_machines(ec2: EC2Client, tags: Mapping[str, str]) -> list[Machine]:
-    """The machines with these tags that have not been terminated."""
+def find_machines(ec2: EC2Client, tags: Mapping[str, str], *, ended: bool = False) -> list[Machine]:
+    """The machines with these tags that have not been terminated.
+
+    With `ended` also those that have been, for as long as EC2 remembers them: about an hour.
+    """
     filters: Any = [{"Name": f"tag:{key}", "Values": [value]} for key, value in tags.items()]
-    filters.append({"Name": "instance-state-name", "Values": list(_LIVE_STATES)})
+    if not ended:
+        filters.append({"Name": "instance-state-name", "Values": list(_LIVE_STATES)})
     pages = ec2.get_paginator("describe_instances").paginate(Filters=filters)
     return [machine for page in pages for machine in _machines(page)]
 
@@ -315,9 +331,22 @@ def _machines(page: Any) -> Iterator[Machine]:
                 state=instance["State"]["Name"],
                 launched=instance["LaunchTime"].timestamp(),
                 reason=instance.get("StateReason", {}).get("Message", ""),
-                has_public_address=bool(instance.get("PublicIpAddress")),
                 has_profile=bool(instance.get("IamInstanceProfile")),
+                address=instance.get("PublicIpAddress", ""),
+                key_name=instance.get("KeyName", ""),
+                is_spot=instance.get("InstanceLifecycle") == "spot",
+                interrupted=instance.get("StateReason", {}).get("Code", "") in _TAKEN_AWAY,
+                ended=_ended(instance.get("StateTransitionReason", "")),
             )
+
+
+def _ended(transition: str) -> float | None:
+    """When a machine ended, as in `User initiated (2026-11-21 05:00:00 GMT)`."""
+    found = _MOMENT.search(transition)
+    if found is None:
+        return None
+    moment = datetime.strptime(found[1], "%Y-%m-%d %H:%M:%S")
+    return moment.replace(tzinfo=timezone.utc).timestamp()
 
 
 def _batches(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:

@@ -8,6 +8,7 @@
     runs/<APP_NAME>/<run id>/broken/<instance>                    a machine that could not work
     runs/<APP_NAME>/<run id>/stopped                              why no more jobs are to be taken
     runs/<APP_NAME>/<run id>/monitor_state.json                   what the Lambda's last look saw
+    runs/<APP_NAME>/<run id>/machines.json                        the machines that there were
     runs/<APP_NAME>/<run id>/checkpoints/<job id>.tar             what the next attempt starts with
     runs/<APP_NAME>/<run id>/leases/<job id>/<claim or receipt>   a lease on its way to its holder
 
@@ -104,6 +105,11 @@ class RunKeys:
     def monitor_state(self) -> str:
         """What one look of the Lambda leaves for the next."""
         return f"{self.prefix}monitor_state.json"
+
+    @property
+    def machine_book(self) -> str:
+        """Which machines the run had, rewritten at every look of whoever watches it."""
+        return f"{self.prefix}machines.json"
 
     def checkpoint(self, job_id: str) -> str:
         """Where a job's saved checkpoint folder is."""
