@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from ..aws import alarms, fleet
 from ..ledger import broken_machines, stop_run, write_broken_machine
-from ..protocol.machine_alarm import machine_alarm
+from ..protocol.machine_alarm import PATIENT_PERIODS, PERIODS, busy_slots, machine_alarm
 from ..record import RunRecord
 from ..scaling import Fleet, lower_by
 from .look import View
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+# CloudWatch makes three alarms a second, and startCluster ends some time:
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html
+MOST_GUARDED = 200
 REFILLS = 3  # machines that a run may lose because they cannot work; no later one is replaced
 
 
@@ -75,17 +80,43 @@ def tidy_alarms(aws: Aws, record: RunRecord, view: View, late_seconds: float, no
     """
     known = alarms.find_machine_alarms(aws.cloudwatch, record.app_name)
     ours = {machine.instance_id for machine in view.machines}
-    bare = [m.instance_id for m in view.machines if not m.tasks and m.instance_id not in known]
     unsure = [name for name in known if name not in ours]
-    seen = {machine.instance_id: machine for machine in fleet.describe_machines(aws.ec2, bare)}
     there = {m.instance_id for m in fleet.describe_machines(aws.ec2, unsure) if m.is_live}
     gone = [known[name] for name in unsure if name not in there]
     alarms.delete_alarms(aws.cloudwatch, gone)
     if gone:
         logger.info("Deleted the alarms of %d machines that are gone.", len(gone))
-    for name in bare:
-        if name in seen and seen[name].is_live and now - seen[name].launched >= late_seconds:
+    bare = [machine.instance_id for machine in view.machines if not machine.tasks]
+    seen = fleet.describe_machines(aws.ec2, bare)
+    late = [m.instance_id for m in seen if m.is_live and now - m.launched >= late_seconds]
+    if late:
+        firm = alarms.find_machine_alarms(aws.cloudwatch, record.app_name, PERIODS)
+        for name in [one for one in late if one not in firm]:
             alarms.ensure_alarm(aws.cloudwatch, machine_alarm(record.app_name, name, aws.region))
+
+
+def guard_new(aws: Aws, record: RunRecord, fleet_id: str, now: float) -> None:
+    """Give the machines of a new fleet that no worker has seen to yet an alarm that waits an hour.
+
+    So that one which never works ends though nobody watches. Its worker, or a monitor, puts the
+    alarm of a quarter of an hour in its place. A run can do without: nothing is raised.
+    """
+    try:
+        known = alarms.find_machine_alarms(aws.cloudwatch, record.app_name)
+        bought = [one.instance_id for one in fleet.fleet_instances(aws.ec2, fleet_id)]
+        new = [name for name in bought if name not in known][:MOST_GUARDED]
+        if new:
+            # Silence is a breach: a word keeps its alarm quiet for as long as that looks back.
+            alarms.put_words(aws.cloudwatch, [busy_slots(name, 1, now) for name in new])
+        for name in new:
+            patient = machine_alarm(record.app_name, name, aws.region, PATIENT_PERIODS)
+            alarms.ensure_alarm(aws.cloudwatch, patient)
+    except (ClientError, BotoCoreError) as error:
+        logger.warning(
+            "Machines that never begin to work have no alarm yet (%s): `python run.py monitor` "
+            "or AUTO_MONITOR sees to them.",
+            error,
+        )
 
 
 def _shrink(aws: Aws, view: View, not_replaced: set[str]) -> View:

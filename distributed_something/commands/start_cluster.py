@@ -24,6 +24,7 @@ from . import purchase
 from .capacity import wait_for_capacity
 from .dashboard import draw_dashboard, name_dashboard
 from .fleet_plan import FleetPlan, plan_fleet, read_templates
+from .machine_care import guard_new
 from .purchase_checks import Wish, check_purchase
 from .runs import ensure_run
 from .schedule import start_schedule
@@ -100,6 +101,7 @@ def start_cluster(
         wait_for_capacity(
             aws, record, fleet_id, on_capacity, max_wait=max_wait, sleep=sleep, now=now
         )
+        guard_new(aws, record, fleet_id, now())
     except Exception as error:  # machines cost money whatever went wrong
         failures = purchase.undo(aws, record, order, folder)
         if isinstance(error, purchase.FAILURES):

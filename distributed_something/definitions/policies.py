@@ -251,6 +251,7 @@ def running_policy(
             scope.arns("logs", *scope.of_apps("log-group:{}", "log-group:{}:*")),
         ),
         _allow("Dashboard", ["cloudwatch:PutDashboard"], _dashboards(scope)),
+        _metrics(),
         _allow("Lambda", ["lambda:GetFunction"], scope.arns("lambda", f"function:{function}")),
         _allow(
             "Schedule",

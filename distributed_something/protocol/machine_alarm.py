@@ -9,14 +9,17 @@ METRIC = "BusySlots"
 DIMENSION = "InstanceId"
 PERIOD = 60  # seconds
 PERIODS = 15  # without a busy slot, or without a word, before the machine is ended
+PATIENT_PERIODS = 60  # the same for a machine of which nobody knows yet whether it will work
 
 
 def alarm_name(app_name: str, instance_id: str) -> str:
     return f"{app_name}_{instance_id}"
 
 
-def machine_alarm(app_name: str, instance_id: str, region: str) -> dict[str, Any]:
-    """The request that makes one machine's alarm.
+def machine_alarm(
+    app_name: str, instance_id: str, region: str, periods: int = PERIODS
+) -> dict[str, Any]:
+    """The request that makes one machine's alarm, or replaces a more patient one.
 
     A new alarm looks back over its periods, and silence is a breach: `first_words` come before it.
     """
@@ -28,7 +31,7 @@ def machine_alarm(app_name: str, instance_id: str, region: str) -> dict[str, Any
         "Dimensions": [{"Name": DIMENSION, "Value": instance_id}],
         "Statistic": "Maximum",
         "Period": PERIOD,
-        "EvaluationPeriods": PERIODS,
+        "EvaluationPeriods": periods,
         "Threshold": 1,
         "ComparisonOperator": "LessThanThreshold",
         "TreatMissingData": "breaching",

@@ -1,4 +1,4 @@
-"""What a person reads whose environment or config is not ready: who named it, and how to mend it."""
+"""What a person reads whose environment or config is not ready: whose fault, and how to mend it."""
 
 from __future__ import annotations
 

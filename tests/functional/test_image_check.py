@@ -164,7 +164,7 @@ def test_upstreams_images_are_refused_by_name_with_the_line_that_builds_ours(
 
 
 def test_the_placeholder_of_the_config_is_called_one() -> None:
-    with pytest.raises(UsageError, match="is the placeholder of config.py") as refusal:
+    with pytest.raises(UsageError, match="is the placeholder of config") as refusal:
         check_image("user/distributed-something:sometag", lambda _: OURS)
     assert "make -C worker BASE=your/tool" in str(refusal.value)
     assert "first version" not in str(refusal.value)

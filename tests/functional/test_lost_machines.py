@@ -5,18 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
 from distributed_something.aws import alarms, fleet
 from distributed_something.aws.session import Aws
 from distributed_something.commands.inventory import take_inventory
+from distributed_something.commands.machine_care import guard_new
 from distributed_something.commands.monitor import MonitorState, Pace, RunProgress, monitor, step
 from distributed_something.errors import DistributedSomethingError
 from distributed_something.ledger import broken_machines, why_stopped
 from distributed_something.protocol.environment import WorkerEnvironment
 from distributed_something.record import RunRecord
-from tests.lives import Life, answer, clients, open_life, put_alarm, watch_calls
+from tests.lives import Life, answer, clients, open_life, put_alarm, refusing, watch_calls
 from worker.duties import Duties, DutyClients
 
 EXPIRED = answer(403, b'{"__type":"ExpiredToken","message":"The security token has expired"}')
@@ -72,6 +74,61 @@ def test_a_machine_that_does_not_join_is_said_to_and_gets_the_alarm_that_ends_it
     assert set(names) == {one.instance_id for one in bought}
     found = life.aws.cloudwatch.describe_alarms(AlarmNames=list(names.values()))["MetricAlarms"]
     assert {one["TreatMissingData"] for one in found} == {"breaching"}
+
+
+def periods(life: Life) -> dict[str, int]:
+    """For how many minutes each machine's alarm waits for a word."""
+    found = life.aws.cloudwatch.describe_alarms()["MetricAlarms"]
+    return {one["AlarmName"].rpartition("_")[2]: one["EvaluationPeriods"] for one in found}
+
+
+def test_a_machine_has_an_alarm_from_the_purchase_on_though_nobody_watches(life: Life) -> None:
+    record = buy(life)
+    bought = [one.instance_id for one in fleet.fleet_instances(life.aws.ec2, record.fleet_ids[0])]
+    assert periods(life) == dict.fromkeys(bought, 60)
+    now = datetime.fromtimestamp(life.clock.time, timezone.utc)
+    for name in bought:
+        words = life.aws.cloudwatch.get_metric_statistics(
+            Namespace="DistributedSomething",
+            MetricName="BusySlots",
+            Dimensions=[{"Name": "InstanceId", "Value": name}],
+            StartTime=now - timedelta(minutes=5),
+            EndTime=now + timedelta(minutes=5),
+            Period=60,
+            Statistics=["Maximum"],
+        )["Datapoints"]
+        assert [word["Maximum"] for word in words] == [1.0]
+
+
+@pytest.mark.parametrize("joins", [True, False])
+def test_the_monitor_puts_the_common_alarm_in_the_place_of_the_patient_one(
+    life: Life, joins: bool
+) -> None:
+    record = life.buy(joins=joins)
+    life.aws.ecs.update_service(cluster="counting", service="CountingService", desiredCount=0)
+    life.tick()
+    look(life, record, PACE.late_seconds - 60)
+    assert set(periods(life).values()) == {60}
+    look(life, record, PACE.late_seconds + 60)
+    assert set(periods(life).values()) == {15}
+
+
+def test_an_alarm_that_a_worker_has_made_already_stays(life: Life) -> None:
+    record = life.buy()
+    name, other = life.instances()
+    life.aws.cloudwatch.delete_alarms(AlarmNames=[f"Counting_{one}" for one in (name, other)])
+    put_alarm(life.aws, f"Counting_{name}")
+    guard_new(life.aws, record, record.fleet_ids[0], life.clock.time)
+    assert periods(life) == {name: 15, other: 60}
+
+
+def test_a_purchase_does_without_alarms_that_it_may_not_make(
+    life: Life, caplog: pytest.LogCaptureFixture
+) -> None:
+    with refusing(life.aws.cloudwatch, "PutMetricAlarm"):
+        record = life.buy()
+    assert fleet.describe_fleet(life.aws.ec2, record.fleet_ids[0]).is_live
+    assert "have no alarm yet" in caplog.text
 
 
 def test_machines_that_do_not_join_are_replaced_three_times_and_then_the_run_stops(
