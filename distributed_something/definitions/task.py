@@ -104,6 +104,8 @@ def _container(settings: Settings, environment: dict[str, str]) -> dict[str, Any
         "essential": True,
         "privileged": False,
         "stopTimeout": STOP_SECONDS,
+        # Process 1 of a container is deaf to a stop until it listens; an init is not.
+        "linuxParameters": {"initProcessEnabled": True},
         "environment": [{"name": k, "value": v} for k, v in sorted(environment.items())],
         "logConfiguration": {
             "logDriver": "awslogs",

@@ -8,6 +8,8 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from threading import Thread
 from typing import IO, Any
@@ -100,6 +102,7 @@ class DockerRuntime:
             "mem_limit": f"{container.memory}m",
             "labels": {OWNER_LABEL: self._owner},
             "detach": True,
+            "init": True,  # as the task definition asks
         }
         started = self._client.containers.run(container.image, **options)
         worker = DockerWorker(started, container.log.open("ab"))
@@ -115,19 +118,19 @@ class DockerRuntime:
         self._client.close()
 
 
-def choose_runtime(wanted: str, image: str) -> tuple[Runtime, str]:
-    """A runtime and why it is that one; `wanted` is 'docker', 'process' or 'auto'.
+def choose_runtime(wanted: str, image: str) -> tuple[Callable[[], Runtime], str]:
+    """What makes a runtime, and why it is that one; `wanted` is 'docker', 'process' or 'auto'.
 
-    Raises UsageError if containers are wanted and cannot be had.
+    Nothing is left of the search. Raises UsageError if containers are wanted and cannot be had.
     """
     if wanted == "process":
-        return ProcessRuntime(), "as asked"
+        return ProcessRuntime, "as asked"
     client, obstacle = _find_engine(image)
     if client is not None:
-        return DockerRuntime(client), f"a Docker engine is here and has {image}"
+        return partial(DockerRuntime, client), f"a Docker engine is here and has {image}"
     if wanted == "docker":
         raise UsageError(f"Cannot run workers as containers: {obstacle}.")
-    return ProcessRuntime(), obstacle
+    return ProcessRuntime, obstacle
 
 
 def remove_leftovers(client: docker.DockerClient) -> None:
@@ -165,19 +168,23 @@ def _image_obstacle(client: docker.DockerClient, image: str) -> str:
 
 def _network_obstacle(client: docker.DockerClient, image: str) -> str:
     """Docker Desktop's engine is in a virtual machine, whose host network is not ours."""
+    name = f"ds-{os.getpid()}-probe"
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = str(listener.getsockname()[1])
         try:
             client.containers.run(
                 image,
                 ["-c", _PROBE, port],
+                name=name,
                 entrypoint=client.images.get(image).attrs["Config"]["Entrypoint"][:1],
                 network_mode="host",
                 labels={OWNER_LABEL: _owner(psutil.Process())},
-                remove=True,
             )
         except DockerException:
             return "its containers do not reach this computer's own network address"
+        finally:  # by its name, for a signal may come before it is known by anything else
+            with contextlib.suppress(DockerException):
+                client.containers.get(name).remove(force=True, v=True)
     return ""
 
 

@@ -57,6 +57,10 @@ def test_no_key_of_the_account_is_in_the_definition() -> None:
     assert not [name for name in names if "KEY" in name or "SECRET" in name or "TOKEN" in name]
 
 
+def test_the_container_has_an_init_that_heeds_a_stop_before_the_worker_listens() -> None:
+    assert container(settings())["linuxParameters"]["initProcessEnabled"] is True
+
+
 def test_the_container_is_not_privileged_and_has_the_configs_size() -> None:
     only = container(settings(MEMORY=7000, CPU_SHARES=2048))
     assert only["privileged"] is False

@@ -35,6 +35,7 @@ class Containers:
         container = self.engine.containers.run(
             self.image,
             detach=True,
+            init=True,
             network_mode="host",
             environment={**environment, **(variables or {})},
             labels={"distributed-something.test": self.world.name},

@@ -117,3 +117,16 @@ def test_the_health_check_is_satisfied(world: World, containers: Containers) -> 
 
     until(lambda: health() == "healthy", "the engine finds the container healthy")
     container.stop(timeout=30)
+
+
+def test_a_container_that_is_stopped_as_it_starts_ends(
+    world: World, containers: Containers
+) -> None:
+    container = containers.start()
+    container.kill(signal="SIGTERM")  # before its Python can have begun to listen
+
+    def state() -> str:
+        container.reload()
+        return str(container.status)
+
+    until(lambda: state() == "exited", "the container has ended")
