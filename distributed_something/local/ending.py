@@ -11,20 +11,49 @@ from types import FrameType
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 
+class Ending:
+    """The signal that ends this process; it waits while something is made and noted."""
+
+    def __init__(self) -> None:
+        self._number: int | None = None
+        self._waits = False
+
+    def come(self, number: int) -> None:
+        """A signal has come: raise what it means, or let it wait."""
+        self._number = number
+        if not self._waits:
+            self._end(number)
+
+    @contextmanager
+    def undisturbed(self) -> Iterator[None]:
+        """Let a signal wait until this is left: what is made here is then known to be removed."""
+        self._waits = True
+        try:
+            yield
+        finally:
+            self._waits = False
+        if self._number is not None:
+            self._end(self._number)
+
+    def _end(self, number: int) -> None:
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
+        raise SystemExit(128 + number)
+
+
 @contextmanager
-def unwinding() -> Iterator[None]:
+def unwinding() -> Iterator[Ending]:
     """Turn TERM and HUP into SystemExit, as Ctrl-C is an exception already; main thread only.
 
     Once one has come, further ones are ignored: what follows is the cleaning up.
     """
     before = {number: signal.getsignal(number) for number in (*_SIGNALS, signal.SIGINT)}
+    ending = Ending()
 
     def end(number: int, _frame: FrameType | None) -> None:
         for each in before:
             signal.signal(each, signal.SIG_IGN)
-        if number == signal.SIGINT:
-            raise KeyboardInterrupt
-        raise SystemExit(128 + number)
+        ending.come(number)
 
     for number, handler in before.items():
         # nohup ignores HUP on purpose; INT is ignored by whatever a script starts with `&`, and
@@ -32,7 +61,7 @@ def unwinding() -> Iterator[None]:
         if number != signal.SIGHUP or handler is not signal.SIG_IGN:
             signal.signal(number, end)
     try:
-        yield
+        yield ending
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

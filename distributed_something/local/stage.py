@@ -68,15 +68,20 @@ def staged(
 ) -> Iterator[Stage]:
     """A simulated account with its machines, all gone once it is left; main thread only."""
     with ExitStack() as stack:
-        stack.enter_context(unwinding())
+        ending = stack.enter_context(unwinding())
         stack.enter_context(without_real_account())
         simulator = stack.enter_context(Simulator(port))
-        scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="distributed-something-"))
+        with ending.undisturbed():
+            temporary = tempfile.TemporaryDirectory(prefix="distributed-something-")
+            scratch = stack.enter_context(temporary)
         aws = simulator.aws(settings.aws_region)
         prepare_account(aws, settings)
         fleet_file = Path(scratch) / "fleet.json"
         write_fleet_file(aws, fleet_file)
-        chosen, reason = choose_runtime(runtime, settings.dockerhub_tag)
+        make_runtime, reason = choose_runtime(runtime, settings.dockerhub_tag)
+        with ending.undisturbed():
+            chosen = make_runtime()
+            stack.callback(chosen.close)
         logs = folder / "worker_logs"
         agent = Agent(
             aws,
@@ -86,7 +91,8 @@ def staged(
             most_tasks=max(1, most_loops() // settings.docker_cores),
             interruptions=interruptions,
         )
-        stack.enter_context(agent)
+        with ending.undisturbed():
+            stack.enter_context(agent)
         listener.on_runtime(chosen.name, reason)
         yield Stage(aws, simulator, agent, fleet_file, chosen.name, logs)
 

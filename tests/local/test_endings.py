@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import docker
 import psutil
 import pytest
 
@@ -24,7 +25,9 @@ PATIENCE = 60.0
 class Play:
     """A rehearsal in a process of its own; its processes carry a mark in their environment."""
 
-    def __init__(self, folder: Path, verb: str = "rehearse") -> None:
+    def __init__(
+        self, folder: Path, verb: str = "rehearse", image: str = "", **variables: str
+    ) -> None:
         self.mark = f"REHEARSAL_OF={folder}"
         self.temporary = folder / "tmp"
         self.started = folder / "started"
@@ -36,6 +39,7 @@ class Play:
         jobs = {"command": [sys.executable, "-c", tool], "groups": [{"n": n} for n in range(4)]}
         job_file = write_json(folder / "jobs.json", jobs)
         environment = os.environ | {"TMPDIR": str(self.temporary), "PYTHONPATH": str(ROOT)}
+        environment |= variables
         environment["REHEARSAL_OF"] = str(folder)
         self.process = subprocess.Popen(
             [
@@ -45,8 +49,8 @@ class Play:
                 verb,
                 str(folder),
                 str(job_file),
-                "process",
-                "-",
+                "docker" if image else "process",
+                image or "-",
             ],
             cwd=ROOT,
             env=environment,
@@ -169,6 +173,35 @@ def test_a_second_signal_does_not_cut_the_cleaning_up_short(play: Play) -> None:
     play.process.wait(PATIENCE)
     assert play.processes() == []
     assert list(play.temporary.iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("folders", [1, 2])
+def test_a_signal_right_after_a_folder_was_made_leaves_no_folder(
+    tmp_path: Path, folders: int
+) -> None:
+    play = Play(tmp_path, STRIKE_AFTER=f"mkdir {folders}")
+    try:
+        assert play.process.wait(PATIENCE) == 128 + signal.SIGTERM
+        assert play.processes() == []
+        assert list(play.temporary.iterdir()) == []
+    finally:
+        play.close()
+
+
+@pytest.mark.slow
+@pytest.mark.docker
+def test_a_signal_while_the_engine_is_tried_leaves_no_container(
+    tmp_path: Path, engine: docker.DockerClient, image: str
+) -> None:
+    play = Play(tmp_path, STRIKE_AFTER="create 1", image=image)
+    try:
+        assert play.process.wait(PATIENCE) == 128 + signal.SIGTERM
+        assert play.processes() == []
+        names = [one.name for one in engine.containers.list(all=True)]
+        assert not [name for name in names if name.startswith(f"ds-{play.process.pid}-")]
+    finally:
+        play.close()
 
 
 @pytest.mark.slow

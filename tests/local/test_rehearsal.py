@@ -8,7 +8,6 @@ from typing import Any
 
 import docker
 import pytest
-from docker.errors import DockerException, ImageNotFound
 
 from distributed_something.errors import DistributedSomethingError, UsageError
 from distributed_something.local.containers import OWNER_LABEL, choose_runtime, remove_leftovers
@@ -16,7 +15,6 @@ from distributed_something.local.rehearsal import rehearse, scale_down
 from distributed_something.local.stage import Listener, most_loops
 from tests.builders import settings, write_json
 
-ROOT = Path(__file__).parents[2]
 COPY = "import shutil, sys, time; time.sleep(float(sys.argv[3])); shutil.copy(*sys.argv[1:3])"
 
 
@@ -130,7 +128,8 @@ def test_a_small_configuration_is_played_as_it_is() -> None:
 
 
 def test_an_image_that_is_not_here_means_processes_and_the_reason_is_said() -> None:
-    runtime, reason = choose_runtime("auto", "nobody/has-this:1.0")
+    make, reason = choose_runtime("auto", "nobody/has-this:1.0")
+    runtime = make()
     runtime.close()
     assert runtime.name == "process"
     assert "nobody/has-this:1.0" in reason or "engine" in reason
@@ -141,37 +140,11 @@ def test_containers_that_cannot_be_had_are_refused_when_they_are_asked_for() -> 
         choose_runtime("docker", "nobody/has-this:1.0")
 
 
-def engine() -> docker.DockerClient:
-    try:
-        client = docker.from_env()
-        client.ping()
-    except DockerException:
-        pytest.skip("no Docker engine answers")
-    return client
-
-
-@pytest.fixture
-def image() -> str:
-    """A worker image, built on a base that is on this computer."""
-    client = engine()
-    name = "distributed-something-test:rehearsal"
-    try:
-        client.images.get("debian-python:bookworm")
-    except ImageNotFound:
-        pytest.skip("the base image debian-python:bookworm is not here")
-    client.images.build(
-        path=str(ROOT),
-        dockerfile="worker/Dockerfile",
-        tag=name,
-        buildargs={"BASE_IMAGE": "debian-python:bookworm"},
-    )
-    client.close()
-    return name
-
-
 @pytest.mark.docker
 @pytest.mark.slow
-def test_the_same_run_is_done_in_containers_and_none_is_left(tmp_path: Path, image: str) -> None:
+def test_the_same_run_is_done_in_containers_and_none_is_left(
+    tmp_path: Path, engine: docker.DockerClient, image: str
+) -> None:
     job_file = copying(tmp_path, 6)
     job_file.write_text(job_file.read_text().replace(sys.executable, "python3"))
     said: list[str] = []
@@ -186,23 +159,23 @@ def test_the_same_run_is_done_in_containers_and_none_is_left(tmp_path: Path, ima
     assert report.succeeded
     assert len(report.results) == 6
     assert any(log.read_text() for log in report.logs.iterdir())
-    assert engine().containers.list(all=True, filters={"label": OWNER_LABEL}) == []
+    assert engine.containers.list(all=True, filters={"label": OWNER_LABEL}) == []
 
 
 @pytest.mark.docker
-def test_the_containers_of_a_rehearsal_that_is_gone_are_removed_and_no_others(image: str) -> None:
-    client = engine()
+def test_the_containers_of_a_rehearsal_that_is_gone_are_removed_and_no_others(
+    engine: docker.DockerClient, image: str
+) -> None:
     options: Any = {"entrypoint": ["sleep"], "command": ["600"], "detach": True}
-    orphan = client.containers.run(image, labels={OWNER_LABEL: "1-0.00"}, **options)
-    other = client.containers.run(image, **options)
+    orphan = engine.containers.run(image, labels={OWNER_LABEL: "1-0.00"}, **options)
+    other = engine.containers.run(image, **options)
     try:
-        remove_leftovers(client)
-        left = {container.id for container in client.containers.list(all=True)}
+        remove_leftovers(engine)
+        left = {container.id for container in engine.containers.list(all=True)}
         assert orphan.id not in left
         assert other.id in left
     finally:
         other.remove(force=True)
-        client.close()
 
 
 def test_workers_that_can_never_work_end_the_rehearsal_with_the_reason(
