@@ -39,6 +39,8 @@ MACHINE_PRICE = 0.10
 EBS_VOL_SIZE = 30
 # "False" gives machines no public address; their subnet then needs another way out.
 ASSIGN_IP = "True"
+# Whoever watches a run stops it in good order once it has cost so many US dollars; 0: never.
+MAX_COST = 0
 # Machines end this many hours after they were requested, whatever else happens.
 MAX_HOURS = 168
 # "True": the Lambda that setup_AWS.py made watches each run, and removes it when it is over.

@@ -29,11 +29,18 @@ class MachineBook:
         is known of an end stays, whatever is seen later.
         """
         book = {name: one for name, one in self.machines.items() if one.ended is not None}
-        fresh = {one.instance_id: one for one in machines}
+        fresh = {one.instance_id: self._remembering(one) for one in machines}
         for name, one in self.machines.items():
             if one.ended is None and name not in fresh:
                 book[name] = replace(one, ended=now if self.looked is None else self.looked)
         return MachineBook({**fresh, **book}, now)
+
+    def _remembering(self, machine: MachineLife) -> MachineLife:
+        """What EC2 says of a machine, with the address that it forgets as the machine ends."""
+        known = self.machines.get(machine.instance_id)
+        return replace(
+            machine, public_address=machine.public_address or bool(known and known.public_address)
+        )
 
     def closed(self, ended: float) -> list[MachineLife]:
         """The machines of a run that is over: what nobody saw end ended with it."""

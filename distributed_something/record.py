@@ -59,6 +59,8 @@ class RunRecord:
     machines: int = 0
     tasks_per_machine: int = 1
     docker_cores: int = 1
+    disk_gib: int = 0  # of each machine
+    max_cost: float = 0.0  # USD at which the run is stopped; 0: whatever it costs
     fleets: tuple[FleetRecord, ...] = ()
     launch_templates: tuple[str, ...] = ()  # names
     schedule: str = ""  # the name of the schedule that has the Lambda watch this run

@@ -73,6 +73,10 @@ def _price(value: object) -> object:
         return value
 
 
+def _unset_amount(value: object) -> object:
+    return 0 if value in (None, "") else value
+
+
 def _one_or_many(value: object) -> object:
     if value in ([], ()):
         raise ValueError("must name at least one instance type")
@@ -177,6 +181,7 @@ class Settings(BaseModel):
     )
     ebs_vol_size: Annotated[Count, Field(ge=22)] = 30  # GiB
     assign_ip: Flag = True
+    max_cost: Annotated[Amount, Field(ge=0), BeforeValidator(_unset_amount)] = 0.0  # USD a run
     max_hours: Annotated[Amount, Field(gt=0, le=8760)] = 168.0
 
     # Containers

@@ -31,10 +31,12 @@ from ..scaling import (
 )
 from .export import EXPORT_SECONDS, export_if_due
 from .give_back import balance_service, carry_out, lower_targets
+from .guards import find_limit, hold_to
 from .look import View, look
 from .machine_care import find_late, see_to_late, tidy_alarms
 from .reach import Connection, PassingFailure, is_throttled, may_be_the_network
 from .runs import find_run, refresh
+from .spending import keep_book
 from .tear_down import tear_down
 from .unfinished import Unfinished, write_unfinished
 
@@ -192,6 +194,14 @@ def step(
         with _going_on("see to the machines' alarms"):
             tidy_alarms(aws, record, view, pace.late_seconds, now())
             state = replace(state, alarms_seen=now())
+    is_spent = False
+    with _going_on("see what the run has cost"):
+        book = keep_book(aws, record, now())
+        limit = find_limit(aws, record, book, now()) if view.fleets else None
+        if limit and not view.stopped:
+            hold_to(aws, record, limit)
+            view = replace(view, stopped=limit.reason)
+        is_spent = limit is not None and limit.is_final
     state, plan = _plan(record, view, state, pace)
     with _going_on("give machines back"):
         if cheapest and now() - state.began >= pace.cheapest_after:
@@ -201,6 +211,7 @@ def step(
     holder = _lease_holder(aws, record, view) if view.is_quiet else None
     state = _count_quiet(view, state, pace, holder, now())
     state = _count_stranded(record, view, state, pace, now())
+    state = replace(state, is_over=state.is_over or is_spent)
     causes = tuple(dict.fromkeys(cause for _, cause in late))
     return state, _progress(view, state, holder, (len(late), causes), now())
 

@@ -120,6 +120,8 @@ def write_down(
         machines=sum(one.target_capacity for one in record.fleets),
         tasks_per_machine=settings.tasks_per_machine,
         docker_cores=settings.docker_cores,
+        disk_gib=max(launch.image.volume_gib for launch in order.templates.values()),
+        max_cost=settings.max_cost,
         clean_dashboard=settings.clean_dashboard,
         launch_templates=tuple(dict.fromkeys([*record.launch_templates, *order.templates])),
     )

@@ -209,6 +209,8 @@ def watching_policy(scope: Scope, schedule_group: str) -> Document:
     return _document(
         *_watching(scope, schedule_group),
         _allow("Remove", [*_ENDING, *_REMOVING], "*"),
+        _ours("Consoles", ["ec2:GetConsoleOutput"], scope.arns("ec2", "instance/*")),
+        _allow("Tasks", ["ecs:DescribeTasks"], scope.arns("ecs", "task/*")),
         _allow("Results", ["s3:GetObject"], scope.objects("*")),
         _allow("Ledger", ["s3:PutObject"], scope.objects(*LEDGER_PREFIXES)),
         _allow("Policies", ["s3:GetBucketPolicy"], scope.bucket_arns),
@@ -325,12 +327,13 @@ _BUYING = ["RequestSpotFleet", "RunInstances", "CreateLaunchTemplate", "CreateTa
 _BUYING += ["DescribeInstanceTypes", "DescribeImages", "DescribeSubnets"]
 _BUYING += ["DescribeSecurityGroups", "DescribeKeyPairs", "DescribeRouteTables", "DescribeVpcs"]
 _BUYING += ["DescribeInternetGateways", "DescribeNatGateways", "DescribeVpcEndpoints"]
-_BUYING += ["DescribeVolumes", "DescribeSpotPriceHistory"]
+_BUYING += ["DescribeVolumes"]
 _ROLES = ["GetRole", "GetRolePolicy", "ListRolePolicies", "ListAttachedRolePolicies"]
 _ROLES += ["GetInstanceProfile"]
 _LOG_READING = ["FilterLogEvents", "GetLogEvents", "DescribeLogStreams", "CreateExportTask"]
 _LOOKING = ["DescribeSpotFleetRequests", "DescribeSpotFleetInstances", "DescribeInstances"]
 _LOOKING += ["DescribeSpotFleetRequestHistory", "DescribeLaunchTemplates"]
+_LOOKING += ["DescribeSpotPriceHistory"]
 
 
 def _watching(scope: Scope, schedule_group: str) -> tuple[Statement, ...]:

@@ -29,6 +29,8 @@ class SimulatedEc2(EC2Backend):
         super().__init__(region_name, account_id)
         self.spot_fleets: dict[str, Fleet] = {}
         self.refused_types: set[str] = set()
+        # By machine type and zone, oldest first: from when (seconds since 1970), dollars an hour.
+        self.spot_prices: dict[tuple[str, str], list[tuple[float, float]]] = {}
         self._by_token: dict[str, str] = {}
         self._lock = RLock()
         self._open_network()
@@ -185,6 +187,28 @@ class SimulatedEc2Response(EC2Response):
                 "LastEvaluatedTime": rules.current().clock(),
             }
         )
+
+    def describe_spot_price_history(self) -> ActionResult:
+        """The changes since a time, and the one before it, which still held then."""
+        prices = self._fleets.spot_prices
+        if not prices:
+            return super().describe_spot_price_history()
+        start = self._get_param("StartTime")
+        since = start.timestamp() if hasattr(start, "timestamp") else float(start or 0)
+        wanted = self._get_param("InstanceTypes", [])
+        history = [
+            {
+                "InstanceType": kind,
+                "AvailabilityZone": zone,
+                "ProductDescription": "Linux/UNIX",
+                "SpotPrice": f"{price:f}",
+                "Timestamp": time,
+            }
+            for (kind, zone), changes in prices.items()
+            for (time, price), (end, _) in zip(changes, [*changes[1:], (1e12, 0.0)], strict=True)
+            if kind in wanted and end > since
+        ]
+        return ActionResult({"SpotPriceHistory": history})
 
     def modify_spot_fleet_request(self) -> ActionResult:
         policy = self._get_param("ExcessCapacityTerminationPolicy", if_none="default")

@@ -1,0 +1,108 @@
+"""MAX_COST and MAX_HOURS: the monitor stops the run in good order and says why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from distributed_something.commands.auto_monitor import watch_once
+from distributed_something.commands.guards import ends_by
+from distributed_something.commands.monitor import Pace, RunProgress, monitor
+from distributed_something.machine_book import read_machine_book
+from distributed_something.record import RunRecord
+from tests.functional.account import simulated_ec2
+from tests.lives import Life, open_life
+
+PACE = Pace(look_every=60.0)
+
+
+@pytest.fixture
+def life(tmp_path: Path) -> Iterator[Life]:
+    """Two machines at $0.06 an hour each; simulated machines have no public addresses."""
+    with open_life(tmp_path, CLUSTER_MACHINES=2, MAX_COST=0.05, MAX_HOURS=10) as life:
+        prices = simulated_ec2().spot_prices
+        for zone in "abcdef":
+            prices["m5.xlarge", f"us-east-1{zone}"] = [(0.0, 0.06)]
+        life.set_up()
+        yield life
+
+
+def test_a_run_that_costs_too_much_takes_no_more_jobs_and_ends_when_the_last_is_done(
+    life: Life,
+) -> None:
+    life.submit("a", "b", "c")
+    record = life.buy()
+    held = [life.take(record, machine) for machine in life.instances()]
+    seen: list[RunProgress] = []
+
+    def work() -> None:
+        """Both jobs end once the run has been stopped."""
+        if held and seen and "MAX_COST" in seen[-1].note:
+            life.finish(record, *held)
+            held.clear()
+        life.tick()
+
+    life.clock.during = work
+    began = life.clock.now()
+    outcome = monitor(life.aws, record, on_progress=seen.append, **common(life))
+    assert "it has cost $0.05, and MAX_COST is $0.05" in outcome.stopped
+    assert not outcome.is_complete
+    assert (outcome.summary.done, outcome.unfinished.count) == (2, 1)
+    assert outcome.unfinished.path and outcome.unfinished.path.is_file()
+    stopped = next(one.time for one in seen if "MAX_COST" in one.note)
+    # $0.05 / (2 x ($0.06 + 30 GiB x $0.08 / 720 h)) = 0.3947 h
+    assert 1421 <= stopped - began < 1421 + 2 * PACE.look_every
+    book = read_machine_book(life.aws.s3, record.bucket, record.keys)
+    assert {one.instance_type for one in book.machines.values()} == {"m5.xlarge"}
+    assert {one.disk_gib for one in book.machines.values()} == {30}
+
+
+def test_jobs_that_go_on_for_too_long_after_it_are_ended(life: Life) -> None:
+    life.submit("a")
+    record = life.buy()
+    life.take(record, life.instances()[0])
+    life.clock.during = life.tick
+    seen: list[RunProgress] = []
+    outcome = monitor(life.aws, record, on_progress=seen.append, **common(life))
+    assert "MAX_COST" in outcome.stopped
+    assert outcome.unfinished.count == 1
+    stopped = [one.time for one in seen if "MAX_COST" in one.note]
+    # The idle machine was given back; $0.005 more are 284 s of the other's.
+    assert 284 - PACE.look_every <= stopped[-1] - stopped[0] <= 284 + PACE.look_every
+
+
+def test_before_the_machines_end_by_themselves_no_more_jobs_are_begun(life: Life) -> None:
+    life.settings = life.settings.model_copy(update={"max_cost": 0.0})
+    life.submit("a", "b")
+    record = life.buy()
+    until = ends_by(record)
+    assert until is not None and abs(until - life.clock.now() - 36000) < 5
+    held = [life.take(record, life.instances()[0])]
+    life.clock.during = life.tick
+    assert look_once(life, record)["note"] == ""
+    life.clock.time = until - 901
+    assert look_once(life, record)["note"] == ""
+    life.clock.time = until - 890
+    said = str(look_once(life, record)["note"])
+    assert "its machines end in 15 minutes, when MAX_HOURS are over" in said
+    life.finish(record, *held)
+    answers = [look_again(life, record) for _ in range(5)]
+    assert answers[-1] == {"over": True}
+
+
+def common(life: Life) -> dict[str, Any]:
+    return {"folder": life.folder, "pace": PACE, **life.times}
+
+
+def look_once(life: Life, record: RunRecord) -> dict[str, object]:
+    """One look as the Lambda takes it."""
+    deadline = life.clock.now() + 600
+    return watch_once(life.aws, record.bucket, record.keys, deadline=deadline, **life.times)
+
+
+def look_again(life: Life, record: RunRecord) -> dict[str, object]:
+    life.clock.sleep(60)
+    return look_once(life, record)
