@@ -179,6 +179,8 @@ class Settings(BaseModel):
     machine_price: Annotated[float | None, Field(gt=0), BeforeValidator(_price)] = (
         None  # USD per machine-hour
     )
+    on_demand: Flag = False  # machines that nobody takes away, at the on-demand price
+    run_per_machine_type: Flag = False  # each job on the type that its group names
     ebs_vol_size: Annotated[Count, Field(ge=22)] = 30  # GiB
     assign_ip: Flag = True
     max_cost: Annotated[Amount, Field(ge=0), BeforeValidator(_unset_amount)] = 0.0  # USD a run
@@ -199,6 +201,7 @@ class Settings(BaseModel):
 
     # Jobs
     job_defaults: dict[str, Any] = {}
+    install_script: OptionalText = ""  # key or s3:// address; run before a container's first job
     download_files: Flag = True
     check_if_done_bool: Flag = False
     expected_number_files: Annotated[Count, Field(ge=0)] = 1

@@ -216,6 +216,7 @@ class JobAttempt:
                 wake=self._stopping.wake,
                 why_end=self._why_end,
                 timeout=self._job.keys.timeout,
+                memory_limit=self._job.keys.memory_limit,
                 grace=self._grace,
             )
         except CannotStart as error:

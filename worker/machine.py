@@ -21,6 +21,7 @@ from .outcomes import MachineFault
 
 if TYPE_CHECKING:
     from types_boto3_ec2 import EC2Client
+    from types_boto3_ec2.type_defs import ModifySpotFleetRequestRequestTypeDef
     from types_boto3_s3 import S3Client
 
 logger = logging.getLogger(__name__)
@@ -115,11 +116,14 @@ def lower_target(
         ]
         target = request["SpotFleetRequestConfig"]["TargetCapacity"]
         lower = 0 if by is None else max(0, target - by)
-        ec2.modify_spot_fleet_request(
-            SpotFleetRequestId=fleet_id,
-            TargetCapacity=lower,
-            ExcessCapacityTerminationPolicy="noTermination",
-        )
+        change: ModifySpotFleetRequestRequestTypeDef = {
+            "SpotFleetRequestId": fleet_id,
+            "TargetCapacity": lower,
+            "ExcessCapacityTerminationPolicy": "noTermination",
+        }
+        if request["SpotFleetRequestConfig"].get("OnDemandTargetCapacity", 0) > lower:
+            change["OnDemandTargetCapacity"] = lower  # a part of the whole
+        ec2.modify_spot_fleet_request(**change)
         logger.info("Fleet %s is asked for %d machines instead of %d.", fleet_id, lower, target)
 
 

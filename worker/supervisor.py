@@ -12,6 +12,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from .environment import (
     python_command,
     working_directory,
 )
+from .install import install
 from .instance import find_metadata, identify, read_notices
 from .machine import FAULT_EXIT, check_disk, end_broken_machine, read_fault
 from .outcomes import MachineFault
@@ -64,6 +66,7 @@ class Supervisor:
         self._directory = working_directory(variables)
         self._stopping = Stopping()
         self._fault = ""
+        self._installing = False
         # Containers that share their host's network share its name, hence the random part.
         base = f"{socket.gethostname()[:24]}-{secrets.token_hex(2)}"
         now = time.monotonic()
@@ -79,10 +82,10 @@ class Supervisor:
         try:
             check_disk(self._directory)
         except MachineFault as fault:
-            self._fault = str(fault)
-            self._stopping.ask(f"this machine cannot work: {fault}")
+            self._cannot_work(str(fault))
         threading.Thread(target=self._do_duties, name="duties", daemon=True).start()
         threading.Thread(target=self._watch_notices, name="notices", daemon=True).start()
+        self._install()
         logger.info(
             "%d loops on %s for %s.",
             len(self._slots),
@@ -98,6 +101,28 @@ class Supervisor:
         if self._fault:
             self._give_up_machine()
         return 0
+
+    def _cannot_work(self, why: str) -> None:
+        self._fault = why
+        self._stopping.ask(f"this machine cannot work: {why}")
+
+    def _install(self) -> None:
+        """Run the install script, if there is one, and look alive meanwhile."""
+        if not self._settings.install_script or self._stopping.asked:
+            return
+        self._installing = True  # which is work: an idle machine would be ended
+        folder = self._directory / "install"
+        with ThreadPoolExecutor(1) as pool:
+            arguments = (self._settings, folder, self._variables, self._stopping)
+            running = pool.submit(install, *arguments)
+            while not running.done():
+                self._touch_alive()
+                wait([running], timeout=_LOOK_ROUND)
+        try:
+            running.result()
+        except MachineFault as fault:
+            self._cannot_work(str(fault))
+        self._installing = False
 
     def _give_up_machine(self) -> None:
         """Say why this machine cannot work and end it; without the right to, wait without work."""
@@ -151,6 +176,8 @@ class Supervisor:
 
     def _count_busy(self) -> int:
         """How many loops work on a job: each has a folder in its own while it does."""
+        if self._installing:
+            return 1
         folders = (self._directory / slot.name for slot in self._slots)
         return sum(1 for folder in folders if any(path.is_dir() for path in _entries(folder)))
 
@@ -201,8 +228,7 @@ class Supervisor:
     def _note_death(self, slot: Slot) -> None:
         assert slot.process is not None
         if slot.process.returncode == FAULT_EXIT:
-            self._fault = read_fault(self._directory)
-            self._stopping.ask(f"this machine cannot work: {self._fault}")
+            self._cannot_work(read_fault(self._directory))
             slot.process = None
             return
         now = time.monotonic()

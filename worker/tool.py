@@ -58,11 +58,13 @@ def run_tool(
     why_end: Callable[[], str],
     timeout: float | None,
     grace: Callable[[], float],
+    memory_limit: float | None = None,
 ) -> ToolResult:
     """Run a command in a directory until it and all that it started are gone.
 
     `why_end` is asked whenever `wake` is set: a reason ends the command, with TERM first and with
-    KILL after `grace()` seconds; so does `timeout`, in seconds. Raises CannotStart.
+    KILL after `grace()` seconds; so do `timeout`, in seconds, and `memory_limit`, in MiB of all
+    that it started, as seen about once a second. Raises CannotStart.
     """
     started = time.monotonic()
     process = _start(argv, directory, environment)
@@ -73,7 +75,9 @@ def run_tool(
     reader.start()
     waiter.start()
     try:
-        reason = _watch(process, directory, peaks, ended, wake, why_end, started, timeout)
+        reason = _watch(
+            process, directory, peaks, ended, wake, why_end, started, timeout, memory_limit
+        )
         if reason:
             _end(process, ended, grace())
     finally:
@@ -131,6 +135,7 @@ def _watch(
     why_end: Callable[[], str],
     started: float,
     timeout: float | None,
+    memory_limit: float | None,
 ) -> str:
     """Measure until the process ends (an empty answer) or there is a reason to end it."""
     pause = _FIRST_SAMPLE
@@ -146,6 +151,11 @@ def _watch(
         pause = min(_SAMPLE, pause * 2)
         if not ended.is_set():
             peaks.memory = max(peaks.memory, _tree_bytes(process.pid))
+            if memory_limit is not None and peaks.memory > memory_limit * _MIB:
+                return (
+                    f"it held {peaks.memory / _MIB:.0f} MiB of memory, more than its memory_limit "
+                    f"of {memory_limit:g} MiB"
+                )
             if time.monotonic() >= disk_at:
                 before = time.monotonic()
                 peaks.disk = max(peaks.disk, _folder_bytes(directory))

@@ -83,15 +83,17 @@ def read_templates(aws: Aws, fleet_file: FleetFile) -> FleetFile:
 def _capacity_notes(settings: Settings, fleet_file: FleetFile) -> Iterator[str]:
     """Notes on machines that are not spot ones; raises UsageError for more of them than all."""
     wanted = fleet_file.request.get("OnDemandTargetCapacity") or 0
+    wanted = settings.cluster_machines if settings.on_demand else wanted
     if wanted > settings.cluster_machines:
         raise UsageError(
             f"OnDemandTargetCapacity in {fleet_file.source} is {wanted}, and CLUSTER_MACHINES, "
             f"which counts them too, is {settings.cluster_machines}: raise one or lower the other."
         )
     if wanted:
+        why = "ON_DEMAND" if settings.on_demand else "OnDemandTargetCapacity"
         yield (
             f"{wanted} of the {settings.cluster_machines} machines are On-Demand "
-            "(OnDemandTargetCapacity): they cost the on-demand price, whatever MACHINE_PRICE says."
+            f"({why}): they cost the on-demand price, whatever MACHINE_PRICE says."
         )
     if any(
         one.weight is not None or any("WeightedCapacity" in own for own in one.overrides)

@@ -108,6 +108,8 @@ def fleet_request(
         ],
         "TagSpecifications": _fleet_tag_specifications(settings, fleet_file, run_id, client_token),
     }
+    if settings.on_demand:
+        request["OnDemandTargetCapacity"] = settings.cluster_machines
     if settings.machine_price is not None:
         request["SpotPrice"] = price_text(settings.machine_price)
     return request

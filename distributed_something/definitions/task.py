@@ -49,6 +49,7 @@ def worker_environment(settings: Settings, queue_url: str, dead_letter_url: str)
         min_file_size_bytes=settings.min_file_size_bytes,
         necessary_string=settings.necessary_string,
         download_files=settings.download_files,
+        install_script=settings.install_script,
     ).to_environment()
     # Tools in the image read AWS_DEFAULT_REGION; boto3 does not read AWS_REGION.
     return {**settings.extra, **told, "AWS_DEFAULT_REGION": settings.aws_region}

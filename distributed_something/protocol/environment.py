@@ -34,6 +34,7 @@ class WorkerEnvironment:
     min_file_size_bytes: int = 1
     necessary_string: str = ""
     download_files: bool = True
+    install_script: str = ""  # run before the container's first job
 
     def to_environment(self) -> dict[str, str]:
         """The variables, booleans as upstream's 'True' and 'False'."""

@@ -35,7 +35,7 @@ DIRECTORY_FIELDS = frozenset({"work_dir", "input_dir", "output_dir", "checkpoint
 
 RESERVED_KEYS = frozenset(
     {
-        "command", "shell", "inputs", "output", "name", "done_when", "timeout",
+        "command", "shell", "inputs", "output", "name", "done_when", "timeout", "memory_limit",
         "no_retry_exit_codes", "environment", "checkpoint", "upload_flags",
     }
 )  # fmt: skip
@@ -51,7 +51,7 @@ MESSAGE_BYTES = 1024 * 1024
 ATTRIBUTE_BYTES = 128  # more than names, types and values of RunId and JobId take
 
 _NAME_LENGTH = 200  # characters: a name becomes part of S3 keys and of a log stream's name
-_FOREVER = 1e9  # seconds, 31 years
+_MOST = 1e9  # of seconds 31 years, of MiB more than any machine has
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f]|[\ud800-\udfff]")
 
 _FIELD = re.compile(r"\{[^{}\s]*\}")
@@ -147,6 +147,7 @@ class JobKeys:
     name: str | None = None
     done_when: DoneWhen = field(default_factory=DoneWhen)
     timeout: float | None = None  # seconds
+    memory_limit: float | None = None  # MiB, of the command and all that it starts
     no_retry_exit_codes: frozenset[int] = frozenset()
     environment: tuple[tuple[str, str], ...] = ()
     checkpoint: bool = False  # save {checkpoint_dir} when interrupted, bring it back
@@ -165,7 +166,8 @@ class JobKeys:
             upload_flags=_upload_flags(shared.get("upload_flags"), problems),
             name=_optional_text(shared.get("name"), "name", problems),
             done_when=DoneWhen.from_json(shared.get("done_when"), problems),
-            timeout=_seconds(shared.get("timeout"), problems),
+            timeout=_amount(shared, "timeout", "seconds", problems),
+            memory_limit=_amount(shared, "memory_limit", "MiB", problems),
             no_retry_exit_codes=_codes(shared.get("no_retry_exit_codes"), problems),
             environment=_environment(shared.get("environment"), problems),
             checkpoint=_flag(shared.get("checkpoint"), "checkpoint", problems),
@@ -373,12 +375,13 @@ def _optional_text(value: object, key: str, problems: list[str]) -> str | None:
     return None
 
 
-def _seconds(value: object, problems: list[str]) -> float | None:
+def _amount(shared: Mapping[str, object], key: str, unit: str, problems: list[str]) -> float | None:
+    value = shared.get(key)
     if value is None:
         return None
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= _FOREVER:
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= _MOST:
         return float(value)
-    problems.append(f"timeout is {value!r}; it must be a number of seconds above 0.")
+    problems.append(f"{key} is {value!r}; it must be a number of {unit} above 0.")
     return None
 
 

@@ -601,3 +601,24 @@ def test_deleting_a_launch_template_takes_its_exact_name(aws: Aws, tmp_path: Pat
     assert fleet.delete_launch_template(aws.ec2, name)
     assert not fleet.delete_launch_template(aws.ec2, name)
     assert templates(aws) == []
+
+
+def test_a_fleet_of_on_demand_machines_is_asked_for_and_lowered_as_a_whole(
+    aws: Aws, tmp_path: Path
+) -> None:
+    asked: list[dict[str, Any]] = []
+    aws.ec2.meta.events.register(
+        "provide-client-params.ec2.ModifySpotFleetRequest",
+        lambda params, **_: asked.append(dict(params)),
+    )
+    notes: list[str] = []
+
+    def agree(purchase: Purchase) -> bool:
+        notes.extend(purchase.notes)
+        return True
+
+    record = start(aws, tmp_path, settings(ON_DEMAND="True"), confirm=agree)
+    assert any("2 of the 2 machines are On-Demand (ON_DEMAND)" in note for note in notes)
+    assert record.fleets[0].request["OnDemandTargetCapacity"] == 2
+    fleet.set_target(aws.ec2, record.fleet_ids[0], 1)
+    assert (asked[0]["TargetCapacity"], asked[0]["OnDemandTargetCapacity"]) == (1, 1)

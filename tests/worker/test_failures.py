@@ -45,6 +45,15 @@ def test_a_job_over_its_time_is_ended_with_its_children(world: World) -> None:
     assert not children_named(1, "sleep 621")
 
 
+def test_a_job_over_its_memory_limit_is_ended_and_said_to_be(world: World) -> None:
+    script = "import time; hold = bytearray(b'x') * 300_000_000; time.sleep(60)"
+    job = world.send({"command": python(script), "memory_limit": 150, "group": {"plate": "P1"}})
+    finish(world, job_retries=1)
+    (attempt,) = world.ended(job)
+    assert "more than its memory_limit of 150 MiB" in attempt.reason
+    assert attempt.peak_memory_mib > 150
+
+
 def test_a_job_that_prints_100_mb_on_one_line_is_done_and_logged_in_part(world: World) -> None:
     script = "import sys\nfor _ in range(100): sys.stdout.write('x' * 1000000)\nprint('END')"
     job = world.send({"command": python(script), "group": {"plate": "P1"}})
