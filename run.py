@@ -12,6 +12,7 @@ Before (no account needed)
 During and after
   retry [NAMES]            queue unfinished jobs again   [--reason TEXT]
   download [DIR]           bring results here            [--only GLOB]
+  report                   one HTML page: times, failures, cost
   cancel                   stop, remove everything       [--list]
 More: VERB --help, documentation/             exit: 0 done, 1 failed, 2 wrong usage
 """

@@ -17,7 +17,8 @@ from ..commands.setup_account import (
 from ..definitions.account import documents
 from ..settings import load_settings
 from . import screens
-from .app import connect, run_command
+from .app import run_command
+from .connection import connect
 from .faults import EXIT_FAILED
 
 

@@ -15,7 +15,7 @@ import click
 from .. import __version__
 from ..aws.images import MachineType
 from ..aws.registry import image_facts, image_labels
-from ..aws.session import Aws, make_session
+from ..aws.session import Aws
 from ..commands.cancel import cancel as end_run
 from ..commands.cancel import list_belongings
 from ..commands.check import check as check_up
@@ -30,9 +30,11 @@ from ..commands.start_cluster import start_cluster as buy_machines
 from ..commands.submit_job import submit_job as queue_jobs
 from ..protocol.families import FAMILIES
 from ..record import read_record_file
-from ..settings import Settings, load_settings
+from ..settings import load_settings
 from . import check_screen, dry_run_screen, jobs_screen, rehearsal_screen, screens
+from .connection import connect
 from .faults import EXIT_FAILED, explain
+from .report_verb import leave_report, report
 
 FILES = Path("files")  # where run records are written, as upstream does
 DOWNLOADS = Path("downloads")
@@ -87,11 +89,6 @@ class _CheatSheet(click.Group):
 def verbs(ctx: click.Context, config: Path) -> None:
     """The group's help is the cheat sheet."""
     ctx.obj["config"] = config
-
-
-def connect(settings: Settings) -> Aws:
-    """The clients for a config; botocore reads AWS_ENDPOINT_URL, which can point them elsewhere."""
-    return Aws(make_session(settings.aws_region, settings.aws_profile))
 
 
 def _image_reader(aws: Aws) -> LabelsOf | None:
@@ -272,6 +269,7 @@ def monitor(
         reconnect=again,
     )
     screens.show_outcome(outcome, as_json)
+    leave_report(aws, outcome.record)
     if not outcome.is_complete:
         raise click.exceptions.Exit(EXIT_FAILED)
 
@@ -353,6 +351,9 @@ def download(obj: dict[str, Any], folder: Path, only: str | None) -> None:
             connect(settings), settings, folder, only=only, on_progress=on_progress
         )
     jobs_screen.show_downloaded(downloaded)
+
+
+verbs.add_command(report)
 
 
 @verbs.command()

@@ -37,6 +37,13 @@ def byte_progress() -> Iterator[Callable[[int, int | None], None]]:
 
 
 @contextmanager
+def reading_progress() -> Iterator[Callable[[int, int | None], None]]:
+    """A bar of attempts that are read from the ledger; on a terminal only."""
+    with _bar("Reading the ledger", MofNCompleteColumn()) as show:
+        yield show
+
+
+@contextmanager
 def _bar(words: str, *columns: ProgressColumn) -> Iterator[Callable[[int, int | None], None]]:
     """A bar that begins when there is something to show, so that questions can be asked before."""
     bar = Progress(

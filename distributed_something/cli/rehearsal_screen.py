@@ -47,6 +47,7 @@ def show_rehearsal(report: RehearsalReport) -> None:
             say("\n".join(f"    {line}" for line in failure.log_tail.splitlines()[-5:]))
     people.print(_table(report))
     say(f"Results: {len(report.results):,} files in {report.directory}/", style="bold")
+    say(f"The report is {report.page}", style="bold")
     _show_verdict(report)
     if report.all_done:
         say(f"Next: the same run for real, {run_line('setup')}", style="bold")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import NotFound, UsageError
-from ..protocol.ledger_keys import new_run_id
+from ..protocol.ledger_keys import RunKeys, new_run_id
 from ..record import (
     RunRecord,
     find_record,
@@ -57,6 +57,20 @@ def find_run(aws: Aws, settings: Settings) -> RunRecord:
         raise NotFound(
             f"No run of {settings.app_name} in s3://{settings.aws_bucket}: "
             "run `python run.py submitJob JOBS.json` first."
+        )
+    return record
+
+
+def choose_run(aws: Aws, settings: Settings, run_id: str | None = None) -> RunRecord:
+    """One run of the app by its id, else the live or last one; raises NotFound."""
+    if not run_id:
+        return find_run(aws, settings)
+    record = read_run(aws.s3, settings.aws_bucket, RunKeys(settings.app_name, run_id))
+    if record is None:
+        raise NotFound(
+            f"No run {run_id} of {settings.app_name} in s3://{settings.aws_bucket}: leave --run "
+            "out for the last one, or see the ids in the folders there, below "
+            f"runs/{settings.app_name}/."
         )
     return record
 

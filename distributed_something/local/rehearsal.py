@@ -12,6 +12,7 @@ from ..aws.images import machine_types
 from ..commands.inventory import take_inventory, what_stays
 from ..commands.job_files import open_job_file
 from ..commands.monitor import MonitorOutcome, Pace, RunProgress, monitor
+from ..commands.report import make_report, to_json, write_page
 from ..commands.setup import setup
 from ..commands.start_cluster import start_cluster
 from ..commands.submit_job import submit_job
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from ..settings import Settings
 
 DIRECTORY = Path("rehearsal")
+PAGE = "report.html"  # in a rehearsal's folder; report.json beside it
 RUNTIMES = ("auto", "docker", "process")
 # The simulated counts are exact and there is no one else, so that little patience is enough.
 PACE = Pace(
@@ -122,7 +124,8 @@ def _play(
         for bucket, before in objects.items()
         for file in download_new(aws.s3, bucket, before, folder)
     ]
-    remember(folder, [*results, *stage.logs.glob("*.log")])
+    page = _write_page(stage, outcome.record, folder)
+    remember(folder, [*results, *stage.logs.glob("*.log"), page, page.with_suffix(".json")])
     return _report(
         stage,
         settings,
@@ -132,7 +135,16 @@ def _play(
         left=left,
         folder=folder,
         results=results,
+        page=page,
     )
+
+
+def _write_page(stage: Stage, record: RunRecord, folder: Path) -> Path:
+    """The page of the rehearsal, and its numbers beside it, which a dry run reads."""
+    report = make_report(stage.aws, record, is_rehearsal=True)
+    page = write_page(report, folder / PAGE)
+    page.with_suffix(".json").write_text(to_json(report))
+    return page
 
 
 def _watch(stage: Stage, record: RunRecord, listener: Listener) -> MonitorOutcome:
@@ -156,6 +168,7 @@ def _report(
     left: frozenset[str],
     folder: Path,
     results: list[Path],
+    page: Path,
 ) -> RehearsalReport:
     s3, record = stage.aws.s3, outcome.record
     done = list(read_done(s3, record.bucket, record.keys))
@@ -180,5 +193,6 @@ def _report(
         failures=failed_attempts(failures),
         directory=folder,
         results=tuple(results),
+        page=page,
         logs=stage.logs,
     )

@@ -75,6 +75,7 @@ class RehearsalReport:
     failures: tuple[FailedAttempt, ...]
     directory: Path
     results: tuple[Path, ...]
+    page: Path  # the report in HTML
     logs: Path
 
     @property

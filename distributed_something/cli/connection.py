@@ -1,0 +1,11 @@
+"""Make the clients for a config: the one place that knows which account a verb talks to."""
+
+from __future__ import annotations
+
+from ..aws.session import Aws, make_session
+from ..settings import Settings
+
+
+def connect(settings: Settings) -> Aws:
+    """The clients for a config; botocore reads AWS_ENDPOINT_URL, which can point them elsewhere."""
+    return Aws(make_session(settings.aws_region, settings.aws_profile))

@@ -1,0 +1,166 @@
+"""What a report says, as plain values: times in seconds since 1970, spans in seconds, sizes MiB."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How a number is spread over jobs."""
+
+    count: int
+    least: float
+    median: float
+    ninetieth: float  # nine of ten are no larger
+    most: float
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """How many fall between each two edges, of which there is one more than counts."""
+
+    edges: tuple[float, ...]
+    counts: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Work:
+    """One attempt, to be drawn."""
+
+    slot: str
+    began: float
+    ended: float
+    state: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Lane:
+    """A machine and what it did; `use` is its busy share in each bin of the report's time."""
+
+    instance_id: str
+    instance_type: str
+    zone: str
+    began: float
+    ended: float
+    taken_away: bool
+    done: int
+    failed: int
+    interrupted: int
+    busy: float  # seconds of all its slots
+    lost: float  # those of them that came to nothing
+    idle: float  # seconds of its slots without a job
+    works: tuple[Work, ...]  # empty in a run of too many attempts to draw each
+    use: tuple[float | None, ...]  # None where the machine was not there
+
+    @property
+    def seconds(self) -> float:
+        return max(0.0, self.ended - self.began)
+
+
+@dataclass(frozen=True)
+class Failures:
+    """Attempts that failed for the same reason, and the last lines of one's log."""
+
+    reason: str
+    attempts: int
+    jobs: int
+    given_up: int  # jobs
+    example: str  # a job's name
+    log_tail: str
+
+
+@dataclass(frozen=True)
+class SlowJob:
+    """A job that took long."""
+
+    name: str
+    seconds: float
+    attempts: int
+    instance_type: str
+    peak_memory: float
+
+
+@dataclass(frozen=True)
+class MoneyRow:
+    """What the machines of one type cost, USD; `idle` and `lost` are parts of the total."""
+
+    instance_type: str
+    machines: int
+    hours: float
+    compute: float
+    disks: float
+    addresses: float
+    total: float
+    idle: float
+    lost: float
+    free: float  # what EC2 let off; in no sum
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """How many jobs stood how at the end of each bin of the run's time."""
+
+    ends: tuple[float, ...]
+    done: tuple[int, ...]
+    failed: tuple[int, ...]  # attempts
+    interrupted: tuple[int, ...]  # attempts
+    running: tuple[float, ...]  # attempts at a time, on average over the bin
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How far the run is: jobs first, then attempts."""
+
+    submitted: int
+    done: int
+    dead: int
+    attempts: int
+    failed: int
+    interrupted: int
+    open: int
+
+    @property
+    def unfinished(self) -> int:
+        return max(0, self.submitted - self.done - self.dead)
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """All that there is to say of a run."""
+
+    app_name: str
+    run_id: str
+    made: float
+    began: float
+    ended: float
+    is_over: bool
+    is_rehearsal: bool
+    stopped: str  # why, if it was
+    counts: Counts
+    job_seconds: Spread | None
+    job_memory: Spread | None
+    time_histogram: Histogram | None
+    memory_histogram: Histogram | None
+    attempts_of_jobs: Mapping[int, int]  # jobs by how many attempts they had
+    timeline: Timeline
+    lanes: tuple[Lane, ...]
+    more_machines: int  # that are not among the lanes
+    failures: tuple[Failures, ...]
+    slowest: tuple[SlowJob, ...]
+    money: tuple[MoneyRow, ...]
+    prices_known: bool  # whether every machine's own price is known
+    worker_versions: tuple[str, ...]
+    output_files: int
+    output_bytes: int
+    provenance: Mapping[str, str]  # what ran: name and value, of the files beside the ledger
+
+    @property
+    def seconds(self) -> float:
+        return max(0.0, self.ended - self.began)
+
+    @property
+    def cost(self) -> float:
+        return sum(row.total for row in self.money)

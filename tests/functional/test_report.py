@@ -1,0 +1,225 @@
+"""The report of a run, read off its page as a browser shows it."""
+
+from __future__ import annotations
+
+import csv
+import html
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from distributed_something.aws.session import Aws
+from distributed_something.commands.report import make_report, to_json, write_page
+from distributed_something.commands.report.facts import RunReport
+from distributed_something.local.simulator import Simulator
+from distributed_something.record import RunRecord, save_record
+from tests.builders import write_config
+from tests.functional.account import new_account
+from tests.golden import check_golden, screen
+from tests.made_up_run import BEGAN, RUN, made_up_attempts, write_run
+
+JOBS = 300
+_PRICES = {"m5.xlarge": 0.0713, "m6a.xlarge": 0.0642}
+
+
+@dataclass(frozen=True)
+class Made:
+    """A made-up run in a simulated account, and its report."""
+
+    simulator: Simulator
+    aws: Aws
+    record: RunRecord
+    report: RunReport
+
+
+def answer_prices(aws: Aws) -> None:
+    def act(parsed: dict[str, Any], **_: Any) -> None:
+        parsed["SpotPriceHistory"] = [
+            {
+                "InstanceType": kind,
+                "AvailabilityZone": f"us-east-1{zone}",
+                "Timestamp": datetime.fromtimestamp(BEGAN - 100, timezone.utc),
+                "SpotPrice": str(price),
+            }
+            for kind, price in _PRICES.items()
+            for zone in "abc"
+        ]
+        parsed.pop("NextToken", None)
+
+    aws.ec2.meta.events.register("after-call.ec2.DescribeSpotPriceHistory", act)
+
+
+@pytest.fixture(scope="module")
+def made() -> Iterator[Made]:
+    with Simulator() as simulator:
+        aws = new_account(simulator)
+        record = write_run(aws, JOBS)
+        answer_prices(aws)
+        yield Made(simulator, aws, record, make_report(aws, record))
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page as Chromium has it after its scripts have run."""
+
+    dom: str
+    log: str
+
+    def text(self, place: str) -> str:
+        """The text of the element with an id."""
+        found = re.search(rf'<(\w+)[^>]* id="{place}"[^>]*>(.*?)</\1>', self.dom, re.DOTALL)
+        assert found, place
+        return html.unescape(re.sub(r"<[^>]+>", " ", found[2])).strip()
+
+    def has_chart(self, place: str) -> bool:
+        return bool(re.search(rf'id="{place}"[^>]*class="[^"]*js-plotly-plot', self.dom)) or bool(
+            re.search(rf'class="[^"]*js-plotly-plot[^"]*"[^>]*id="{place}"', self.dom)
+        )
+
+
+def opened(path: Path, folder: Path) -> Page:
+    """Open a page in headless Chromium, which must be installed (`apt install chromium`)."""
+    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    assert program, "Chromium is not installed: apt install chromium"
+    done = subprocess.run(
+        [
+            *(program, "--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run"),
+            *("--disable-background-networking", f"--user-data-dir={folder / 'profile'}"),
+            *("--enable-logging=stderr", "--virtual-time-budget=10000"),
+            *("--window-size=1280,900", "--dump-dom", path.resolve().as_uri()),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    # What the page itself says, and no word of the browser's about this computer.
+    log = "\n".join(line for line in done.stderr.splitlines() if "CONSOLE" in line)
+    return Page(done.stdout, log)
+
+
+def test_the_numbers_on_the_page_are_the_ledgers(made: Made, tmp_path: Path) -> None:
+    path = write_page(made.report, tmp_path / "report.html")
+    page = opened(path, tmp_path)
+    assert page.log == ""
+    attempts, lives = made_up_attempts(JOBS, 8, 2)
+    done = sum(one.state == "done" for one in attempts)
+    assert page.text("done") == f"{done:,}"
+    assert page.text("dead") == f"{JOBS - done}"
+    assert page.text("attempts") == f"{len(attempts):,}"
+    assert page.text("machines-count") == f"{len(lives)}"
+    assert page.text("verdict") == f"{JOBS - done} of {JOBS} jobs are not done"
+    drawn = re.search(r'data-ready="(\d+)"', page.dom)
+    assert drawn and int(drawn[1]) == 5
+    for place in ("jobs-over-time", "machines", "times", "memory", "attempts"):
+        assert page.has_chart(f"chart-{place}"), place
+
+
+def test_a_script_error_does_not_go_unseen(made: Made, tmp_path: Path) -> None:
+    path = write_page(made.report, tmp_path / "report.html")
+    path.write_text(path.read_text().replace("Plotly.newPlot(id", "Plotly.noPlot(id"))
+    assert "noPlot is not a function" in opened(path, tmp_path).log
+
+
+def test_the_page_needs_no_network(made: Made, tmp_path: Path) -> None:
+    text = write_page(made.report, tmp_path / "report.html").read_text()
+    assert not re.search(r"<(?:script|link|img|iframe)[^>]+(?:src|href)=", text)
+    assert "@import" not in text.partition("<script>")[0]
+
+
+def test_names_and_logs_cannot_break_out_of_the_page(made: Made, tmp_path: Path) -> None:
+    name = "</script><script>document.body.id='broken'</script>"
+    lane = made.report.lanes[0]
+    works = (replace(lane.works[0], name=name), *lane.works[1:])
+    slow = (replace(made.report.slowest[0], name=name),)
+    wild = replace(made.report, lanes=(replace(lane, works=works),), slowest=slow, app_name=name)
+    page = opened(write_page(wild, tmp_path / "report.html"), tmp_path)
+    assert page.log == ""
+    assert 'id="broken"' not in page.dom
+    assert "<body data-ready=" in page.dom
+
+
+def test_every_dollar_is_accounted_for(made: Made) -> None:
+    """Every machine worked out by hand: its hours, disk and address at the answered price."""
+    _, lives = made_up_attempts(JOBS, 8, 2)
+    by_hand = {"m5.xlarge": 0.0, "m6a.xlarge": 0.0}
+    for one in lives:
+        hours = (one.ended - one.launched) / 3600 if one.ended else 0.0
+        compute = 0.0 if one.interrupted else hours * _PRICES[one.instance_type]
+        by_hand[one.instance_type] += compute + hours * (0.08 * 40 / 720 + 0.005)
+    assert {row.instance_type: row.total for row in made.report.money} == pytest.approx(by_hand)
+    row = next(row for row in made.report.money if row.instance_type == "m6a.xlarge")
+    assert row.free > 0  # the one that EC2 took away in its first hour
+    assert 0 < row.idle < row.total
+    assert 0 < row.lost < row.total - row.idle
+
+
+def test_busy_lost_and_idle_seconds_make_up_a_machines_time(made: Made) -> None:
+    for lane in made.report.lanes:
+        assert lane.busy + lane.idle == pytest.approx(lane.seconds * 2)
+        assert lane.lost == pytest.approx(
+            sum(work.ended - work.began for work in lane.works if work.state != "done")
+        )
+    assert sum(lane.done for lane in made.report.lanes) == made.report.counts.done
+
+
+def test_failures_are_grouped_by_reason_with_one_log(made: Made) -> None:
+    attempts, _ = made_up_attempts(JOBS, 8, 2)
+    of_code = [one for one in attempts if one.state == "failed" and one.exit_code == 137]
+    group = next(one for one in made.report.failures if "137" in one.reason)
+    assert group.attempts == len(of_code)
+    assert group.jobs == group.given_up == len({one.job_id for one in of_code})
+    assert "MemoryError" in group.log_tail
+
+
+def test_a_run_that_lives_and_one_that_never_began_have_a_page_too(
+    made: Made, tmp_path: Path
+) -> None:
+    living = replace(made.record, ended=None)
+    report = make_report(made.aws, living, now=lambda: BEGAN + 7200)
+    assert not report.is_over
+    assert opened(write_page(report, tmp_path / "living.html"), tmp_path).log == ""
+    empty = replace(made.record, run_id="20260101-000000-0000", ended=None, started=BEGAN)
+    save_record(made.aws.s3, empty, None)
+    none = make_report(made.aws, empty, now=lambda: BEGAN + 60)
+    page = opened(write_page(none, tmp_path / "empty.html"), tmp_path)
+    save_record(made.aws.s3, made.record, None)
+    assert page.log == ""
+    assert page.text("done") == "0"
+
+
+def test_the_verb_leaves_a_page_rows_and_numbers(made: Made, tmp_path: Path) -> None:
+    write_config(tmp_path)
+    code, out, seen = screen(["report"], tmp_path, made.simulator.environment)
+    assert (code, out) == (0, f"reports/Counting-{RUN}.html\n"), seen
+    assert (tmp_path / out.strip()).stat().st_size < 10e6
+    check_golden("report", seen)
+    words = ["report", "--csv", "-o", "attempts.csv", "--run", RUN]
+    code, out, _ = screen(words, tmp_path, made.simulator.environment)
+    assert (code, out) == (0, "")
+    rows = list(csv.DictReader((tmp_path / "attempts.csv").open()))
+    assert len(rows) == made.report.counts.attempts
+    assert {row["state"] for row in rows} == {"done", "failed", "interrupted"}
+    code, out, _ = screen(["report", "--json"], tmp_path, made.simulator.environment)
+    assert json.loads(out)["counts"]["submitted"] == JOBS
+
+
+def test_a_run_that_is_not_there_is_said(made: Made, tmp_path: Path) -> None:
+    write_config(tmp_path)
+    code, _, seen = screen(["report", "--run", "nope"], tmp_path, made.simulator.environment)
+    assert code == 1
+    assert "No run nope of Counting" in seen
+
+
+def test_numbers_are_plain_json(made: Made) -> None:
+    told = json.loads(to_json(made.report))
+    assert told["job_seconds"]["count"] == made.report.counts.done
+    assert told["attempts_of_jobs"]["1"] > 250
