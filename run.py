@@ -7,6 +7,7 @@ A run, in order
   startCluster FLEET.json  buy machines; shows the price [--yes]
   monitor [FILE]           watch, then remove everything [--cheapest]
 Before (no account needed)
+  build --base IMAGE       add the worker to your tool   [--push]
   rehearse JOBS.json       the same run on this computer [--jobs 5] [--serve]
   check [JOBS] [FLEET]     what is missing, and the fix  [--offline]
 During and after

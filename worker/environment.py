@@ -144,5 +144,9 @@ def tool_environment(variables: Mapping[str, str]) -> dict[str, str]:
 
 
 def python_command(*arguments: str) -> list[str]:
-    """The command that runs this package again."""
-    return [sys.executable, "-m", "worker", *arguments]
+    """The command that runs this package again.
+
+    In the image it is isolated from the variables by which a tool's image leads its own Python.
+    """
+    flags = ["-I", "-u"] if sys.flags.isolated else []
+    return [sys.executable, *flags, "-m", "worker", *arguments]

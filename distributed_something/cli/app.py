@@ -33,6 +33,7 @@ from ..record import read_record_file
 from ..settings import load_settings
 from . import check_screen, dry_run_screen, jobs_screen, rehearsal_screen, screens
 from .connection import connect
+from .build_verb import build
 from .faults import EXIT_FAILED, explain
 from .report_verb import leave_report, report
 
@@ -354,6 +355,9 @@ def download(obj: dict[str, Any], folder: Path, only: str | None) -> None:
 
 
 verbs.add_command(report)
+
+
+verbs.add_command(build)
 
 
 @verbs.command()

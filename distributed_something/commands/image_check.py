@@ -33,7 +33,7 @@ def check_image(image: str, labels_of: LabelsOf) -> None:
     if labels is None:
         logger.warning(
             "The image %s cannot be seen from here, so nobody has checked that it holds our worker "
-            "(`make -C worker` puts it in).",
+            "(`python run.py build` puts it in).",
             image,
         )
     elif refusal := other_worker(image, labels):
@@ -74,4 +74,4 @@ def other_worker(image: str, labels: Mapping[str, str]) -> str:
 
 
 def _build_line(base: str) -> str:
-    return f"make -C worker BASE={base}:TAG"
+    return f"python run.py build --base {base}:TAG --push"

@@ -160,9 +160,9 @@ def _image_obstacle(client: docker.DockerClient, image: str) -> str:
     try:
         version = client.images.get(image).labels.get(IMAGE_LABEL)
     except ImageNotFound:
-        return f"the image {image} is not on this computer (`make -C worker` builds it)"
+        return f"the image {image} is not on this computer (`python run.py build` makes it)"
     if version != PROTOCOL_VERSION:
-        return f"the image {image} does not hold this version's worker (`make -C worker` builds it)"
+        return f"the image {image} holds no worker of this version (`python run.py build` makes it)"
     return ""
 
 

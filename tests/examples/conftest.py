@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import docker
 import pytest
-from docker.errors import DockerException
+
+from tests.images import find_engine
 
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[docker.DockerClient]:
-    """The Docker engine; left out on a computer without one, never where CI has promised one."""
-    try:
-        client = docker.from_env(timeout=300)
-        client.ping()
-    except DockerException as error:
-        if os.environ.get("TEST_BASE_IMAGE") or os.environ.get("CI"):
-            raise
-        pytest.skip(f"No Docker engine answers: {error}")
+    client = find_engine()
     yield client
     client.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import docker
@@ -10,20 +9,15 @@ import docker
 from distributed_something.local.rehearsal import rehearse
 from distributed_something.local.report import RehearsalReport
 from distributed_something.settings import Settings, load_settings
+from tests.images import BASE, worker_on
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
-BASE = os.environ.get("TEST_BASE_IMAGE", "debian-python:bookworm")
 
 
 def build(engine: docker.DockerClient, name: str) -> str:
     """The tag of the worker's image on top of the example's own."""
-    tool, worker = f"distributed-something-test:{name}-tool", f"distributed-something-test:{name}"
-    engine.images.build(path=str(EXAMPLES / name), tag=tool, buildargs={"BASE_IMAGE": BASE})
-    engine.images.build(
-        path=str(ROOT), dockerfile="worker/Dockerfile", tag=worker, buildargs={"BASE_IMAGE": tool}
-    )
-    return worker
+    return worker_on(engine, name, BASE, file=EXAMPLES / name / "Dockerfile")
 
 
 def settings_of(name: str, image: str | None = None, **changes: object) -> Settings:

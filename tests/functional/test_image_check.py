@@ -159,14 +159,14 @@ def test_without_docker_and_registry_nothing_is_seen(
 def test_upstreams_images_are_refused_by_name_with_the_line_that_builds_ours(
     image: str, base: str
 ) -> None:
-    with pytest.raises(UsageError, match=f"make -C worker BASE={base}"):
+    with pytest.raises(UsageError, match=f"python run.py build --base {base}"):
         check_image(image, lambda _: OURS)
 
 
 def test_the_placeholder_of_the_config_is_called_one() -> None:
     with pytest.raises(UsageError, match="is the placeholder of config") as refusal:
         check_image("user/distributed-something:sometag", lambda _: OURS)
-    assert "make -C worker BASE=your/tool" in str(refusal.value)
+    assert "python run.py build --base your/tool" in str(refusal.value)
     assert "first version" not in str(refusal.value)
 
 
@@ -178,7 +178,7 @@ def test_the_placeholder_of_the_config_is_called_one() -> None:
     ],
 )
 def test_an_image_without_our_worker_is_refused(labels: dict[str, str], words: str) -> None:
-    with pytest.raises(UsageError, match=rf"{words}[\s\S]*make -C worker BASE="):
+    with pytest.raises(UsageError, match=rf"{words}[\s\S]*python run.py build --base"):
         check_image("lab/counting:1.0", lambda _: labels)
 
 

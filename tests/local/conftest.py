@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import docker
 import pytest
-from docker.errors import DockerException, ImageNotFound
 
 from distributed_something.aws.session import Aws
 from distributed_something.local.simulator import Rules, Simulator
+from tests.images import find_engine, worker_on
 
 
 class Clock:
@@ -38,11 +37,7 @@ def aws(clock: Clock) -> Iterator[Aws]:
 @pytest.fixture
 def engine() -> Iterator[docker.DockerClient]:
     """A client of this computer's engine."""
-    try:
-        client = docker.from_env()
-        client.ping()
-    except DockerException:
-        pytest.skip("no Docker engine answers")
+    client = find_engine()
     yield client
     client.close()
 
@@ -50,15 +45,4 @@ def engine() -> Iterator[docker.DockerClient]:
 @pytest.fixture
 def image(engine: docker.DockerClient) -> str:
     """A worker image, built on a base that is on this computer."""
-    name = "distributed-something-test:rehearsal"
-    try:
-        engine.images.get("debian-python:bookworm")
-    except ImageNotFound:
-        pytest.skip("the base image debian-python:bookworm is not here")
-    engine.images.build(
-        path=str(Path(__file__).parents[2]),
-        dockerfile="worker/Dockerfile",
-        tag=name,
-        buildargs={"BASE_IMAGE": "debian-python:bookworm"},
-    )
-    return name
+    return worker_on(engine, "rehearsal")

@@ -102,7 +102,8 @@ def test_the_health_check_is_satisfied(world: World, containers: Containers) -> 
         healthcheck={
             "test": [
                 "CMD",
-                "/opt/distributed-something/venv/bin/python",
+                "/opt/distributed-something/python/bin/python3",
+                "-I",
                 "-m",
                 "worker",
                 "healthy",

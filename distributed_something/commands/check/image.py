@@ -30,7 +30,7 @@ def image(
     try:
         facts = facts_of(name)
     except NotFound as error:
-        fix = "build and push it (`make -C worker`), or mend DOCKERHUB_TAG"
+        fix = "build and push it (`python run.py build --push`), or mend DOCKERHUB_TAG"
         yield missing(_SUBJECT, str(error), fix)
         return
     if facts is None:
@@ -52,7 +52,7 @@ def _architecture(name: str, facts: ImageFacts, types: Collection[MachineType]) 
     return missing(
         _SUBJECT,
         f"{name} is{_kinds(facts)[1:]}, and a {machine.name} is {machine.architecture}",
-        f"build it with `docker build --platform {platform}`, or take another MACHINE_TYPE",
+        f"build it with `python run.py build --platform {platform}`, or take another MACHINE_TYPE",
     )
 
 

@@ -1,0 +1,52 @@
+"""The Docker engine and the worker's images of the tests, and when they may be left out."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import docker
+import pytest
+from docker.errors import DockerException, ImageNotFound
+
+from distributed_something.commands.build import Plan, build
+
+# Has Python 3.10 or newer with its module venv; .ci/run makes it and says so.
+BASE = os.environ.get("TEST_BASE_IMAGE", "debian-python:bookworm")
+IS_PROMISED = any(os.environ.get(name) for name in ("CI", "TEST_BASE_IMAGE", "REQUIRE_DOCKER"))
+
+
+def find_engine() -> docker.DockerClient:
+    """An engine that has the base image; skips without one, except where CI has promised one."""
+    try:
+        client = docker.from_env(timeout=300)
+        client.ping()
+        client.images.get(BASE)
+    except (DockerException, ImageNotFound) as error:
+        if IS_PROMISED:
+            raise
+        pytest.skip(f"No Docker engine with the image {BASE}: {error}")
+    return client
+
+
+def worker_on(
+    engine: docker.DockerClient,
+    name: str,
+    base: str = BASE,
+    *,
+    file: Path | None = None,
+    user: str = "",
+    driver: str = "",
+) -> str:
+    """The worker's image on a base, made as `build` makes it; returns its tag."""
+    architecture = engine.images.get(BASE).attrs["Architecture"]
+    plan = Plan(
+        tag=f"distributed-something-test:{name}",
+        platform=f"linux/{architecture}",
+        base=base,
+        file=file,
+        user=user,
+        python=BASE,
+        driver=driver,
+    )
+    return build(engine, plan, lambda _: None).tag
