@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 from collections.abc import Mapping
@@ -36,14 +37,7 @@ def ensure_role(
     """Make the role or bring it up to date; False if one without our tags is there: it is kept."""
     found = _tags_of_role(iam, name)
     if found is None:
-        iam.create_role(
-            RoleName=name,
-            AssumeRolePolicyDocument=json.dumps(trust),
-            Description=description,
-            Tags=ec2_tags(tags),  # type: ignore[arg-type]  # IAM's have the same form
-        )
-        iam.get_waiter("role_exists").wait(RoleName=name)
-        logger.info("Made the role %s.", name)
+        _create_role(iam, name, description, trust, tags)
     elif not _has(found, tags):
         logger.info("The role %s is there and not ours; it is used as it is.", name)
         return False
@@ -53,23 +47,46 @@ def ensure_role(
     return True
 
 
+def _create_role(
+    iam: IAMClient, name: str, description: str, trust: Document, tags: Mapping[str, str]
+) -> None:
+    try:
+        iam.create_role(
+            RoleName=name,
+            AssumeRolePolicyDocument=json.dumps(trust),
+            Description=description,
+            Tags=ec2_tags(tags),  # type: ignore[arg-type]  # IAM's have the same form
+        )
+    except iam.exceptions.EntityAlreadyExistsException:
+        # The answer to a first request was lost after it took effect.
+        if not _has(_tags_of_role(iam, name) or {}, tags):
+            raise
+    iam.get_waiter("role_exists").wait(RoleName=name)
+    logger.info("Made the role %s.", name)
+
+
 def delete_role(iam: IAMClient, name: str, tags: Mapping[str, str]) -> bool:
     """Delete the role with all that is on it; False if there is none or it is not ours."""
     found = _tags_of_role(iam, name)
     if found is None or not _has(found, tags):
         return False
+    gone = contextlib.suppress(iam.exceptions.NoSuchEntityException)
     for page in iam.get_paginator("list_instance_profiles_for_role").paginate(RoleName=name):
         for profile in page["InstanceProfiles"]:
-            iam.remove_role_from_instance_profile(
-                InstanceProfileName=profile["InstanceProfileName"], RoleName=name
-            )
+            with gone:
+                iam.remove_role_from_instance_profile(
+                    InstanceProfileName=profile["InstanceProfileName"], RoleName=name
+                )
     for names in iam.get_paginator("list_role_policies").paginate(RoleName=name):
         for policy in names["PolicyNames"]:
-            iam.delete_role_policy(RoleName=name, PolicyName=policy)
+            with gone:
+                iam.delete_role_policy(RoleName=name, PolicyName=policy)
     for attached in iam.get_paginator("list_attached_role_policies").paginate(RoleName=name):
         for one in attached["AttachedPolicies"]:
-            iam.detach_role_policy(RoleName=name, PolicyArn=one["PolicyArn"])
-    iam.delete_role(RoleName=name)
+            with gone:
+                iam.detach_role_policy(RoleName=name, PolicyArn=one["PolicyArn"])
+    with gone:
+        iam.delete_role(RoleName=name)
     logger.info("Deleted the role %s.", name)
     return True
 
@@ -88,16 +105,36 @@ def find_role_policy(iam: IAMClient, role: str, policy_name: str) -> dict[str, A
 
 def ensure_instance_profile(iam: IAMClient, name: str, role: str, tags: Mapping[str, str]) -> None:
     """Make the instance profile with a role in it; one that holds a role already is kept."""
+    roles = _roles_of_profile(iam, name)
+    if roles is None:
+        _create_instance_profile(iam, name, tags)
+    if roles:
+        return
     try:
-        roles = iam.get_instance_profile(InstanceProfileName=name)["InstanceProfile"]["Roles"]
-    except iam.exceptions.NoSuchEntityException:
-        request: Any = ec2_tags(tags)
-        iam.create_instance_profile(InstanceProfileName=name, Tags=request)
-        iam.get_waiter("instance_profile_exists").wait(InstanceProfileName=name)
-        logger.info("Made the instance profile %s.", name)
-        roles = []
-    if not roles:
         iam.add_role_to_instance_profile(InstanceProfileName=name, RoleName=role)
+    except (iam.exceptions.LimitExceededException, iam.exceptions.EntityAlreadyExistsException):
+        # As it is when the answer to a first request was lost after it took effect.
+        if _roles_of_profile(iam, name) != [role]:
+            raise
+
+
+def _create_instance_profile(iam: IAMClient, name: str, tags: Mapping[str, str]) -> None:
+    request: Any = ec2_tags(tags)
+    try:
+        iam.create_instance_profile(InstanceProfileName=name, Tags=request)
+    except iam.exceptions.EntityAlreadyExistsException:
+        logger.info("The instance profile %s is there after all.", name)
+    iam.get_waiter("instance_profile_exists").wait(InstanceProfileName=name)
+    logger.info("Made the instance profile %s.", name)
+
+
+def _roles_of_profile(iam: IAMClient, name: str) -> list[str] | None:
+    """The names of the roles in an instance profile; None if there is no such profile."""
+    try:
+        profile = iam.get_instance_profile(InstanceProfileName=name)["InstanceProfile"]
+    except iam.exceptions.NoSuchEntityException:
+        return None
+    return [role["RoleName"] for role in profile["Roles"]]
 
 
 def delete_instance_profile(iam: IAMClient, name: str, tags: Mapping[str, str]) -> bool:
@@ -108,9 +145,14 @@ def delete_instance_profile(iam: IAMClient, name: str, tags: Mapping[str, str]) 
         return False
     if not _has({tag["Key"]: tag["Value"] for tag in profile.get("Tags", [])}, tags):
         return False
+    gone = contextlib.suppress(iam.exceptions.NoSuchEntityException)
     for role in profile["Roles"]:
-        iam.remove_role_from_instance_profile(InstanceProfileName=name, RoleName=role["RoleName"])
-    iam.delete_instance_profile(InstanceProfileName=name)
+        with gone:
+            iam.remove_role_from_instance_profile(
+                InstanceProfileName=name, RoleName=role["RoleName"]
+            )
+    with gone:
+        iam.delete_instance_profile(InstanceProfileName=name)
     logger.info("Deleted the instance profile %s.", name)
     return True
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import logging
 import time
@@ -41,11 +42,13 @@ def ensure_function(
     """
     name = request["FunctionName"]
     found = _find(lambdas, name)
-    if found is None:
-        _create(lambdas, {**request, "Code": {"ZipFile": code}, "Tags": dict(tags)}, sleep)
+    if found is None and _create(
+        lambdas, {**request, "Code": {"ZipFile": code}, "Tags": dict(tags)}, sleep
+    ):
         lambdas.get_waiter("function_active_v2").wait(FunctionName=name)
         logger.info("Made the Lambda %s.", name)
         return
+    found = found or _find(lambdas, name)
     if not _is_ours(found, tags):
         raise DistributedSomethingError(
             f"A Lambda named {name} is in this account, and it is not ours: rename or delete it."
@@ -64,25 +67,30 @@ def delete_function(lambdas: LambdaClient, name: str, tags: Mapping[str, str]) -
     """Delete the function; False if there is none or it is not ours."""
     if find_function(lambdas, name, tags) is None:
         return False
-    lambdas.delete_function(FunctionName=name)
+    with contextlib.suppress(lambdas.exceptions.ResourceNotFoundException):
+        lambdas.delete_function(FunctionName=name)
     logger.info("Deleted the Lambda %s.", name)
     return True
 
 
 def _create(
     lambdas: LambdaClient, request: Mapping[str, Any], sleep: Callable[[float], None]
-) -> None:
+) -> bool:
+    """Make the function; False if it is there after all: a first answer may have been lost."""
     whole: Any = dict(request)
     for tried in range(_SETTLE_TRIES):
         try:
             lambdas.create_function(**whole)
-            return
+            return True
+        except lambdas.exceptions.ResourceConflictException:
+            break
         except lambdas.exceptions.InvalidParameterValueException as error:
             is_new_role = "cannot be assumed" in error.response["Error"].get("Message", "")
             if not is_new_role or tried == _SETTLE_TRIES - 1:
                 raise
             logger.info("The role of the Lambda is not known everywhere yet; waiting.")
             sleep(_SETTLE_SECONDS)
+    return False
 
 
 def _find(lambdas: LambdaClient, name: str) -> Any:

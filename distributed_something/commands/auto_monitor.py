@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from ..aws.schedules import delete_schedule
 from ..aws.session import Aws, make_session
 from ..definitions.account import SCHEDULE_GROUP
@@ -60,7 +62,7 @@ def watch_once(
         return {"over": True}
     state = _read_state(aws, bucket, keys) or MonitorState(began=now())
     state, progress = step(aws, record, state, pace=pace or Pace(), now=now)
-    aws.s3.put_object(Bucket=bucket, Key=keys.monitor_state, Body=json.dumps(asdict(state)))
+    _write_state(aws, bucket, keys, state)
     logger.info("%s", json.dumps(asdict(progress)))
     if state.is_stranded:
         return asdict(progress) | {"stranded": _leave_alone(aws, record)}
@@ -105,6 +107,15 @@ def _read_state(aws: Aws, bucket: str, keys: RunKeys) -> MonitorState | None:
         return MonitorState(**{name: one for name, one in values.items() if name in known})
     except (aws.s3.exceptions.NoSuchKey, ValueError, TypeError):
         return None
+
+
+def _write_state(aws: Aws, bucket: str, keys: RunKeys, state: MonitorState) -> None:
+    """Leave what was seen for the next look; no run goes on because that cannot be written."""
+    body = json.dumps(asdict(state))
+    try:
+        aws.s3.put_object(Bucket=bucket, Key=keys.monitor_state, Body=body)
+    except (ClientError, BotoCoreError) as error:
+        logger.warning("What this look saw is not kept; the next knows what others left: %s", error)
 
 
 def _until(

@@ -22,6 +22,7 @@ from tests.lives import add_lambda, open_life
 
 from .forks import try_each
 from .stage import JOBS, Stage, outcome_of
+from .trials import READING
 from .wire import Fault, Killed
 
 VERBS = ("setup", "submit", "buy", "monitor", "cancel")
@@ -38,7 +39,6 @@ END_CALLS = (
     "DescribeContainerInstances",
     *FLEET_CALLS,
 )
-READING = ("Describe", "Get", "List", "Head")
 WISHES = ("AUTO_MONITOR", "CREATE_DASHBOARD", "CLEAN_DASHBOARD")
 
 
@@ -57,14 +57,14 @@ class Case:
 
 
 @contextmanager
-def _open_stage(folder: Path) -> Iterator[Stage]:
+def open_stage(folder: Path) -> Iterator[Stage]:
     wishes: dict[str, Any] = dict.fromkeys(WISHES, "True")
     with open_life(folder, **wishes) as life:
         add_lambda(life.aws)
         yield Stage.of(life, server.application)
 
 
-def _play_until(stage: Stage, verb: str) -> None:
+def play_until(stage: Stage, verb: str) -> None:
     """Play a run up to the verb that is to fail."""
     for name in VERBS[: min(VERBS.index(verb), VERBS.index("monitor"))]:
         getattr(stage, name)()
@@ -96,7 +96,7 @@ def _cases(stage: Stage, verb: str) -> Iterator[Case]:
 
 def _calls(stage: Stage, verb: str) -> str:
     """The calls that a verb makes when all goes well."""
-    with _own_folder(stage):
+    with own_folder(stage):
         stage.wire.mend()
         getattr(stage, verb)()
         return json.dumps(stage.wire.calls)
@@ -104,7 +104,7 @@ def _calls(stage: Stage, verb: str) -> str:
 
 def _attempt(stage: Stage, before: frozenset[str], case: Case) -> str:
     """Let a verb meet its fault, run it again, and finish the run; what is wrong then."""
-    with _own_folder(stage):
+    with own_folder(stage):
         stage.wire.fail(case.place, case.fault)
         error = outcome_of(getattr(stage, case.verb))
         met = stage.wire.calls[case.place : case.place + 1]
@@ -120,7 +120,7 @@ def _attempt(stage: Stage, before: frozenset[str], case: Case) -> str:
 
 
 @contextmanager
-def _own_folder(stage: Stage) -> Iterator[None]:
+def own_folder(stage: Stage) -> Iterator[None]:
     """This machine's records, for this process alone."""
     with tempfile.TemporaryDirectory() as name:
         folder = shutil.copytree(stage.life.folder, Path(name) / "files")
@@ -184,11 +184,11 @@ def test_a_verb_that_failed_at_any_call_is_run_again_and_its_run_comes_to_its_en
 ) -> None:
     (tmp_path / "warm").mkdir()
     (tmp_path / "tried").mkdir()
-    with _open_stage(tmp_path / "warm") as stage:
+    with open_stage(tmp_path / "warm") as stage:
         _play(stage, "setup")  # what moto reads from its files stays in memory
-    with _open_stage(tmp_path / "tried") as stage:
+    with open_stage(tmp_path / "tried") as stage:
         before = stage.inventory()
-        _play_until(stage, verb)
+        play_until(stage, verb)
         said = dict(try_each(_cases(stage, verb), partial(_attempt, stage, before)))
     record_property("tried", f"{verb}: {len(said)} faults at {_places(said)} calls")
     wrong = [f"{case}\n{text}" for case, text in said.items() if text]
