@@ -22,19 +22,22 @@ from ..commands.check import check as check_up
 from ..commands.download import download as bring_results
 from ..commands.dry_run import dry_run as plan_jobs
 from ..commands.image_check import LabelsOf
-from ..commands.monitor import find_watched
+from ..commands.monitor import MonitorOutcome, find_watched
 from ..commands.monitor import monitor as watch_run
 from ..commands.retry import retry as queue_again
 from ..commands.setup import setup as set_up
 from ..commands.start_cluster import start_cluster as buy_machines
 from ..commands.submit_job import submit_job as queue_jobs
+from ..commands.type_plan import machines_of_type, runs_of_jobs
+from ..commands.watch_all import Sleep
 from ..protocol.families import FAMILIES
 from ..record import read_record_file
-from ..settings import load_settings
+from ..settings import Settings, load_settings
 from . import check_screen, dry_run_screen, jobs_screen, rehearsal_screen, screens
 from .connection import connect
 from .build_verb import build
 from .faults import EXIT_FAILED, explain
+from .type_runs import for_each_run, monitor_each
 from .report_verb import leave_report, report
 
 FILES = Path("files")  # where run records are written, as upstream does
@@ -101,12 +104,13 @@ def _image_reader(aws: Aws) -> LabelsOf | None:
 
 @verbs.command()
 @click.pass_obj
+@for_each_run(goes_on=False)
 def setup(obj: dict[str, Any]) -> None:
     """Make the queue, its dead-letter queue, the cluster, the task definition and the service.
 
     Safe to repeat after a change of config.py.  Example: python run.py setup
     """
-    settings = load_settings(obj["config"])
+    settings = obj["settings"]
     aws = connect(settings)
     set_up(aws, settings, labels_of=_image_reader(aws))
     screens.next_step("submitJob files/exampleJob.json")
@@ -160,6 +164,13 @@ def _nominal_types(names: Collection[str]) -> dict[str, MachineType]:
 @verbs.command("submitJob")
 @click.argument("job_file", type=_PATH)
 @_family
+@click.option(
+    "--tag-offset",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="With RUN_PER_MACHINE_TYPE: the number of the first job.",
+)
 @click.option("--dry-run", is_flag=True, help="Show what would be sent and what it could cost.")
 @click.option(
     "--minutes",
@@ -172,6 +183,7 @@ def submit_job(
     obj: dict[str, Any],
     job_file: Path,
     family: str | None,
+    tag_offset: int,
     dry_run: bool,
     minutes: float | None,
     as_json: bool,
@@ -197,16 +209,19 @@ def submit_job(
         return
     if minutes is not None or as_json:
         raise click.UsageError("--minutes and --json go with --dry-run.")
-    with screens.job_progress() as on_progress:
-        submitted = queue_jobs(
-            connect(settings),
-            settings,
-            job_file,
-            folder=FILES,
-            family=family,
-            on_progress=on_progress,
-        )
-    screens.show_submitted(submitted)
+    aws = connect(settings)
+    for own in runs_of_jobs(aws, settings, job_file, family, tag_offset):
+        with screens.job_progress() as on_progress:
+            submitted = queue_jobs(
+                aws,
+                own,
+                job_file,
+                folder=FILES,
+                family=family,
+                tag_offset=tag_offset,
+                on_progress=on_progress,
+            )
+        screens.show_submitted(submitted)
     screens.next_step("startCluster files/exampleFleet_us-east-1.json")
 
 
@@ -217,15 +232,20 @@ def submit_job(
     "--keep-ami", is_flag=True, help="Keep the file's images and disks, whatever they are."
 )
 @click.pass_obj
+@for_each_run(goes_on=False)
 def start_cluster(obj: dict[str, Any], fleet_file: Path, yes: bool, keep_ami: bool) -> None:
     """Show what FLEET_FILE and config.py ask for, then request the machines and wait for them.
 
     Example: python run.py startCluster files/exampleFleet_us-east-1.json
     """
-    settings = load_settings(obj["config"])
+    aws = connect(obj["settings"])
+    settings = machines_of_type(aws, obj["settings"])
+    if not settings.cluster_machines:
+        screens.say(f"No job was submitted to {settings.app_name}: no machine is bought.")
+        return
     asks = sys.stdin.isatty() and not yes
     record = buy_machines(
-        connect(settings),
+        aws,
         settings,
         fleet_file,
         folder=FILES,
@@ -258,6 +278,10 @@ def monitor(
     Example: python run.py monitor files/MyAppSpotFleetRequestId.json
     """
     settings = load_settings(obj["config"])
+    cheapest = cheapest or _is_true(cheapest_word)
+    if settings.run_per_machine_type and record_file is None:
+        monitor_each(settings, partial(_watch, cheapest=cheapest, as_json=as_json), as_json)
+        return
     aws = connect(settings)
     again = partial(connect, settings)
     found = read_record_file(record_file) if record_file else None
@@ -265,7 +289,7 @@ def monitor(
         aws,
         found or find_watched(aws, settings, reconnect=again),
         folder=FILES,
-        cheapest=cheapest or _is_true(cheapest_word),
+        cheapest=cheapest,
         on_progress=screens.progress_printer(as_json),
         reconnect=again,
     )
@@ -275,11 +299,27 @@ def monitor(
         raise click.exceptions.Exit(EXIT_FAILED)
 
 
+def _watch(settings: Settings, sleep: Sleep, *, cheapest: bool, as_json: bool) -> MonitorOutcome:
+    """Watch the run of one machine type, among those of others."""
+    aws = connect(settings)
+    again = partial(connect, settings)
+    return watch_run(
+        aws,
+        find_watched(aws, settings, reconnect=again, sleep=sleep),
+        folder=FILES,
+        cheapest=cheapest,
+        on_progress=screens.progress_printer(as_json, settings.app_name),
+        reconnect=again,
+        sleep=sleep,
+    )
+
+
 @verbs.command()
 @click.option("--yes", is_flag=True, help="Do not ask before removing.")
 @click.option("--list", "only_list", is_flag=True, help="Show what there is, and change nothing.")
 @click.option("--json", "as_json", is_flag=True, help="With --list: a JSON line for each thing.")
 @click.pass_obj
+@for_each_run(goes_on=True)
 def cancel(obj: dict[str, Any], yes: bool, only_list: bool, as_json: bool) -> None:
     """Stop the app's run now, machines first, and remove everything that any of its runs made.
 
@@ -288,7 +328,7 @@ def cancel(obj: dict[str, Any], yes: bool, only_list: bool, as_json: bool) -> No
 
     Example: python run.py cancel --list
     """
-    settings = load_settings(obj["config"])
+    settings = obj["settings"]
     aws = connect(settings)
     if only_list:
         screens.show_belongings(settings.app_name, list_belongings(aws, settings), as_json)
@@ -307,6 +347,7 @@ def cancel(obj: dict[str, Any], yes: bool, only_list: bool, as_json: bool) -> No
 )
 @click.option("--yes", is_flag=True, help="Do not ask before queueing.")
 @click.pass_obj
+@for_each_run(goes_on=True)
 def retry(obj: dict[str, Any], names: tuple[str, ...], reason: str | None, yes: bool) -> None:
     """Queue the run's jobs again, in the same run: all that are neither done nor running, or NAMES.
 
@@ -315,7 +356,7 @@ def retry(obj: dict[str, Any], names: tuple[str, ...], reason: str | None, yes: 
 
     Example: python run.py retry --reason "exit code 137"
     """
-    settings = load_settings(obj["config"])
+    settings = obj["settings"]
     aws = connect(settings)
     if not yes and not sys.stdin.isatty():
         raise click.UsageError("There is nobody to ask: give --yes to queue the jobs again.")
@@ -339,6 +380,7 @@ def retry(obj: dict[str, Any], names: tuple[str, ...], reason: str | None, yes: 
 @click.argument("folder", type=_PATH, default=DOWNLOADS, metavar="[DIR]")
 @click.option("--only", metavar="GLOB", help="Only files with such a name or key, as '*.csv'.")
 @click.pass_obj
+@for_each_run(goes_on=True)
 def download(obj: dict[str, Any], folder: Path, only: str | None) -> None:
     """Bring the results of the run's done jobs to DIR (downloads), as they lie in the bucket.
 
@@ -346,7 +388,7 @@ def download(obj: dict[str, Any], folder: Path, only: str | None) -> None:
 
     Example: python run.py download results --only "*.csv"
     """
-    settings = load_settings(obj["config"])
+    settings = obj["settings"]
     with jobs_screen.byte_progress() as on_progress:
         downloaded = bring_results(
             connect(settings), settings, folder, only=only, on_progress=on_progress
@@ -415,19 +457,22 @@ def rehearse(
         return
     if job_file is None:
         raise click.UsageError("Name the job file to rehearse, or give --serve.")
-    with screens.job_progress() as on_jobs:
-        report = rehearsal.rehearse(
-            settings,
-            job_file,
-            jobs=jobs,
-            family=family,
-            data=data,
-            runtime=runtime,
-            interrupt=interrupt,
-            listener=rehearsal_screen.rehearsal_listener(on_jobs),
-        )
-    rehearsal_screen.show_rehearsal(report)
-    if not report.succeeded:
+    succeeded = True
+    for own in runs_of_jobs(None, settings, job_file, family):
+        with screens.job_progress() as on_jobs:
+            report = rehearsal.rehearse(
+                own,
+                job_file,
+                jobs=jobs,
+                family=family,
+                data=data,
+                runtime=runtime,
+                interrupt=interrupt,
+                listener=rehearsal_screen.rehearsal_listener(on_jobs),
+            )
+        rehearsal_screen.show_rehearsal(report)
+        succeeded = succeeded and report.succeeded
+    if not succeeded:
         raise click.exceptions.Exit(EXIT_FAILED)
 
 

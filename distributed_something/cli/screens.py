@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import click
@@ -145,9 +146,12 @@ def show_console_links(settings: Settings) -> None:
         say(f"  {title:<11}{address}")
 
 
-def progress_printer(as_json: bool) -> Callable[[RunProgress], None]:
-    """A printer of looks: a line for people when something changed, or a JSON line for each."""
-    return _print_json if as_json else _ChangePrinter()
+def progress_printer(as_json: bool, app_name: str = "") -> Callable[[RunProgress], None]:
+    """A printer of looks: a line for people when something changed, or a JSON line for each.
+
+    With `app_name` each says whose look it is, where several runs are watched.
+    """
+    return partial(_print_json, app_name) if as_json else _ChangePrinter(app_name)
 
 
 def show_outcome(outcome: MonitorOutcome, as_json: bool = False) -> None:
@@ -293,7 +297,8 @@ def show_destroyed(failures: Sequence[str]) -> None:
 class _ChangePrinter:
     """Prints a look when its numbers or its note differ from the last one's."""
 
-    def __init__(self) -> None:
+    def __init__(self, app_name: str = "") -> None:
+        self._app = f"{app_name}  " if app_name else ""
         self._last: tuple[object, ...] = ()
 
     def __call__(self, look: RunProgress) -> None:
@@ -304,15 +309,17 @@ class _ChangePrinter:
         self._last = seen
         waiting, running, finished = numbers
         line = (
-            f"{time.strftime('%H:%M:%S', time.localtime(look.time))}  "
+            f"{time.strftime('%H:%M:%S', time.localtime(look.time))}  {self._app}"
             f"waiting {waiting:,}  running {running:,}  finished {finished:,} of "
             f"{look.submitted:,}  machines {look.machines} of {look.target}"
         )
         say(f"{line}  {look.note}" if look.note else line)
 
 
-def _print_json(look: RunProgress) -> None:
-    sys.stdout.write(json.dumps({**asdict(look), "finished": look.finished}) + "\n")
+def _print_json(app_name: str, look: RunProgress) -> None:
+    whose = {"app_name": app_name} if app_name else {}
+    line = {**whose, **asdict(look), "finished": look.finished}
+    sys.stdout.write(json.dumps(line) + "\n")  # one write: other runs are watched beside this one
     sys.stdout.flush()
 
 

@@ -27,6 +27,7 @@ from ..record import find_record
 from .job_files import open_job_file
 from .job_sample import sample_messages
 from .submit_job import check_groups, make_maker, say_family
+from .type_runs import tagged_jobs
 
 if TYPE_CHECKING:
     from ..aws.session import Aws
@@ -96,6 +97,7 @@ def dry_run(
     prices are the config's. Raises UsageError as `submit_job` does.
     """
     file = open_job_file(job_file, settings.job_defaults, FAMILIES[family] if family else None)
+    file = tagged_jobs(file, settings)
     say_family(file)
     maker = make_maker(file)
     count = check_groups(file, maker, None, on_progress).groups

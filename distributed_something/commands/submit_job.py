@@ -22,6 +22,7 @@ from ..protocol.ledger_keys import new_attempt_id
 from ..record import RunRecord
 from .job_files import JobFile, open_job_file
 from .runs import ensure_run
+from .type_runs import jobs_of_type
 
 if TYPE_CHECKING:
     from ..aws.session import Aws
@@ -62,6 +63,7 @@ def submit_job(
     folder: Path | None,
     limit: int | None = None,
     family: str | None = None,
+    tag_offset: int = 0,
     on_progress: Progress = lambda _done, _total: None,
     now: Callable[[], float] = time.time,
     sleep: Callable[[float], None] = time.sleep,
@@ -69,12 +71,14 @@ def submit_job(
     """Queue the jobs of a job file (the first `limit` groups of it) in the app's live or a new run.
 
     `family` is a word of `protocol.families.FAMILIES`; without it the file's keys tell the family.
+    `tag_offset` is the number of the first job where each machine type has a run of its own.
 
     Nothing is created before every group was found right: UsageError tells what is not, NotFound
     that there is no queue. `on_progress` is told how many groups were checked with None, and then
     how many jobs were sent of how many.
     """
     file = open_job_file(job_file, settings.job_defaults, FAMILIES[family] if family else None)
+    file = jobs_of_type(file, settings, tag_offset)
     say_family(file)
     maker = make_maker(file)
     checked = check_groups(file, maker, limit, on_progress)

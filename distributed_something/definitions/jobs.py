@@ -92,6 +92,7 @@ class JobMaker:
             family is not SOMETHING
             or self.keys.has_formats()
             or self.keys.has_tables()
+            or (self.keys.shell and not self.keys.command)
             or bool(_CLIMBS.search(self._head))
             or any(map(self._is_nowhere, self._place_templates))
         )

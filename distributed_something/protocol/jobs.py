@@ -270,6 +270,8 @@ class Job:
         problems = [one for source in inputs for one in source_problems(source)]
         problems += [] if output is None else place_problems("output", output)
         problems += done_when.problems()
+        if keys.shell and not keys.command:
+            problems.append("shell is true but there is no command.")
         if problems:
             raise BadJob(problems)
         keys = keys if done_when is keys.done_when else replace(keys, done_when=done_when)
@@ -309,9 +311,7 @@ class Job:
 
 
 def _command(value: object, shell: bool, problems: list[str]) -> tuple[str, ...]:
-    if value is None:
-        if shell:
-            problems.append("shell is true but there is no command.")
+    if value is None:  # a row of a table may have the command
         return ()
     if isinstance(value, str) and value.strip():
         return (value,) if shell else _split(value, problems)

@@ -12,6 +12,7 @@ from ...protocol.sources import place_of
 from ..job_files import open_job_file
 from ..job_sample import sample_jobs
 from ..submit_job import check_groups, make_maker
+from ..type_runs import tagged_jobs
 from .findings import Finding, missing, ok, warning
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def job_file(settings: Settings, path: Path) -> tuple[list[Job], list[Finding]]:
     """A few of the file's jobs, if every group of it is right, and what there is to say of it."""
     subject = "job file"
     try:
-        file = open_job_file(path, settings.job_defaults)
+        file = tagged_jobs(open_job_file(path, settings.job_defaults), settings)
         maker = make_maker(file)
         checked = check_groups(file, maker)
     except UsageError as error:

@@ -1,0 +1,87 @@
+"""Do a verb for the run of each machine type, where each has one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial, wraps
+from typing import Any, TypeVar
+
+import click
+
+from ..commands.monitor import MonitorOutcome
+from ..commands.watch_all import Sleep, watch_all
+from ..definitions.type_runs import type_settings
+from ..errors import NotFound
+from ..settings import Settings, load_settings
+from . import screens
+from .faults import EXIT_FAILED, explain
+
+Verb = TypeVar("Verb", bound=Callable[..., None])
+
+
+def for_each_run(*, goes_on: bool) -> Callable[[Verb], Verb]:
+    """Give a verb `obj["settings"]`: those of config.py, or those of each type's run in turn.
+
+    A verb that `goes_on` does so after a failure of one run, and fails at the end.
+    """
+
+    def decorate(verb: Verb) -> Verb:
+        @wraps(verb)
+        def run(obj: dict[str, Any], *arguments: Any, **options: Any) -> None:
+            def do(settings: Settings) -> None:
+                verb({**obj, "settings": settings}, *arguments, **options)
+
+            do_each(load_settings(obj["config"]), do, goes_on=goes_on)
+
+        return run  # type: ignore[return-value]  # it takes what the verb takes
+
+    return decorate
+
+
+def do_each(settings: Settings, do: Callable[[Settings], None], *, goes_on: bool) -> None:
+    """Do something with the settings of each run; raises Exit with the worst exit code."""
+    worst = 0
+    for own in type_settings(settings):
+        if settings.run_per_machine_type:
+            screens.say(f"{own.machine_type[0]}:", style="bold")
+        try:
+            do(own)
+        except click.exceptions.Exit as end:
+            worst = max(worst, end.exit_code)
+        except Exception as error:
+            explained = explain(error)
+            if not goes_on or not settings.run_per_machine_type or explained is None:
+                raise
+            screens.say(explained[0], style="red")
+            worst = max(worst, explained[1])
+    if worst:
+        raise click.exceptions.Exit(worst)
+
+
+def monitor_each(
+    settings: Settings, watch: Callable[[Settings, Sleep], MonitorOutcome], as_json: bool
+) -> None:
+    """Watch the runs of all types at once; raises Exit if one did not end in good order."""
+    runs = type_settings(settings)
+    ended = watch_all([partial(watch, own) for own in runs])
+    codes = []
+    for own, outcome in zip(runs, ended, strict=True):
+        screens.say(f"{own.machine_type[0]}:", style="bold")
+        if isinstance(outcome, NotFound):
+            screens.say(f"No run of {own.app_name}: no job names this type.")
+        elif isinstance(outcome, Exception):
+            explained = explain(outcome)
+            if explained is None:
+                raise outcome
+            screens.say(explained[0], style="red")
+            codes.append(explained[1])
+        else:
+            screens.show_outcome(outcome, as_json)
+            codes.append(0 if outcome.is_complete else EXIT_FAILED)
+    if not codes:
+        raise NotFound(
+            f"No type of {settings.app_name} has a run: run `python run.py submitJob JOBS.csv` "
+            "first."
+        )
+    if max(codes):
+        raise click.exceptions.Exit(max(codes))

@@ -1,0 +1,193 @@
+"""With RUN_PER_MACHINE_TYPE every type has a run of its own, and each verb sees to all of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Event
+
+import pytest
+
+from distributed_something.aws.session import Aws
+from distributed_something.commands.inventory import take_inventory, what_stays
+from distributed_something.commands.job_files import open_job_file
+from distributed_something.commands.runs import find_run
+from distributed_something.commands.type_plan import machines_of_type
+from distributed_something.commands.type_runs import jobs_of_type
+from distributed_something.commands.watch_all import Sleep, watch_all
+from distributed_something.definitions.type_runs import base_app, type_settings
+from distributed_something.errors import UsageError
+from distributed_something.local.simulator import Simulator
+from distributed_something.settings import Settings
+from tests.builders import settings, write_config
+from tests.functional.account import new_account, working_fleet
+
+ROOT = Path(__file__).parents[2]
+TYPES = ["c5.large", "m5.large", "r5.large"]
+SWEEP = {
+    "APP_NAME": "Sweep",
+    "RUN_PER_MACHINE_TYPE": "True",
+    "MACHINE_TYPE": TYPES,
+    "MEMORY": 3000,
+    "CLUSTER_MACHINES": 5,
+    "ECS_CLUSTER": "Sweep",
+    "JOB_DEFAULTS": {"shell": True},
+}
+TABLE = "instance_type,command\nc5.large,echo a > out\nm5.large,b | c\nc5.large,echo a > out\n"
+
+
+def sweep(**changes: object) -> Settings:
+    return settings(**{**SWEEP, **changes})
+
+
+def table(folder: Path, text: str = TABLE) -> Path:
+    path = folder / "jobs.csv"
+    path.write_text(text)
+    return path
+
+
+# Whose settings, whose jobs
+
+
+def test_each_type_has_names_of_its_own() -> None:
+    own = type_settings(sweep(SQS_QUEUE_NAME="work", SQS_DEAD_LETTER_QUEUE="lab_dead"))
+    assert [one.app_name for one in own] == ["Sweep_c5-large", "Sweep_m5-large", "Sweep_r5-large"]
+    assert [one.machine_type for one in own] == [(one,) for one in TYPES]
+    assert own[0].log_group_name == own[0].ecs_cluster == "Sweep_c5-large"
+    assert len({one.sqs_queue_name for one in own}) == 3
+    assert {one.sqs_dead_letter_queue for one in own} == {"lab_dead"}
+    assert [base_app(one) for one in own] == ["Sweep"] * 3
+
+
+def test_without_the_constant_there_is_one_run_as_ever() -> None:
+    plain = sweep(RUN_PER_MACHINE_TYPE="False")
+    assert type_settings(plain) == (plain,)
+
+
+def test_a_name_that_is_too_long_with_its_type_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"too long for a run of c5\.large"):
+        type_settings(sweep(APP_NAME="x" * 60, ECS_CLUSTER="default"))
+
+
+def test_tags_count_through_all_types_and_equal_lines_are_two_jobs(tmp_path: Path) -> None:
+    file = open_job_file(table(tmp_path), {"shell": True})
+    jobs = {
+        own.machine_type[0]: [group.value for group in jobs_of_type(file, own, 10).groups()]
+        for own in type_settings(sweep())
+    }
+    assert jobs == {
+        "c5.large": [
+            {"instance_type": "c5.large", "TAG": "Sweep10"},
+            {"instance_type": "c5.large", "TAG": "Sweep12"},
+        ],
+        "m5.large": [{"instance_type": "m5.large", "TAG": "Sweep11"}],
+        "r5.large": [],
+    }
+
+
+def test_a_table_of_types_is_refused_where_nobody_asked_for_runs_of_them(tmp_path: Path) -> None:
+    file = open_job_file(table(tmp_path), {"shell": True})
+    with pytest.raises(UsageError, match="RUN_PER_MACHINE_TYPE"):
+        jobs_of_type(file, sweep(RUN_PER_MACHINE_TYPE="False"))
+
+
+# Watching at once
+
+
+def test_a_watch_that_fails_does_not_end_the_others() -> None:
+    begun = Event()
+
+    def fails(sleep: Sleep) -> str:
+        begun.set()
+        raise ValueError("this one")
+
+    def waits(sleep: Sleep) -> str:
+        assert begun.wait(30)
+        sleep(0.01)
+        return "done"
+
+    failed, done = watch_all([fails, waits])
+    assert isinstance(failed, ValueError)
+    assert done == "done"
+
+
+# The verbs
+
+
+@pytest.fixture
+def aws() -> Iterator[Aws]:
+    with Simulator() as simulator:
+        yield new_account(simulator)
+
+
+def run(aws: Aws, folder: Path, *words: str | Path) -> subprocess.CompletedProcess[str]:
+    keys = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
+    return subprocess.run(
+        [sys.executable, ROOT / "run.py", *words],
+        cwd=folder,
+        env={**os.environ, **keys, "AWS_ENDPOINT_URL": str(aws.endpoint_url)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def bodies(aws: Aws, own: Settings) -> list[dict[str, object]]:
+    url = aws.sqs.get_queue_url(QueueName=own.sqs_queue_name)["QueueUrl"]
+    found = aws.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0)
+    return [json.loads(one["Body"]) for one in found.get("Messages", [])]
+
+
+@pytest.mark.slow
+def test_the_verbs_set_up_fill_start_and_cancel_the_runs_of_all_types(
+    aws: Aws, tmp_path: Path
+) -> None:
+    (tmp_path / "files").mkdir()
+    write_config(tmp_path, **SWEEP)
+    before = take_inventory(aws)
+    assert run(aws, tmp_path, "setup").returncode == 0
+
+    wrong = table(tmp_path, TABLE + "x1.large,true\n")
+    refused = run(aws, tmp_path, "submitJob", wrong)
+    assert refused.returncode == 2
+    assert "Row 4: instance_type is 'x1.large'" in refused.stderr
+    bare = run(aws, tmp_path, "submitJob", table(tmp_path, "instance_type,n\nc5.large,1\n"))
+    assert bare.returncode == 2
+    assert "shell is true but there is no command" in bare.stderr
+    sent = run(aws, tmp_path, "submitJob", table(tmp_path))
+    assert sent.returncode == 0, sent.stderr
+    c5, m5, r5 = type_settings(sweep())
+    assert [job["group"]["TAG"] for job in bodies(aws, c5)] == ["Sweep0", "Sweep2"]  # type: ignore[index]
+    assert [job["command"] for job in bodies(aws, m5)] == ["b | c"]
+    assert bodies(aws, r5) == []
+    again = run(aws, tmp_path, "submitJob", table(tmp_path))
+    assert again.returncode == 2
+    assert "--tag-offset 3" in again.stderr
+    assert run(aws, tmp_path, "submitJob", table(tmp_path), "--tag-offset", "3").returncode == 0
+    assert len(bodies(aws, c5)) == 4
+
+    assert machines_of_type(aws, c5).cluster_machines == 4
+    started = run(aws, tmp_path, "startCluster", working_fleet(aws, tmp_path), "--yes")
+    assert started.returncode == 0, started.stderr
+    assert "No job was submitted to Sweep_r5-large: no machine is bought." in started.stderr
+    assert [fleet.target_capacity for fleet in find_run(aws, c5).fleets] == [4]
+    assert [fleet.target_capacity for fleet in find_run(aws, m5).fleets] == [2]
+
+    cancelled = run(aws, tmp_path, "cancel", "--yes")
+    assert cancelled.returncode == 0, cancelled.stderr
+    left = take_inventory(aws) - before
+    stays = [what_stays(find_run(aws, own)) for own in (c5, m5)]
+    groups = {item for item in left if "Sweep_r5-large" in item}
+    assert left - groups <= frozenset().union(*stays)
+    assert {item.split()[0] for item in groups} <= {"log-group"}
+
+
+def test_monitoring_types_of_which_none_has_a_run_says_what_to_do(aws: Aws, tmp_path: Path) -> None:
+    write_config(tmp_path, **SWEEP)
+    refused = run(aws, tmp_path, "monitor")
+    assert refused.returncode != 0
+    assert "submitJob JOBS.csv" in refused.stderr
