@@ -11,6 +11,8 @@ Before (no account needed)
   rehearse JOBS.json       the same run on this computer [--jobs 5] [--serve]
   check [JOBS] [FLEET]     what is missing, and the fix  [--offline]
 During and after
+  status                   progress, money, why stuck    [--watch]
+  logs [JOB]               what a job printed            [--failed]
   retry [NAMES]            queue unfinished jobs again   [--reason TEXT]
   download [DIR]           bring results here            [--only GLOB]
   report                   one HTML page: times, failures, cost

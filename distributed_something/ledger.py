@@ -138,8 +138,7 @@ def live_heartbeats(
         for item in page.get("Contents", []):
             if (answered - item["LastModified"]).total_seconds() < live_seconds:
                 fresh.append(item["Key"])
-    beats = _read_all(s3, bucket, fresh, Heartbeat.from_json)
-    return [beat for beat in beats if beat.job_id]
+    return read_heartbeats_at(s3, bucket, fresh)
 
 
 def is_settled(s3: S3Client, bucket: str, keys: RunKeys, job_id: str) -> bool:
@@ -212,9 +211,27 @@ def read_attempts(s3: S3Client, bucket: str, keys: RunKeys) -> Iterator[Attempt]
     yield from _read_all(s3, bucket, ends, Attempt.from_json)
 
 
+def read_attempts_at(s3: S3Client, bucket: str, places: Iterable[str]) -> Iterator[Attempt]:
+    """The attempts under these keys, in their order; those that are gone are left out."""
+    yield from _read_all(s3, bucket, places, Attempt.from_json)
+
+
+def read_heartbeats_at(s3: S3Client, bucket: str, places: Iterable[str]) -> list[Heartbeat]:
+    """The heartbeats under these keys of slots that are at a job."""
+    beats = _read_all(s3, bucket, places, Heartbeat.from_json)
+    return [beat for beat in beats if beat.job_id]
+
+
 def read_done(s3: S3Client, bucket: str, keys: RunKeys) -> Iterator[Attempt]:
     """The attempt that finished each job, as its done marker tells it."""
     yield from _read_all(s3, bucket, list_keys(s3, bucket, keys.done_markers), Attempt.from_json)
+
+
+def read_dead_jobs(
+    s3: S3Client, bucket: str, keys: RunKeys, job_ids: Iterable[str]
+) -> Iterator[DeadJob]:
+    """These jobs' dead marks, in their order."""
+    yield from _read_all(s3, bucket, (keys.dead(one) for one in job_ids), DeadJob.from_json)
 
 
 def read_dead(s3: S3Client, bucket: str, keys: RunKeys) -> Iterator[DeadJob]:

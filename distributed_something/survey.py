@@ -47,7 +47,8 @@ class Survey:
     looked: float = 0.0
     submitted: int = 0
     done: list[str] = field(default_factory=list)  # job ids
-    dead: set[str] = field(default_factory=set)  # job ids, without those that are done after all
+    # Jobs that were given up and are not done after all; None for one that was never tried.
+    dead: dict[str, LastAttempt | None] = field(default_factory=dict)
     # Jobs that were tried and are neither done nor dead, with how their last attempt stands.
     open: dict[str, LastAttempt] = field(default_factory=dict)
     attempts: Counter[AttemptState] = field(default_factory=Counter)
@@ -170,7 +171,7 @@ class _Part:
             self.survey.done.append(name)
             self.survey.done_at[int(written.timestamp()) // 60] += 1
         elif kind == "dead":
-            self.survey.dead.add(name)
+            self.survey.dead[name] = None
         elif kind == "heartbeats":
             self.survey.heartbeats[key] = written.timestamp()
         elif kind == "broken":
@@ -230,7 +231,7 @@ def _together(parts: Sequence[_Part], looked: float) -> Survey:
         whole.is_stopped |= one.is_stopped
     for job_id in whole.done:
         whole.open.pop(job_id, None)
-        whole.dead.discard(job_id)
+        whole.dead.pop(job_id, None)
     for job_id in whole.dead:
-        whole.open.pop(job_id, None)
+        whole.dead[job_id] = whole.open.pop(job_id, None)
     return whole

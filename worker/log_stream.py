@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import threading
 import warnings
 from collections import deque
@@ -12,13 +11,14 @@ from typing import TYPE_CHECKING
 import watchtower
 from botocore.exceptions import BotoCoreError, ClientError
 
+from distributed_something.protocol.log_streams import stream_name
+
 if TYPE_CHECKING:
     from types_boto3_logs import CloudWatchLogsClient
 
 logger = logging.getLogger(__name__)
 _printed = logging.getLogger("worker.printed")
 
-LONGEST_STREAM_NAME = 512  # characters, CloudWatch's limit
 TAIL_LINES = 20
 LONGEST_TAIL_LINE = 500  # characters
 LOG_LIMIT = 64 * 2**20  # characters a job; CloudWatch asks about 0.50 USD a GB
@@ -115,12 +115,6 @@ def wait_until_sent() -> None:
     """Wait until what closed logs hold is sent, or cannot be."""
     while _closing:
         _closing.pop().join()
-
-
-def stream_name(name: str) -> str:
-    """A job's name as CloudWatch allows it for a stream."""
-    legal = re.sub(r"[:*\x00-\x1f]", "_", name)[:LONGEST_STREAM_NAME]
-    return legal.encode("utf-8", "replace").decode() or "_"
 
 
 def _close(handler: watchtower.CloudWatchLogHandler) -> None:

@@ -39,6 +39,7 @@ from .build_verb import build
 from .faults import EXIT_FAILED, explain
 from .type_runs import for_each_run, monitor_each
 from .report_verb import leave_report, report
+from .watching_verbs import logs, status
 
 FILES = Path("files")  # where run records are written, as upstream does
 DOWNLOADS = Path("downloads")
@@ -397,6 +398,8 @@ def download(obj: dict[str, Any], folder: Path, only: str | None) -> None:
 
 
 verbs.add_command(report)
+verbs.add_command(status)
+verbs.add_command(logs)
 
 
 verbs.add_command(build)

@@ -36,7 +36,7 @@ def find_late(
     if not waiting:
         return ()
     return tuple(
-        (machine, _likely_cause(machine, record.cluster))
+        (machine, likely_cause(machine, record.cluster))
         for machine in fleet.describe_machines(aws.ec2, waiting)
         if machine.is_live and now - machine.launched >= late_seconds
     )
@@ -136,7 +136,8 @@ def _shrink(aws: Aws, view: View, not_replaced: set[str]) -> View:
     return replace(view, fleets=tuple(targets.get(one.fleet_id, one) for one in view.fleets))
 
 
-def _likely_cause(machine: fleet.Machine, cluster: str) -> str:
+def likely_cause(machine: fleet.Machine, cluster: str) -> str:
+    """Why a machine does not join its cluster, as far as EC2 shows; a sentence."""
     if not machine.has_profile:
         return "it has no role; name one in the fleet file (IamInstanceProfile)."
     if not machine.has_public_address:

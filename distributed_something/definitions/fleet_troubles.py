@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 # The kinds of event that tell of one launch template in one zone, not of the whole fleet.
 # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/monitor-spot-fleet-eventbridge.html
@@ -18,15 +18,23 @@ class Verdict:
 
     lasting: bool
     advice: str  # goes on after "so" or a semicolon
+    kind: str = "fleet refused"  # a word or two for it
 
 
 _PRICE = Verdict(
-    False, "MACHINE_PRICE is below what the machines cost now: raise it, or take it out"
+    False, "MACHINE_PRICE is below what the machines cost now: raise it, or take it out", "price"
 )
 _QUOTA = Verdict(
     False,
     "the account's quota of spot vCPUs is used up: lower CLUSTER_MACHINES, or ask for a higher "
     "quota in the Service Quotas console",
+    "quota",
+)
+_CAPACITY = Verdict(
+    False,
+    "AWS has none of these machines there now: name more machine types in MACHINE_TYPE, or more "
+    "subnets in the fleet file",
+    "no capacity",
 )
 # By EC2's own words and error codes, which say more than the kind of an event.
 _BY_WORDS = tuple(
@@ -38,6 +46,7 @@ _BY_WORDS = tuple(
                 True,
                 "AWS's own role for spot machines is missing and you may not make it: let somebody "
                 "who may run `python setup_AWS.py` once",
+                "wrong role",
             ),
         ),
         (
@@ -60,12 +69,9 @@ _BY_WORDS = tuple(
         (r"MaxSpotInstanceCountExceeded|VcpuLimitExceeded", _QUOTA),
         (r"SpotMaxPriceTooLow|price.{0,40}(low|below)", _PRICE),
         (
-            r"InsufficientInstanceCapacity|no Spot capacity|Insufficient.*capacity",
-            Verdict(
-                False,
-                "AWS has none of these machines there now: name more machine types in "
-                "MACHINE_TYPE, or more subnets in the fleet file",
-            ),
+            r"InsufficientInstanceCapacity|no Spot capacity|Insufficient.*capacity"
+            r"|not have sufficient .{0,40}capacity",
+            _CAPACITY,
         ),
         (
             r"UnauthorizedOperation|not authorized",
@@ -97,6 +103,7 @@ _BY_KIND = {
         True,
         "IamFleetRole in the fleet file must be a role that EC2 Spot Fleet may assume, such as "
         "aws-ec2-spot-fleet-tagging-role, which `python setup_AWS.py` makes",
+        "wrong role",
     ),
     "spotInstanceCountLimitExceeded": _QUOTA,
     "launchSpecUnusable": _PRICE,
@@ -104,9 +111,10 @@ _BY_KIND = {
         False,
         "EC2 could not start any of the machine types: name more of them in MACHINE_TYPE, or more "
         "subnets in the fleet file",
+        "no capacity",
     ),
 }
-_UNKNOWN = Verdict(False, "EC2 goes on trying")
+_UNKNOWN = Verdict(False, "EC2 goes on trying", "")
 
 
 def judge(kind: str, words: str) -> Verdict:
@@ -114,10 +122,12 @@ def judge(kind: str, words: str) -> Verdict:
     by_kind = _BY_KIND.get(kind)
     for pattern, verdict in _BY_WORDS:
         if pattern.search(words) or pattern.search(kind):
+            # Want of capacity passes, even where EC2 calls the whole request invalid for it:
+            # https://github.com/hashicorp/terraform-provider-aws/pull/26493
+            if verdict is _CAPACITY or by_kind is None or not by_kind.lasting:
+                return verdict
             # Words tell the advice; that a whole request is invalid its kind alone can tell.
-            return (
-                verdict if by_kind is None or not by_kind.lasting else Verdict(True, verdict.advice)
-            )
+            return replace(verdict, lasting=True)
     return by_kind or _UNKNOWN
 
 
@@ -139,4 +149,4 @@ def why_never(events: Iterable[tuple[str, str]]) -> Verdict | None:
 
 
 def _with_words(words: str, verdict: Verdict) -> Verdict:
-    return Verdict(True, f"{words.rstrip('.')}. So {verdict.advice}.")
+    return replace(verdict, lasting=True, advice=f"{words.rstrip('.')}. So {verdict.advice}.")

@@ -1,0 +1,237 @@
+"""What a person sees of a run's status: jobs, machines, money, and why nothing moves."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from ..commands.status import JobCounts, MachineRow, Money, RunningJob, Status
+from ..protocol.attempts import Attempt
+
+MOST_MACHINES = 20  # rows; more machines are counted by type and zone
+_BAR_WIDTH = 50
+_STYLES = {
+    "works": "green",
+    "idle": "",
+    "starts": "",
+    "drained": "dim",
+    "not joined": "bold red",
+    "cannot work": "bold red",
+}
+
+
+def status_screen(status: Status) -> RenderableType:
+    """The whole screen."""
+    parts: list[RenderableType] = [_head(status), *_jobs(status), *_why(status)]
+    parts += _machines(status)
+    if status.money:
+        parts.append(_money(status.money, status.ended is not None))
+    parts += [Text(one, style="yellow") for one in status.unseen]
+    return Group(*parts)
+
+
+def status_json(status: Status) -> str:
+    """The status as one line of JSON."""
+    return json.dumps({**asdict(status), "why": [_trouble(one) for one in asdict(status)["why"]]})
+
+
+def running_screen(running: Sequence[RunningJob], now: float) -> RenderableType:
+    """The jobs that run, those that run longest first."""
+    table = _table("job", "for", "machine", "slot")
+    for job in running:
+        table.add_row(job.name, span(now - job.since), job.instance_id, job.slot)
+    return table if running else Text("No job runs.")
+
+
+def failed_screen(failed: Iterable[Attempt]) -> RenderableType:
+    """The jobs that were given up and those that failed and are tried again, with the reason."""
+    rows = list(failed)
+    table = _table("job", "", "attempts", "exit", "reason")
+    for one in rows:
+        code = "" if one.exit_code is None else str(one.exit_code)
+        word = "given up" if one.state == "dead" else "tried again"
+        table.add_row(one.name, word, str(one.number or ""), code, one.reason)
+    return table if rows else Text("No job failed.")
+
+
+def attempts_screen(attempts: Sequence[Attempt], now: float) -> RenderableType:
+    """The attempts at one job, with the last lines of the last."""
+    table = _table("attempt", "state", "took", "machine", "exit", "memory", "reason")
+    for one in attempts:
+        table.add_row(
+            str(one.number),
+            one.state if one.state != "started" else "began",
+            span((one.ended or now) - one.started),
+            " ".join(part for part in (one.instance_id, one.instance_type) if part),
+            "" if one.exit_code is None else str(one.exit_code),
+            f"{one.peak_memory_mib:,.0f} MiB" if one.peak_memory_mib else "",
+            one.reason,
+        )
+    parts: list[RenderableType] = [table] if attempts else [Text("It was not tried yet.")]
+    if attempts and attempts[-1].output and attempts[-1].state == "done":
+        parts.append(Text(f"Output: {attempts[-1].output}"))
+    if attempts and attempts[-1].log_tail:
+        parts += [Text("Its last lines:"), Padding(Text(attempts[-1].log_tail), (0, 0, 0, 2))]
+    return Group(*parts)
+
+
+def span(seconds: float) -> str:
+    """A time span in words of at most two units."""
+    minutes, rest = divmod(int(max(0.0, seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days} d {hours} h"
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes and minutes < 10 else _short(minutes, rest)
+
+
+def _short(minutes: int, seconds: int) -> str:
+    return f"{minutes} min" if minutes else f"{seconds} s"
+
+
+def _head(status: Status) -> Text:
+    run = f"run {status.run_id} of {status.app_name}" if status.run_id else status.app_name
+    head = Text(run[0].upper() + run[1:], style="bold")
+    if status.ended is not None:
+        head.append(f", ended; it took {span(status.ended - status.started)}", style="not bold")
+    else:
+        head.append(f", begun {span(status.now - status.started)} ago", style="not bold")
+    return head
+
+
+def _jobs(status: Status) -> list[RenderableType]:
+    jobs = status.jobs
+    settled = jobs.done + jobs.dead
+    line = Table.grid(padding=(0, 2))
+    bar = ProgressBar(total=max(jobs.submitted, 1), completed=settled, width=_BAR_WIDTH)
+    share = f"{settled / jobs.submitted:.0%}" if jobs.submitted else "no jobs"
+    line.add_row(bar, f"{share} of {jobs.submitted:,}" if jobs.submitted else share, _pace(status))
+    return [line, _counts(jobs)]
+
+
+def _pace(status: Status) -> str:
+    if status.rate is None or status.seconds_left is None:
+        return ""
+    return f"{status.rate:,.0f} jobs an hour, about {span(status.seconds_left)} left"
+
+
+def _counts(jobs: JobCounts) -> Table:
+    table = Table.grid(padding=(0, 3))
+    shown = {
+        "waiting": ("waiting", ""),
+        "running": ("running", "green"),
+        "done": ("done", "green"),
+        "failed": ("failed, tried again", "yellow"),
+        "interrupted": ("interrupted", "yellow"),
+        "dead": ("given up", "red"),
+    }
+    cells = []
+    for name, (words, style) in shown.items():
+        count = getattr(jobs, name)
+        cells.append(Text(f"{words} {count:,}", style=style if count else "dim"))
+    table.add_row(*cells)
+    return table
+
+
+def _why(status: Status) -> list[RenderableType]:
+    lines = []
+    for one in status.why:
+        text = Text("Why: ", style="bold yellow")
+        text.append(one.cause.rstrip("."), style="not bold")
+        text.append(f". → {one.fix.rstrip('.')}.", style="bold")
+        lines.append(text)
+    return [Padding(Group(*lines), (1, 0))] if lines else [Text("")]
+
+
+def _machines(status: Status) -> list[RenderableType]:
+    if status.ended is not None:
+        return []
+    head = Text(f"Machines: {len(status.machines)} of {status.target}", style="bold")
+    if not status.machines:
+        return [head]
+    if len(status.machines) > MOST_MACHINES:
+        return [head, _by_place(status.machines), *_consoles(status.machines)]
+    table = _table("type", "zone", "machine", "up", "", "at")
+    for one in status.machines:
+        state = Text(one.state, style=_STYLES.get(one.state, ""))
+        table.add_row(
+            one.instance_type,
+            one.zone,
+            one.instance_id,
+            span(status.now - one.since),
+            state,
+            _jobs_of(one, status.now),
+        )
+    return [head, table, *_logins(status.machines), *_consoles(status.machines)]
+
+
+def _jobs_of(machine: MachineRow, now: float) -> str:
+    return "\n".join(f"{job.name}, {span(now - job.since)}" for job in machine.jobs)
+
+
+def _by_place(machines: Sequence[MachineRow]) -> Table:
+    """Machines by type, zone and what they do, where they are too many to name."""
+    counts = Counter((one.instance_type, one.zone, one.state) for one in machines)
+    table = _table("type", "zone", "machines", "")
+    for (kind, zone, state), count in sorted(counts.items()):
+        table.add_row(kind, zone, f"{count:,}", Text(state, style=_STYLES.get(state, "")))
+    return table
+
+
+def _logins(machines: Sequence[MachineRow]) -> list[RenderableType]:
+    return [
+        Text(f"{one.instance_id}: {one.ssh}", style="dim", no_wrap=True)
+        for one in machines
+        if one.ssh
+    ]
+
+
+def _consoles(machines: Sequence[MachineRow]) -> list[RenderableType]:
+    parts: list[RenderableType] = []
+    for one in machines:
+        if one.console:
+            parts.append(Text(f"The console of {one.instance_id} ends with:", style="yellow"))
+            parts.append(Padding(Text(one.console, style="dim"), (0, 0, 0, 2)))
+    return parts
+
+
+def _money(money: Money, is_over: bool) -> Text:
+    text = Text("Money: ", style="bold")
+    text.append(f"${money.so_far:,.2f} {'in all' if is_over else 'so far'}", style="not bold")
+    if not is_over:
+        text.append(f", ${money.per_hour:,.2f} an hour now", style="not bold")
+        if money.expected is not None:
+            text.append(f", about ${money.expected:,.2f} in the end", style="not bold")
+    if money.max_cost:
+        text.append(f"; MAX_COST is ${money.max_cost:,.2f}", style="not bold")
+    text.append(".", style="not bold")
+    if money.capped:
+        text.append(
+            f" {money.capped} machines are counted at the most they can cost.", style="not bold"
+        )
+    if money.unpriced:
+        text.append(f" Of {money.unpriced} machines no price is known.", style="yellow")
+    text.append(f"\nNot in it: {'; '.join(money.left_out)}.", style="dim")
+    return text
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for place, name in enumerate(columns):
+        table.add_column(name, overflow="fold", no_wrap=place == 0 and name != "job")
+    return table
+
+
+def _trouble(values: dict[str, Any]) -> dict[str, str]:
+    return {key: str(values[key]) for key in ("kind", "cause", "fix")}

@@ -1,0 +1,224 @@
+"""The verbs `status` and `logs`, which look at a run and change nothing."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.live import Live
+
+from ..aws.log_lines import LogLine
+from ..commands import job_logs
+from ..commands.runs import choose_run, refresh
+from ..commands.status import Status, check_region, failed_jobs
+from ..commands.status import status as look_at_run
+from ..settings import Settings, load_settings
+from ..survey import survey_run
+from . import screens, status_screen
+from .connection import connect
+
+if TYPE_CHECKING:
+    from ..aws.session import Aws
+    from ..record import RunRecord
+
+_run = click.option("--run", "run_id", metavar="ID", help="Another run than the app's last one.")
+
+
+@click.command()
+@click.option("--watch", is_flag=True, help="Look again and again, in place, until the run ends.")
+@click.option("--every", type=click.FloatRange(min=1), default=15.0, help="Seconds, with --watch.")
+@click.option("--failed", is_flag=True, help="The jobs that failed, and why.")
+@click.option("--running", is_flag=True, help="The jobs that run, and where.")
+@click.option("--job", metavar="NAME", help="All attempts at one job.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON on stdout, a line for each thing.")
+@_run
+@click.pass_obj
+def status(
+    obj: dict[str, Any],
+    watch: bool,
+    every: float,
+    failed: bool,
+    running: bool,
+    job: str | None,
+    as_json: bool,
+    run_id: str | None,
+) -> None:
+    """Show how far the run is, what its machines do, what it costs, and why nothing moves.
+
+    Reads alone, at any time and from any computer, of a run that has ended too.
+
+    Example: python run.py status --watch
+    """
+    if sum((watch, failed, running, job is not None)) > 1:
+        raise click.UsageError("Give one of --watch, --failed, --running and --job.")
+    settings = load_settings(obj["config"])
+    aws = connect(settings)
+    record = choose_run(aws, settings, run_id)
+    if failed:
+        _show_failed(aws, record, as_json)
+    elif job is not None:
+        _show_job(aws, record, job, as_json)
+    elif watch:
+        _watch(aws, settings, record, every, as_json)
+    else:
+        seen = look_at_run(aws, record, settings.ssh_key_name)
+        if running:
+            _show_running(seen, as_json)
+        else:
+            _show(seen, as_json)
+            screens.next_step(_next(seen))
+
+
+@click.command()
+@click.argument("job", required=False)
+@click.option("--failed", is_flag=True, help="The last lines of every job that failed.")
+@click.option("--machine", metavar="ID", help="What the workers of a machine printed.")
+@click.option("--follow", is_flag=True, help="Go on with new lines as they come, until Ctrl-C.")
+@click.option("--json", "as_json", is_flag=True, help="A JSON line for each line.")
+@_run
+@click.pass_obj
+def logs(
+    obj: dict[str, Any],
+    job: str | None,
+    failed: bool,
+    machine: str | None,
+    follow: bool,
+    as_json: bool,
+    run_id: str | None,
+) -> None:
+    """Print what JOB printed, or what all jobs of the run did.
+
+    From CloudWatch; where that has nothing any more, the last lines are in the run's ledger.
+
+    Example: python run.py logs plate1-A01 --follow
+    """
+    if sum((job is not None, failed, machine is not None)) > 1:
+        raise click.UsageError("Give one of JOB, --failed and --machine.")
+    if follow and (failed or machine):
+        raise click.UsageError("--follow goes with JOB, or with all jobs of the run.")
+    settings = load_settings(obj["config"])
+    aws = connect(settings)
+    record = choose_run(aws, settings, run_id)
+    check_region(aws, record)
+    if failed:
+        _print_failed(aws, record, as_json)
+    elif machine:
+        _print_lines(job_logs.machine_lines(aws, record, machine), as_json)
+    elif job is not None:
+        _print_job(aws, record, job, follow, as_json)
+    elif follow:
+        look = job_logs.lines_since(aws, record, None)
+        ended = lambda: refresh(aws, record).ended is not None  # noqa: E731
+        _print_lines(job_logs.follow(look, ended, since=time.time()), as_json, streams=True)
+    elif not _print_lines(job_logs.run_lines(aws, record), as_json, streams=True):
+        screens.say("CloudWatch has no line of this run: `logs JOB` finds the last in the ledger.")
+
+
+def _show(seen: Status, as_json: bool) -> None:
+    if as_json:
+        click.echo(status_screen.status_json(seen))
+    else:
+        screens.people.print(status_screen.status_screen(seen), highlight=False)
+
+
+def _watch(aws: Aws, settings: Settings, record: RunRecord, every: float, as_json: bool) -> None:
+    """Look until the run has ended; without a terminal, screen below screen."""
+    in_place = screens.people.is_terminal and not as_json
+    with Live(console=screens.people, auto_refresh=False, transient=False) as live:
+        while True:
+            seen = look_at_run(aws, record, settings.ssh_key_name)
+            if in_place:
+                live.update(status_screen.status_screen(seen), refresh=True)
+            else:
+                _show(seen, as_json)
+            if seen.ended is not None:
+                return
+            time.sleep(every)
+            record = refresh(aws, record)
+
+
+def _next(seen: Status) -> str:
+    if seen.ended is not None:
+        return "retry" if seen.jobs.left or seen.jobs.dead else "download"
+    if seen.jobs.dead or seen.jobs.failed:
+        return "logs --failed"
+    return "monitor" if seen.machines else "startCluster files/exampleFleet_us-east-1.json"
+
+
+def _show_running(seen: Status, as_json: bool) -> None:
+    if as_json:
+        for job in seen.running:
+            click.echo(json.dumps(asdict(job)))
+        return
+    screen = status_screen.running_screen(seen.running, seen.now)
+    screens.people.print(screen, highlight=False)
+
+
+def _show_failed(aws: Aws, record: RunRecord, as_json: bool) -> None:
+    found = failed_jobs(aws, record, survey_run(aws.s3, record.bucket, record.keys))
+    if as_json:
+        for one in found:
+            click.echo(json.dumps(asdict(one)))
+        return
+    screens.people.print(status_screen.failed_screen(found), highlight=False)
+    if found:
+        screens.next_step("logs --failed")
+
+
+def _show_job(aws: Aws, record: RunRecord, name: str, as_json: bool) -> None:
+    history = job_logs.job_history(aws, record, name)
+    if as_json:
+        click.echo(json.dumps(asdict(history)))
+        return
+    if history.dead:
+        screens.say(f"{history.name} was given up: {history.dead}", style="red")
+    screen = status_screen.attempts_screen(history.attempts, time.time())
+    screens.people.print(screen, highlight=False)
+    screens.next_step(f"logs {history.name}")
+
+
+def _print_failed(aws: Aws, record: RunRecord, as_json: bool) -> None:
+    """The ledger's last lines of each job that failed."""
+    found = failed_jobs(aws, record, survey_run(aws.s3, record.bucket, record.keys))
+    for one in found:
+        if as_json:
+            click.echo(json.dumps(asdict(one)))
+            continue
+        screens.say(f"{one.name}: {one.reason}", style="bold")
+        click.echo(one.log_tail)
+    if not found:
+        screens.say("No job failed.")
+    elif not as_json:
+        screens.next_step("retry")
+
+
+def _print_job(aws: Aws, record: RunRecord, name: str, follow: bool, as_json: bool) -> None:
+    history = job_logs.job_history(aws, record, name)
+    if follow and record.ended is None:
+        look = job_logs.lines_since(aws, record, history.name)
+        over = lambda: job_logs.job_is_over(aws, record, history.job_id)  # noqa: E731
+        _print_lines(job_logs.follow(look, over, since=record.started), as_json)
+        return
+    if _print_lines(job_logs.job_lines(aws, record, history.name), as_json):
+        return
+    last = history.last
+    if last is None or not last.log_tail:
+        screens.say(f"{history.name} has printed nothing, or was not tried yet.")
+        return
+    screens.say("CloudWatch has nothing of it; these are its last lines, from the ledger:")
+    click.echo(json.dumps(asdict(last)) if as_json else last.log_tail)
+
+
+def _print_lines(lines: Iterable[LogLine], as_json: bool, streams: bool = False) -> int:
+    """Print lines as they come, with their streams' names if there are several; how many."""
+    count = 0
+    for count, line in enumerate(lines, start=1):  # noqa: B007
+        if as_json:
+            click.echo(json.dumps(asdict(line)))
+        else:
+            click.echo(f"{line.stream}: {line.text}" if streams else line.text)
+    return count
