@@ -221,6 +221,11 @@ class Settings(BaseModel):
         return self.cluster_machines * self.tasks_per_machine
 
 
+def is_secret_name(name: str) -> bool:
+    """Whether what has such a name is likely a secret."""
+    return bool(_SECRET.search(name.upper()))
+
+
 def load_settings(path: Path, defaults: Mapping[str, object] | None = None) -> Settings:
     """Run a config file and check its constants; raises UsageError with a line for every fault.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import re
@@ -73,6 +74,7 @@ class ImageFacts:
 
     labels: Labels
     architectures: frozenset[str] = frozenset()
+    digest: str = ""  # that its registry has for it now, such as sha256:12ab
 
 
 def image_facts(aws: Aws, image: str) -> ImageFacts | None:
@@ -82,6 +84,15 @@ def image_facts(aws: Aws, image: str) -> ImageFacts | None:
     """
     found = _engine_facts(image)
     return _registry_facts(aws, image) if found is None else found
+
+
+def image_digest(aws: Aws, image: str) -> str:
+    """The digest that an image's registry has for it now; '' if nobody shows it to us."""
+    try:
+        found = _registry_facts(aws, image) or _engine_facts(image)
+    except NotFound:
+        found = _engine_facts(image)
+    return found.digest if found else ""
 
 
 def image_labels(aws: Aws, image: str) -> Labels | None:
@@ -106,27 +117,30 @@ def registry_labels(aws: Aws, image: str) -> Labels | None:
 
 
 def _engine_facts(image: str) -> ImageFacts | None:
-    form = '[{{json .Config.Labels}}, "{{.Architecture}}"]'
+    form = '[{{json .Config.Labels}}, "{{.Architecture}}", {{json .RepoDigests}}]'
     command = ["docker", "image", "inspect", "--format", form, image]
     try:
         answer = subprocess.run(command, capture_output=True, check=True, timeout=_PATIENCE)
-        labels, architecture = json.loads(answer.stdout)
+        labels, architecture, digests = json.loads(answer.stdout)
     except (OSError, subprocess.SubprocessError, ValueError):
         return None
-    return ImageFacts(labels or {}, _machines([architecture]))
+    digest = next((one.rpartition("@")[2] for one in digests or ()), "")
+    return ImageFacts(labels or {}, _machines([architecture]), digest)
 
 
 def _registry_facts(aws: Aws, image: str) -> ImageFacts | None:
     name = parse_image(image)
     try:
-        get = _Registry(name, _password(aws, name.registry)).get
+        registry = _Registry(name, _password(aws, name.registry))
+        get = registry.get
         manifest = get(f"manifests/{name.reference}")
+        digest = registry.digest
         platforms = [one.get("platform", {}) for one in manifest.get("manifests", ())]
         if platforms:  # one for each kind of machine; their labels are alike
             manifest = get(f"manifests/{_first_of_a_machine(manifest['manifests'])}")
         config = get(f"blobs/{manifest['config']['digest']}")
         kinds = [one.get("architecture") for one in platforms or [config]]
-        return ImageFacts(config.get("config", {}).get("Labels") or {}, _machines(kinds))
+        return ImageFacts(config.get("config", {}).get("Labels") or {}, _machines(kinds), digest)
     except _UNSEEN as error:
         if isinstance(error, HTTPError) and error.code == 404:
             raise NotFound(f"{name.registry} has no image {image}") from None
@@ -148,6 +162,7 @@ class _Registry:
         scheme = "http" if re.match(r"(localhost|127\.0\.0\.1)(:|$)", name.registry) else "https"
         self._root = f"{scheme}://{name.registry}/v2/{name.repository}"
         self._authorization = password
+        self.digest = ""  # of the last answer
 
     def get(self, path: str) -> dict[str, Any]:
         try:
@@ -164,7 +179,10 @@ class _Registry:
         if self._authorization:
             # Not sent on to the storage that a registry may point to, which would refuse it.
             request.add_unredirected_header("Authorization", self._authorization)
-        return _json(request)
+        body = _body(request)
+        self.digest = f"sha256:{hashlib.sha256(body).hexdigest()}"
+        found: dict[str, Any] = json.loads(body)
+        return found
 
 
 def _token(challenge: str) -> str:
@@ -196,6 +214,11 @@ def _first_of_a_machine(manifests: list[dict[str, Any]]) -> str:
 
 
 def _json(request: Request) -> dict[str, Any]:
-    with urlopen(request, timeout=_PATIENCE) as answer:
-        found: dict[str, Any] = json.loads(answer.read(4 << 20))
+    found: dict[str, Any] = json.loads(_body(request))
     return found
+
+
+def _body(request: Request) -> bytes:
+    with urlopen(request, timeout=_PATIENCE) as answer:
+        body: bytes = answer.read(4 << 20)
+    return body

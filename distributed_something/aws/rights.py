@@ -37,11 +37,16 @@ def roles_of_profile(iam: IAMClient, profile: str) -> list[str] | None:
 
 def role_of_task(ecs: ECSClient, family: str) -> str:
     """The name of the role that a family's newest task definition gives its containers, or ''."""
+    found = find_task_definition(ecs, family) or {}
+    return str(found.get("taskRoleArn", "")).rsplit("/", 1)[-1]
+
+
+def find_task_definition(ecs: ECSClient, family: str) -> Mapping[str, Any] | None:
+    """A family's newest task definition as ECS has it; None if there is none."""
     try:
-        found = ecs.describe_task_definition(taskDefinition=family)["taskDefinition"]
+        return ecs.describe_task_definition(taskDefinition=family)["taskDefinition"]
     except ecs.exceptions.ClientException:
-        return ""
-    return found.get("taskRoleArn", "").rsplit("/", 1)[-1]
+        return None
 
 
 def policies_of(iam: IAMClient, role: str) -> list[dict[str, Any]] | None:

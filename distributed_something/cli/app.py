@@ -14,7 +14,7 @@ import click
 
 from .. import __version__
 from ..aws.images import MachineType
-from ..aws.registry import image_facts, image_labels
+from ..aws.registry import image_digest, image_facts, image_labels
 from ..aws.session import Aws
 from ..commands.cancel import cancel as end_run
 from ..commands.cancel import list_belongings
@@ -34,11 +34,11 @@ from ..protocol.families import FAMILIES
 from ..record import read_record_file
 from ..settings import Settings, load_settings
 from . import check_screen, dry_run_screen, jobs_screen, rehearsal_screen, screens
-from .connection import connect
 from .build_verb import build
+from .connection import connect
 from .faults import EXIT_FAILED, explain
-from .type_runs import for_each_run, monitor_each
 from .report_verb import leave_report, report
+from .type_runs import for_each_run, monitor_each
 from .watching_verbs import logs, status
 
 FILES = Path("files")  # where run records are written, as upstream does
@@ -98,9 +98,12 @@ def verbs(ctx: click.Context, config: Path) -> None:
 
 def _image_reader(aws: Aws) -> LabelsOf | None:
     """How an image is looked at; not at all where no machine would ever fetch it."""
-    if os.environ.get("AWS_ENDPOINT_URL"):
-        return None
-    return partial(image_labels, aws)
+    return None if _is_simulated() else partial(image_labels, aws)
+
+
+def _is_simulated() -> bool:
+    """Whether the account is a rehearsal's, in which no machine fetches an image."""
+    return bool(os.environ.get("AWS_ENDPOINT_URL"))
 
 
 @verbs.command()
@@ -138,13 +141,12 @@ def check(
     """
     settings = load_settings(obj["config"])
     aws = None if offline else connect(settings)
-    rehearsing = bool(os.environ.get("AWS_ENDPOINT_URL"))
     checkup = check_up(
         aws,
         settings,
         job_file,
         fleet_file,
-        facts_of=None if aws is None or rehearsing else partial(image_facts, aws),
+        facts_of=None if aws is None or _is_simulated() else partial(image_facts, aws),
         types_of=_nominal_types if offline else None,
         on_finding=check_screen.print_finding if as_json else lambda _: None,
     )
@@ -253,6 +255,7 @@ def start_cluster(obj: dict[str, Any], fleet_file: Path, yes: bool, keep_ami: bo
         confirm=screens.ask_to_buy if asks else screens.show_purchase,
         on_capacity=screens.show_capacity,
         keep_ami=keep_ami,
+        digest_of=None if _is_simulated() else partial(image_digest, aws),
     )
     screens.show_console_links(settings)
     screens.next_step(f"monitor {FILES}/{record.app_name}SpotFleetRequestId.json")
@@ -397,12 +400,10 @@ def download(obj: dict[str, Any], folder: Path, only: str | None) -> None:
     jobs_screen.show_downloaded(downloaded)
 
 
+verbs.add_command(build)
 verbs.add_command(report)
 verbs.add_command(status)
 verbs.add_command(logs)
-
-
-verbs.add_command(build)
 
 
 @verbs.command()

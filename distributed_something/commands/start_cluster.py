@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Callable
@@ -25,6 +26,7 @@ from .capacity import wait_for_capacity
 from .dashboard import draw_dashboard, name_dashboard
 from .fleet_plan import FleetPlan, plan_fleet, read_templates
 from .machine_care import guard_new
+from .provenance import DigestOf, keep_purchase
 from .purchase_checks import Wish, check_purchase
 from .runs import ensure_run
 from .schedule import start_schedule
@@ -68,6 +70,7 @@ def start_cluster(
     confirm: Callable[[Purchase], bool] = lambda _: True,
     on_capacity: Callable[[int, int], None] = lambda _machines, _target: None,
     keep_ami: bool = False,
+    digest_of: DigestOf | None = None,
     max_wait: float = 900.0,
     sleep: Callable[[float], None] = time.sleep,
     now: Callable[[], float] = time.time,
@@ -76,9 +79,11 @@ def start_cluster(
 
     Adds to the app's live run, or begins one, with its record in the bucket and in `folder`.
     Raises UsageError for what can never work and DistributedSomethingError if `confirm` says no;
-    nothing has been created then. Whatever fails after the purchase cancels it.
+    nothing has been created then. Whatever fails after the purchase cancels it. `digest_of` is
+    asked for the digest of the workers' image, which is kept with what else the run is made with.
     """
-    wanted = read_fleet_file(_read(fleet_file), str(fleet_file))
+    text = _read(fleet_file)
+    wanted = read_fleet_file(text, str(fleet_file))
     _check_set_up(aws, settings)
     wanted = read_templates(aws, wanted)
     plan = plan_fleet(aws, settings, wanted, keep_ami=keep_ami)
@@ -91,6 +96,7 @@ def start_cluster(
     recovered = purchase.recover(aws, record)
     order = purchase.make_order(settings, record, recovered, wanted, plan.launches, now())
     record = purchase.write_down(aws, settings, record, recovered, order, folder)
+    keep_purchase(aws, record, settings, json.loads(text), digest_of)
     try:
         record = start_schedule(aws, settings, record, folder, sleep=sleep)
         record = name_dashboard(aws, settings, record, folder)

@@ -21,6 +21,7 @@ from ..protocol.jobs import BadJob
 from ..protocol.ledger_keys import new_attempt_id
 from ..record import RunRecord
 from .job_files import JobFile, open_job_file
+from .provenance import keep_jobs
 from .runs import ensure_run
 from .type_runs import jobs_of_type
 
@@ -85,6 +86,7 @@ def submit_job(
     queue_url = find_queue(aws.sqs, settings.sqs_queue_name)
     _check_size(checked.largest, queue_message_limit(aws.sqs, queue_url), settings, job_file)
     run = ensure_run(aws, settings, folder=folder, now=now)
+    keep_jobs(aws, run, settings, file)
     jobs = _unique_jobs(file, maker, limit)
     sent = send_messages(
         aws.sqs,

@@ -9,6 +9,7 @@
     runs/<APP_NAME>/<run id>/stopped                              why no more jobs are to be taken
     runs/<APP_NAME>/<run id>/monitor_state.json                   what the Lambda's last look saw
     runs/<APP_NAME>/<run id>/machines.json                        the machines that there were
+    runs/<APP_NAME>/<run id>/made_with/<name>                     settings, files, image: to do it again
     runs/<APP_NAME>/<run id>/checkpoints/<job id>.tar             what the next attempt starts with
     runs/<APP_NAME>/<run id>/leases/<job id>/<claim or receipt>   a lease on its way to its holder
 
@@ -110,6 +111,11 @@ class RunKeys:
     def machine_book(self) -> str:
         """Which machines the run had, rewritten at every look of whoever watches it."""
         return f"{self.prefix}machines.json"
+
+    @property
+    def made_with(self) -> str:
+        """Where the settings and files are that the run was made with."""
+        return f"{self.prefix}made_with/"
 
     def checkpoint(self, job_id: str) -> str:
         """Where a job's saved checkpoint folder is."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,6 +15,7 @@ import pytest
 
 from distributed_something.aws.registry import (
     engine_labels,
+    image_digest,
     image_facts,
     image_labels,
     parse_image,
@@ -125,10 +127,13 @@ def test_an_image_without_labels_has_none_and_one_that_is_not_there_is_not_seen(
 
 
 def test_what_the_engine_has_is_seen_without_the_registry(engine: Path) -> None:
-    engine.write_text(f"#!/bin/sh\necho '{json.dumps([OURS, 'arm64'])}'\n")
+    engine.write_text(
+        f"#!/bin/sh\necho '{json.dumps([OURS, 'arm64', ['lab/counting@sha256:12']])}'\n"
+    )
     assert image_labels(nobody(), "127.0.0.1:1/lab/counting:1.0") == OURS
     facts = image_facts(nobody(), "127.0.0.1:1/lab/counting:1.0")
     assert facts and facts.architectures == {"arm64"}
+    assert image_digest(nobody(), "127.0.0.1:1/lab/counting:1.0") == "sha256:12"
 
 
 def test_for_which_machines_an_image_is_and_that_it_is_not_there_can_be_seen(
@@ -136,6 +141,9 @@ def test_for_which_machines_an_image_is_and_that_it_is_not_there_can_be_seen(
 ) -> None:
     facts = image_facts(nobody(), f"{registry}/lab/counting:1.0")
     assert facts and facts.architectures == {"x86_64"}
+    manifest = json.dumps(PAGES["manifests/1.0"]).encode()
+    digest = f"sha256:{hashlib.sha256(manifest).hexdigest()}"
+    assert image_digest(nobody(), f"{registry}/lab/counting:1.0") == digest
     with pytest.raises(NotFound, match="has no image"):
         image_facts(nobody(), f"{registry}/lab/counting:none")
 
