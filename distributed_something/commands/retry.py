@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from ..aws.dead_letters import Letter, delete_letters, hold_letters, release_letters
 from ..aws.messages import Message, send_messages
 from ..aws.queues import count_jobs, find_queue
@@ -106,10 +108,30 @@ def retry(
         )
     except BaseException:
         logger.warning("Not all was queued: `python run.py retry` goes on.")
-        release_letters(aws.sqs, letters_url, [letter.receipt for letter in letters])
+        _release(aws, letters_url, letters)
         raise
-    removed = delete_letters(aws.sqs, letters_url, letters)
+    removed = _remove(aws, letters_url, letters)
     return Retried(plan, sent, removed, needs_machines=not record.fleet_ids)
+
+
+def _remove(aws: Aws, letters_url: str, letters: Sequence[Letter]) -> int:
+    """Delete the letters of jobs that are queued again; one that stays does no harm."""
+    try:
+        return delete_letters(aws.sqs, letters_url, letters)
+    except (ClientError, BotoCoreError) as error:
+        logger.warning(
+            "All is queued, but letters of these jobs stay in the dead-letter queue: %s", error
+        )
+        _release(aws, letters_url, letters)
+        return 0
+
+
+def _release(aws: Aws, letters_url: str, letters: Sequence[Letter]) -> None:
+    """Show held letters to everybody again; SQS does by itself, an hour after they were held."""
+    try:
+        release_letters(aws.sqs, letters_url, [letter.receipt for letter in letters])
+    except (ClientError, BotoCoreError) as error:
+        logger.warning("Some dead letters are hidden for an hour: %s", error)
 
 
 def _queue_of(aws: Aws, record: RunRecord) -> str:

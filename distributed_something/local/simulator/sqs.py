@@ -97,7 +97,7 @@ class FastQueue(Queue):
             if entry is None or entry.message.receipt_handle != handle:
                 return
             self._leave(entry)
-            del self._live[entry.order]
+            self._live.pop(entry.order, None)  # deleted twice is deleted
 
     def change_visibility(self, handle: str, seconds: int) -> None:
         """Hide a message in flight for `seconds` from now; raises what AWS does for any other."""

@@ -1,0 +1,87 @@
+"""Every API call of `retry` fails in turn; it is run again, and then every job is done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from distributed_something.aws import queues
+from distributed_something.commands.retry import retry
+from tests.functional.test_retry import give_up
+
+from .forks import try_each
+from .stage import JOBS, Stage, outcome_of
+from .test_every_call import open_stage, own_folder
+from .trials import Trial, complaint, meet, trials, tried
+from .wire import Fault
+
+# A letter whose receipt is lost (with answer, network or process) is hidden for its time,
+# and nobody can delete it; one that may not be deleted stays.
+MAY_STAY = (Fault.KILLED, Fault.UNHEARD_FOR_GOOD)
+LETTER_CALLS = ("ReceiveMessage", "DeleteMessageBatch")
+
+
+def _begin(stage: Stage) -> None:
+    """A run with one job done and one given up."""
+    for verb in (stage.setup, stage.submit, stage.buy):
+        verb()
+    stage.theirs.tick()
+    record = stage.record()
+    assert record is not None
+    held = [stage.theirs.take(record, stage.theirs.instances()[0]) for _ in JOBS]
+    stage.theirs.finish(record, held[0])
+    give_up(stage.theirs, record, held[1], "exit code 3")
+
+
+def _retry(stage: Stage) -> None:
+    life = stage.life
+    retry(life.aws, life.settings, folder=life.folder, sleep=life.clock.sleep)
+
+
+def _letters(stage: Stage) -> int:
+    sqs = stage.theirs.aws.sqs
+    url = queues.find_queue(sqs, stage.life.settings.sqs_dead_letter_queue)
+    return queues.count_jobs(sqs, url).total
+
+
+def _attempt(stage: Stage, before: frozenset[str], has_ended: bool, trial: Trial) -> str:
+    with own_folder(stage):
+        error, wrong = meet(stage.wire, trial, partial(_retry, stage))
+        stage.life.clock.slept.clear()
+        if again := outcome_of(partial(_retry, stage)):
+            wrong.append(f"the second one failed: {again!r}")
+        may_stay = trial.fault in MAY_STAY or trial.call in LETTER_CALLS
+        if _letters(stage) > may_stay:
+            wrong.append(f"{_letters(stage)} letters are left")
+        if has_ended:
+            stage.buy()
+        stage.work_all()
+        stage.monitor()
+        wrong += [f"left over: {one}" for one in stage.left_over(before)]
+        submitted, done = stage.jobs()
+        if (tuple(submitted), tuple(done)) != (JOBS, JOBS):
+            wrong.append(f"submitted: {submitted}, done: {done}")
+    return "\n".join([*wrong, f"it ended with: {error!r}"]) if wrong else ""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("has_ended", [False, True])
+def test_a_retry_that_failed_at_any_call_is_run_again_and_every_job_is_done(
+    has_ended: bool, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    with open_stage(tmp_path) as stage:
+        before = stage.inventory()
+        _begin(stage)
+        if has_ended:
+            stage.monitor()
+            stage.setup()
+        cases = trials(stage.wire, partial(_retry, stage))
+        said = dict(try_each(cases, partial(_attempt, stage, before, has_ended)))
+    of = "an ended" if has_ended else "a live"
+    record_property("tried", tried(f"retry of {of} run", said))
+    assert not complaint(said), complaint(said)
+    assert {"SendMessageBatch", "DeleteMessageBatch"} <= {trial.call for trial in said}
