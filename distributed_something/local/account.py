@@ -52,16 +52,15 @@ def buckets(settings: Settings) -> set[str]:
 
 
 def write_fleet_file(aws: Aws, path: Path) -> None:
-    """Write a fleet file, in upstream's form, that names what the simulated account has."""
+    """Write a fleet file, in upstream's form, that names what the simulated account has.
+
+    It names no image: which one fits depends on MACHINE_TYPE.
+    """
     subnet = aws.ec2.describe_subnets(Filters=[{"Name": "default-for-az", "Values": ["true"]}])
     groups = aws.ec2.describe_security_groups(
         Filters=[{"Name": "group-name", "Values": ["default"]}]
     )
-    image = aws.ssm.get_parameter(
-        Name="/aws/service/ecs/optimized-ami/amazon-linux-2023/recommended/image_id"
-    )
     specification = {
-        "ImageId": image["Parameter"]["Value"],
         "KeyName": KEY_PAIR,
         "IamInstanceProfile": {"Arn": f"arn:aws:iam::{ACCOUNT}:instance-profile/{INSTANCE_ROLE}"},
         "NetworkInterfaces": [

@@ -1,0 +1,97 @@
+"""The examples for graphics cards and for arm64: what their files lead to, and what can be run."""
+
+from __future__ import annotations
+
+import base64
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+
+from distributed_something.aws.images import recommended_image
+from distributed_something.aws.session import Aws
+from distributed_something.commands.fleet_plan import FleetPlan, plan_fleet
+from distributed_something.definitions.fleet import launch_template
+from distributed_something.definitions.fleet_file import read_fleet_file
+from distributed_something.definitions.task import task_definition
+from distributed_something.local.simulator import Simulator
+
+from .kit import EXAMPLES, ROOT, build, rehearsed, settings_of
+
+FLEET = (ROOT / "files" / "exampleFleet_us-east-1.json").read_text().replace("X" * 12, "1" * 12)
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[Aws]:
+    with Simulator() as simulator:
+        yield simulator.aws()
+
+
+def planned(aws: Aws, name: str) -> FleetPlan:
+    return plan_fleet(aws, settings_of(name), read_fleet_file(FLEET, "fleet"), keep_ami=False)
+
+
+def boot_script(name: str, plan: FleetPlan) -> str:
+    template: dict[str, Any] = launch_template(settings_of(name), plan.launches[0], "run")
+    return base64.b64decode(template["UserData"]).decode()
+
+
+@pytest.mark.parametrize("name", ["gpu", "arm64"])
+def test_check_finds_nothing_missing_without_an_account(name: str, tmp_path: Path) -> None:
+    fleet = tmp_path / "fleet.json"
+    fleet.write_text(FLEET)
+    config, jobs = EXAMPLES / name / "config.py", EXAMPLES / name / "job.json"
+    checked = subprocess.run(
+        [sys.executable, ROOT / "run.py", "--config", config, "check", jobs, fleet, "--offline"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    told = checked.stdout + checked.stderr
+    assert "3 jobs" in told
+    mends = [line for line in told.splitlines() if "missing" in line.lower()]
+    # What a user has to fill in himself is all that may be left.
+    assert all("your-bucket-name" in line or "DOCKERHUB_TAG" in line for line in mends), told
+
+
+def test_machines_with_cards_boot_nvidias_image_and_give_containers_the_cards(aws: Aws) -> None:
+    plan = planned(aws, "gpu")
+    (launch,) = plan.launches
+    assert launch.image.image_id == recommended_image(aws.ssm, "gpu")
+    assert launch.image.image_id != recommended_image(aws.ssm, "x86_64")
+    assert launch.machine_types == ("g4dn.xlarge", "g5.xlarge")
+    assert "--default-runtime nvidia" in boot_script("gpu", plan)
+    (container,) = task_definition(settings_of("gpu"), "queue", "dead")["containerDefinitions"]
+    # A card that a container had for itself could not be shared by the workers of others.
+    assert "resourceRequirements" not in container
+    assert "NVIDIA_VISIBLE_DEVICES=all" in (EXAMPLES / "gpu" / "Dockerfile").read_text()
+
+
+def test_graviton_machines_boot_the_arm64_image(aws: Aws) -> None:
+    plan = planned(aws, "arm64")
+    (launch,) = plan.launches
+    assert launch.image.image_id == recommended_image(aws.ssm, "arm64")
+    assert launch.image.image_id != recommended_image(aws.ssm, "x86_64")
+    assert "nvidia" not in boot_script("arm64", plan)
+
+
+@pytest.mark.slow
+@pytest.mark.docker
+def test_the_arm64_examples_tool_cuts_every_slide(
+    engine: docker.DockerClient, tmp_path: Path
+) -> None:
+    script = EXAMPLES / "arm64" / "make_data.py"
+    subprocess.run([sys.executable, script, tmp_path / "data"], check=True)
+    settings = settings_of("arm64", build(engine, "arm64"))
+    jobs = EXAMPLES / "arm64" / "job.json"
+    rehearsed(settings, jobs, tmp_path / "rehearsal", data=tmp_path / "data")
+    tiles = tmp_path / "rehearsal" / "Arm64" / "tiles"
+    assert sorted(path.name for path in tiles.rglob("*.dzi")) == ["01.dzi", "02.dzi", "03.dzi"]
+    # 600 pixels in tiles of 128, at the largest of the sizes.
+    largest = max(int(one.name) for one in (tiles / "01/01_files").iterdir() if one.is_dir())
+    assert len(list((tiles / f"01/01_files/{largest}").glob("*.png"))) == 25
