@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ..record import RunRecord
 
 FOLLOW_EVERY = 3.0  # seconds between two looks for new lines
+_SLACK = 60.0  # seconds by which the clocks of machines and of who began the run may differ
 _LATE_LINES = 30.0  # seconds; CloudWatch may show a line so long after a later one
 
 
@@ -58,22 +59,22 @@ def job_lines(aws: Aws, record: RunRecord, name: str) -> Iterator[LogLine]:
     """What a job printed in this run, all attempts; empty if CloudWatch has nothing of it."""
     stream = stream_name(name)
     yield from iterate_lines(
-        aws.logs, record.log_group_name, streams=[stream], since=record.started
+        aws.logs, record.log_group_name, streams=[stream], since=_began(record)
     )
 
 
 def run_lines(aws: Aws, record: RunRecord) -> Iterator[LogLine]:
     """What all jobs of a run printed, in the order of time."""
-    yield from iterate_lines(aws.logs, record.log_group_name, since=record.started)
+    yield from iterate_lines(aws.logs, record.log_group_name, since=_began(record))
 
 
 def machine_lines(aws: Aws, record: RunRecord, instance_id: str) -> Iterator[LogLine]:
     """What the workers of a machine printed: theirs are the streams that name it."""
     group = container_log_group(record.log_group_name)
-    naming = iterate_lines(aws.logs, group, since=record.started, pattern=f'"{instance_id}"')
+    naming = iterate_lines(aws.logs, group, since=_began(record), pattern=f'"{instance_id}"')
     streams = list(dict.fromkeys(line.stream for line in naming))
     if streams:
-        yield from iterate_lines(aws.logs, group, streams=streams, since=record.started)
+        yield from iterate_lines(aws.logs, group, streams=streams, since=_began(record))
 
 
 def follow(
@@ -111,7 +112,7 @@ def lines_since(
         aws.logs,
         record.log_group_name,
         streams=streams,
-        since=max(since, record.started),
+        since=max(since, _began(record)),
     )
 
 
@@ -120,6 +121,10 @@ def job_is_over(aws: Aws, record: RunRecord, job_id: str) -> bool:
     keys: RunKeys = record.keys
     marks = (keys.done(job_id), keys.dead(job_id))
     return any(mark in list_keys(aws.s3, record.bucket, mark) for mark in marks)
+
+
+def _began(record: RunRecord) -> float:
+    return max(0.0, record.started - _SLACK)
 
 
 def _find_job(aws: Aws, record: RunRecord, name: str) -> tuple[str, str]:

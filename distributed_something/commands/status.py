@@ -157,7 +157,7 @@ def count_jobs(sight: Sight) -> JobCounts:
     young = {
         job_id
         for job_id, last in survey.open.items()
-        if last.state is AttemptState.STARTED and survey.looked - last.started < _YOUNG_SECONDS
+        if last.state is AttemptState.STARTED and abs(survey.looked - last.started) < _YOUNG_SECONDS
     }
     running |= young
     left = open_ids - running
@@ -183,11 +183,16 @@ def running_jobs(sight: Sight) -> list[RunningJob]:
 
 
 def machine_rows(sight: Sight, running: Iterable[RunningJob], ssh_key: str) -> Iterable[MachineRow]:
-    """The machines that run, by type and zone."""
+    """The machines that run, by type and zone, those at work first."""
     jobs: dict[str, list[RunningJob]] = {}
     for job in running:
         jobs.setdefault(job.instance_id, []).append(job)
-    for one in sorted(sight.live, key=lambda m: (m.instance_type, m.zone, m.launched)):
+
+    def order(machine: Machine) -> tuple[str, str, bool, float]:
+        idle = machine.instance_id not in jobs
+        return machine.instance_type, machine.zone, idle, machine.launched
+
+    for one in sorted(sight.live, key=order):
         yield MachineRow(
             instance_id=one.instance_id,
             instance_type=one.instance_type,

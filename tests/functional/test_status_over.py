@@ -1,0 +1,95 @@
+"""`status` and `logs` of a run that has ended, as a person sees them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from distributed_something.local.simulator import Simulator
+from tests.builders import write_config
+from tests.functional.account import new_account, simulated_ec2
+from tests.golden import check_golden, screen
+from tests.made_up_run import RUN, write_run
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[Simulator]:
+    with Simulator() as simulator:
+        yield simulator
+
+
+@pytest.fixture(scope="module")
+def over(simulator: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A made-up run of 300 jobs that has ended, and a folder with its config."""
+    write_run(new_account(simulator), 300)
+    for kind, price in (("m5.xlarge", 0.0713), ("m6a.xlarge", 0.0642)):
+        for zone in "abc":
+            simulated_ec2().spot_prices[kind, f"us-east-1{zone}"] = [(0.0, price)]
+    folder = tmp_path_factory.mktemp("over")
+    write_config(folder)
+    yield folder
+
+
+def run(folder: Path, simulator: Simulator, *words: str) -> tuple[int, str, str]:
+    return screen([*words], folder, simulator.environment)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("status_over", ["status"]),
+        ("status_failed", ["status", "--failed"]),
+        ("status_running", ["status", "--running"]),
+    ],
+)
+def test_the_screens_of_a_run_that_is_over(
+    over: Path, simulator: Simulator, name: str, words: list[str]
+) -> None:
+    code, out, text = run(over, simulator, *words)
+    assert (code, out) == (0, "")
+    check_golden(name, text)
+
+
+def test_the_status_of_a_run_as_json(over: Path, simulator: Simulator) -> None:
+    code, out, _ = run(over, simulator, "status", "--json", "--run", RUN)
+    told = json.loads(out)
+    assert (code, told["run_id"], told["jobs"]["submitted"]) == (0, RUN, 300)
+    assert told["jobs"]["done"] + told["jobs"]["dead"] == 300
+    assert told["money"]["so_far"] == pytest.approx(told["money"]["expected"])
+    code, out, _ = run(over, simulator, "status", "--failed", "--json")
+    failed = [json.loads(line) for line in out.splitlines()]
+    assert len(failed) == told["jobs"]["dead"] > 0
+    assert {one["state"] for one in failed} == {"dead"}
+
+
+def test_all_attempts_at_one_job(over: Path, simulator: Simulator) -> None:
+    _, out, _ = run(over, simulator, "status", "--failed", "--json")
+    name = json.loads(out.splitlines()[0])["name"]
+    code, _, text = run(over, simulator, "status", "--job", name)
+    assert code == 0
+    check_golden("status_job", text)
+    code, _, text = run(over, simulator, "status", "--job", "no such")
+    assert code == 1
+    assert "has no job named no such" in text
+
+
+def test_the_last_lines_are_in_the_ledger_when_the_log_group_is_gone(
+    over: Path, simulator: Simulator
+) -> None:
+    code, out, text = run(over, simulator, "logs", "--failed")
+    assert code == 0
+    check_golden("logs_failed", text + out)
+    name = text.split(":")[0]
+    code, out, text = run(over, simulator, "logs", name)
+    assert (code, "Traceback" in out) == (0, True)
+    assert "CloudWatch has nothing of it" in text
+
+
+def test_two_ways_to_look_are_refused(over: Path, simulator: Simulator) -> None:
+    code, _, text = run(over, simulator, "status", "--failed", "--running")
+    assert code == 2
+    assert "Give one of --watch, --failed, --running and --job" in text
+    assert run(over, simulator, "logs", "a", "--failed")[0] == 2
