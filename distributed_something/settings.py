@@ -140,6 +140,13 @@ LogGroup = Annotated[
 Image = Annotated[
     str, AfterValidator(_matching(re.compile(r"\S+"), "must be an image, such as 'user/tool:1.0'"))
 ]
+MountDriver = Annotated[
+    str,
+    AfterValidator(
+        _matching(re.compile("(auto|s3fs|mount-s3)?"), "must be 'auto', 's3fs' or 'mount-s3'")
+    ),
+    BeforeValidator(_unset),
+]
 Cluster = Annotated[
     str,
     AfterValidator(
@@ -203,6 +210,7 @@ class Settings(BaseModel):
     job_defaults: dict[str, Any] = {}
     install_script: OptionalText = ""  # key or s3:// address; run before a container's first job
     download_files: Flag = True
+    mount_driver: MountDriver = ""  # mounts the source bucket where DOWNLOAD_FILES is 'False'
     check_if_done_bool: Flag = False
     expected_number_files: Annotated[Count, Field(ge=0)] = 1
     min_file_size_bytes: Annotated[Count, Field(ge=0)] = 1
@@ -215,6 +223,11 @@ class Settings(BaseModel):
 
     # Extra constants, which reach the worker under their own names
     extra: dict[str, str] = {}
+
+    @property
+    def mounts(self) -> bool:
+        """Whether workers mount the source bucket instead of bringing inputs."""
+        return bool(self.mount_driver) and not self.download_files
 
     @property
     def container_count(self) -> int:
@@ -250,6 +263,11 @@ def make_settings(constants: Mapping[str, object], source: str) -> Settings:
             problems.append(
                 f"SQS_DEAD_LETTER_QUEUE = {settings.sqs_dead_letter_queue!r}: must be another "
                 "queue than SQS_QUEUE_NAME."
+            )
+        if settings.mount_driver and settings.download_files:
+            problems.append(
+                f"MOUNT_DRIVER = {settings.mount_driver!r}: inputs are brought, and no bucket is "
+                "mounted, unless DOWNLOAD_FILES = 'False'."
             )
     if problems:
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"

@@ -171,6 +171,7 @@ class JobAttempt:
             directories.input,
             self._check,
             self._place.cache,
+            self._place.mounted,
         )
         with self._timed("input_seconds"):
             inputs.bring_all(self._job.inputs)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from .cache import Cache, Shelf
+from .mount import Bucket
 from .outcomes import Hopeless
 from .parts import download_parts, make_plan
 from .reading import Damaged, blocks, is_md5
@@ -33,6 +34,7 @@ class Input:
     path: Path
     etag: str = ""
     size: int = 0
+    is_rewritten: bool = False  # the file is changed here, so it must be the job's own
 
     def __str__(self) -> str:
         return f"s3://{self.bucket}/{self.key}"
@@ -48,6 +50,20 @@ def fetch(s3: S3Client, item: Input, cache: Cache, crew: Crew) -> None:
         if error.response["Error"]["Code"] in _MISSING:
             raise Hopeless(f"The input {item} does not exist.") from None
         raise
+
+
+def link(mounted: Bucket, item: Input, crew: Crew) -> None:
+    """Let a file of the job's own lead to the object's place in its mounted bucket."""
+    crew.check()
+    if ".." in item.key.split("/"):
+        raise Hopeless(f"The input {item} would lead out of its bucket.")
+    path = mounted.path_of(item.key)
+    try:
+        path.stat()
+    except FileNotFoundError:
+        raise Hopeless(f"The input {item} does not exist.") from None
+    item.path.parent.mkdir(parents=True, exist_ok=True)
+    item.path.symlink_to(path)
 
 
 def _fetch(s3: S3Client, item: Input, shelf: Shelf, crew: Crew) -> None:

@@ -15,6 +15,7 @@ from distributed_something.protocol.buckets import Buckets
 from distributed_something.protocol.environment import WorkerEnvironment
 
 from .cache import SHARE, Cache
+from .mount import Bucket, mounted_bucket
 
 CACHE_VARIABLE = "WORKER_CACHE_SHARE"
 INSTANCE_VARIABLES = ("INSTANCE_ID", "INSTANCE_TYPE", "INSTANCE_ZONE")
@@ -72,6 +73,7 @@ class Place:
     instance_id: str
     instance_type: str = ""
     zone: str = ""
+    mounted: Bucket | None = None  # the bucket that is seen as a folder, if one is
     cache_share: float = SHARE  # of the free disk, for inputs that several jobs use; 0: none
 
     @property
@@ -88,14 +90,16 @@ class Place:
     def from_environment(cls, variables: Mapping[str, str]) -> Place:
         """Read a loop's place; raises KeyError for a missing variable, ValueError for a bad one."""
         slot = variables["WORKER_SLOT"]
+        settings = WorkerEnvironment.from_environment(variables)
         return cls(
-            settings=WorkerEnvironment.from_environment(variables),
+            settings=settings,
             pace=Pace.from_environment(variables),
             directory=working_directory(variables) / slot,
             slot=slot,
             instance_id=variables.get("INSTANCE_ID") or socket.gethostname(),
             instance_type=variables.get("INSTANCE_TYPE", ""),
             zone=variables.get("INSTANCE_ZONE", ""),
+            mounted=mounted_bucket(settings, variables) if settings.mounts else None,
             cache_share=_share(variables),
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -19,10 +20,11 @@ from distributed_something.protocol.sources import (
 )
 
 from .cache import Cache
-from .downloads import Input, fetch
+from .downloads import Input, fetch, link
+from .mount import Bucket
 from .outcomes import Hopeless
 from .tables import choose_rows, localise, localise_list, read_table, write_table
-from .transfers import run_all
+from .transfers import Step, run_all
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -38,12 +40,15 @@ class Inputs:
         folder: Path,
         check: Callable[[], None],
         cache: Cache | None = None,
+        mounted: Bucket | None = None,
     ) -> None:
+        """`mounted` is a bucket that is seen as a folder: its objects are linked, not brought."""
         self._s3 = s3
         self._buckets = buckets
         self._folder = folder
         self._check = check
         self._cache = cache or Cache(None)
+        self._mounted = mounted
         self._taken: dict[Path, str] = {}
 
     def bring(self, *sources: object) -> list[Path]:
@@ -70,8 +75,12 @@ class Inputs:
         first = next(items, None)
         if first is None:
             return
-        steps = (partial(fetch, self._s3, item, self._cache) for item in chain([first], items))
-        run_all(steps, self._check)
+        run_all((self._step(item) for item in chain([first], items)), self._check)
+
+    def _step(self, item: Input) -> Step:
+        if self._mounted and item.bucket == self._mounted.name and not item.is_rewritten:
+            return partial(link, self._mounted, item)
+        return partial(fetch, self._s3, item, self._cache)
 
     def _find(self, source: Source, paths: list[Path]) -> Iterator[Input]:
         """The objects of one source that are still to come; its own path is added to `paths`."""
@@ -87,7 +96,7 @@ class Inputs:
         else:
             if not self._is_new(own):
                 raise Hopeless(f"The input {own} is named twice, once for the files that it names.")
-            self._fetch(iter([own]))
+            self._fetch(iter([replace(own, is_rewritten=True)]))
             yield from self._named(source, own)
 
     def _named(self, source: FileList | FileTable, own: Input) -> list[Input]:

@@ -64,7 +64,7 @@ class Loop:
         logger.info("Waiting for jobs of %s.", self._settings.app_name)
         while not self._stopping.asked:
             check_disk(self._place.directory.parent)
-            if self._wait_while_run_is_stopped():
+            if self._wait_while_run_is_stopped() or self._wait_for_mount():
                 continue
             self.take_one()
         logger.info("Ended: %s.", self._stopping.reason)
@@ -192,6 +192,14 @@ class Loop:
             return False
         logger.info("The run is stopped: %s No more jobs are taken.", self._heart.run_is_stopped)
         self._stopping.wait(self._place.pace.heartbeat_seconds)
+        return True
+
+    def _wait_for_mount(self) -> bool:
+        """Whether the bucket should be mounted and is not, after waiting a while if so."""
+        mounted = self._place.mounted
+        if mounted is None or mounted.is_mounted():
+            return False
+        self._stopping.wait(0.5)
         return True
 
     def _is_alive_elsewhere(self, message: Message, lease: Lease, keys: RunKeys, job: Job) -> bool:

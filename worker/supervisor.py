@@ -29,9 +29,11 @@ from .environment import (
 from .install import install
 from .instance import find_metadata, identify, read_notices
 from .machine import FAULT_EXIT, check_disk, end_broken_machine, read_fault
+from .mount import Mount, mounted_bucket
 from .outcomes import MachineFault
 from .processes import adopt_orphans, kill_descendants, reap
 from .stopping import SAVE_SIGNAL, STOP_SIGNALS, Stopping, listen, write_interruption
+from .user import loop_user
 
 logger = logging.getLogger(__name__)
 
@@ -67,6 +69,8 @@ class Supervisor:
         self._stopping = Stopping()
         self._fault = ""
         self._installing = False
+        self._mount: Mount | None = None
+        self._user = loop_user(variables)
         # Containers that share their host's network share its name, hence the random part.
         base = f"{socket.gethostname()[:24]}-{secrets.token_hex(2)}"
         now = time.monotonic()
@@ -86,6 +90,7 @@ class Supervisor:
         threading.Thread(target=self._do_duties, name="duties", daemon=True).start()
         threading.Thread(target=self._watch_notices, name="notices", daemon=True).start()
         self._install()
+        self._begin_mount()
         logger.info(
             "%d loops on %s for %s.",
             len(self._slots),
@@ -105,6 +110,24 @@ class Supervisor:
     def _cannot_work(self, why: str) -> None:
         self._fault = why
         self._stopping.ask(f"this machine cannot work: {why}")
+
+    def _begin_mount(self) -> None:
+        """Mount the bucket of the inputs, if it is asked for; loops wait until it is there."""
+        if not self._settings.mounts or self._stopping.asked:
+            return
+        bucket = mounted_bucket(self._settings, self._variables)
+        try:
+            self._mount = Mount(bucket, self._settings.mount_driver, self._variables)
+        except MachineFault as fault:
+            self._cannot_work(str(fault))
+
+    def _keep_mount(self) -> None:
+        if self._mount is None:
+            return
+        try:
+            self._mount.keep()
+        except MachineFault as fault:
+            self._cannot_work(str(fault))
 
     def _install(self) -> None:
         """Run the install script, if there is one, and look alive meanwhile."""
@@ -196,7 +219,11 @@ class Supervisor:
             if slot.process is None and now >= slot.due and not self._stopping.asked:
                 slot.process = subprocess.Popen(
                     python_command("loop", str(os.getpid())),
-                    env=loop_environment(self._variables, slot.name),
+                    env={
+                        **loop_environment(self._variables, slot.name),
+                        **self._user.environment,
+                    },
+                    **self._user.options,
                 )
                 slot.started = now
 
@@ -207,6 +234,7 @@ class Supervisor:
     def _look_round(self) -> None:
         """See which loops have ended, and take note of orphans that have."""
         self._touch_alive()
+        self._keep_mount()
         died = [slot for slot in self._slots if slot.process and slot.process.poll() is not None]
         for slot in died:
             self._note_death(slot)
@@ -245,7 +273,9 @@ class Supervisor:
         slot.due = now + pause
 
     def _pids(self) -> set[int]:
-        return {slot.process.pid for slot in self._slots if slot.process is not None}
+        """Our children, apart from what tools left behind."""
+        loops = {slot.process.pid for slot in self._slots if slot.process is not None}
+        return loops | (self._mount.pids if self._mount else set())
 
     def _end(self) -> None:
         """Tell the loops to stop, give them their time, and leave nothing running."""
@@ -264,7 +294,9 @@ class Supervisor:
                 logger.error("Loop %s does not end in time and is killed.", slot.name)
                 slot.process.kill()
                 slot.process.wait()
-        kill_descendants()
+        kill_descendants(self._mount.pids if self._mount else ())
+        if self._mount:
+            self._mount.end()
         for slot in self._slots:
             remove(self._directory / slot.name)
         remove(cache_folder(self._directory))

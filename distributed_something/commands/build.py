@@ -73,7 +73,15 @@ def plan_build(
         raise UsageError(
             f"No {file} here: --file names the Dockerfile that makes your tool's image."
         )
-    return Plan(tag, platform or platform_of(settings.machine_type), base, file, user, python)
+    return Plan(
+        tag=tag,
+        platform=platform or platform_of(settings.machine_type),
+        base=base,
+        file=file,
+        user=user,
+        python=python,
+        driver="s3fs" if settings.mounts and settings.mount_driver != "mount-s3" else "",
+    )
 
 
 def build(engine: docker.DockerClient, plan: Plan, on_progress: OnProgress) -> Built:

@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 # ECS agent sees some seconds late.
 STOP_SECONDS = 100
 
+# What mounting a bucket takes, without the container being privileged.
+_FUSE = {
+    "devices": [{"hostPath": "/dev/fuse", "permissions": ["read", "write"]}],
+    "capabilities": {"add": ["SYS_ADMIN"]},
+}
+
 
 def task_family(app_name: str) -> str:
     return f"{app_name}Task"
@@ -49,6 +55,7 @@ def worker_environment(settings: Settings, queue_url: str, dead_letter_url: str)
         min_file_size_bytes=settings.min_file_size_bytes,
         necessary_string=settings.necessary_string,
         download_files=settings.download_files,
+        mount_driver=settings.mount_driver,
         install_script=settings.install_script,
     ).to_environment()
     # Tools in the image read AWS_DEFAULT_REGION; boto3 does not read AWS_REGION.
@@ -97,7 +104,7 @@ def service(settings: Settings, task_definition_arn: str) -> dict[str, Any]:
 
 
 def _container(settings: Settings, environment: dict[str, str]) -> dict[str, Any]:
-    return {
+    container: dict[str, Any] = {
         "name": settings.app_name,
         "image": settings.dockerhub_tag,
         "cpu": settings.cpu_shares,
@@ -120,3 +127,8 @@ def _container(settings: Settings, environment: dict[str, str]) -> dict[str, Any
             },
         },
     }
+    if settings.mounts:
+        container["linuxParameters"] |= _FUSE
+    if settings.mounts or settings.install_script:
+        container["user"] = "root"  # jobs still run as the image's own user
+    return container

@@ -103,6 +103,7 @@ class DockerRuntime:
             "labels": {OWNER_LABEL: self._owner},
             "detach": True,
             "init": True,  # as the task definition asks
+            **_rights(container),
         }
         started = self._client.containers.run(container.image, **options)
         worker = DockerWorker(started, container.log.open("ab"))
@@ -116,6 +117,18 @@ class DockerRuntime:
         self._sweeper.stdin.close()
         self._sweeper.wait()
         self._client.close()
+
+
+def _rights(container: Container) -> dict[str, Any]:
+    """What a task definition grants a container beyond the usual, in docker-py's words."""
+    rights: dict[str, Any] = {}
+    if container.user:
+        rights["user"] = container.user
+    if container.devices:
+        rights["devices"] = [f"{path}:{path}:rw" for path in container.devices]
+    if container.capabilities:
+        rights["cap_add"] = list(container.capabilities)
+    return rights
 
 
 def choose_runtime(wanted: str, image: str) -> tuple[Callable[[], Runtime], str]:

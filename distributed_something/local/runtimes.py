@@ -29,6 +29,9 @@ class Container:
     environment: Mapping[str, str]
     memory: int  # MiB
     log: Path  # what the worker prints is added to this file
+    user: str = ""  # '': the image's own
+    devices: tuple[str, ...] = ()  # paths, here and there
+    capabilities: tuple[str, ...] = ()
 
 
 class Worker(Protocol):
@@ -95,6 +98,7 @@ class ProcessRuntime:
         reader, writer = os.pipe()
         environment = _own_environment() | dict(container.environment)
         environment |= {"WORKER_DIRECTORY": str(folder), "PYTHONPATH": _python_path()}
+        environment["MOUNT_DRIVER"] = ""  # a process of this user's may not mount: it brings inputs
         command = [sys.executable, "-m", "worker"]
         with container.log.open("ab") as log:
             process = subprocess.Popen(

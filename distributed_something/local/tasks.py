@@ -102,6 +102,7 @@ class Tasks:
             taskDefinition=task["taskDefinitionArn"]
         )
         described = definition["taskDefinition"]["containerDefinitions"][0]
+        linux = described.get("linuxParameters", {})
         name = f"{machine.instance_id}-{arn.rsplit('/', 1)[-1][:8]}"
         self._logs.mkdir(parents=True, exist_ok=True)
         container = Container(
@@ -110,6 +111,9 @@ class Tasks:
             environment=self._variables(described, machine),
             memory=described["memory"],
             log=self._logs / f"{name}.log",
+            user=described.get("user", ""),
+            devices=tuple(one["hostPath"] for one in linux.get("devices", ())),
+            capabilities=tuple(linux.get("capabilities", {}).get("add", ())),
         )
         worker = self._runtime.start(container)
         self._running[arn] = _Running(worker, machine.cluster, machine, container.log, self._now())

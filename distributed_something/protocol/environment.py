@@ -34,7 +34,13 @@ class WorkerEnvironment:
     min_file_size_bytes: int = 1
     necessary_string: str = ""
     download_files: bool = True
+    mount_driver: str = ""  # what mounts the source bucket where DOWNLOAD_FILES is False; '': none
     install_script: str = ""  # run before the container's first job
+
+    @property
+    def mounts(self) -> bool:
+        """Whether inputs are read from a mount of their bucket."""
+        return bool(self.mount_driver) and not self.download_files
 
     def to_environment(self) -> dict[str, str]:
         """The variables, booleans as upstream's 'True' and 'False'."""

@@ -414,3 +414,13 @@ def test_upload_flags_without_a_meaning_are_refused_with_a_list_of_those_that_ha
     with pytest.raises(UsageError, match=r"--dryrun.*--storage-class"):
         settings(UPLOAD_FLAGS="--acl bucket-owner-full-control --dryrun")
     assert settings(UPLOAD_FLAGS="--storage-class STANDARD_IA").upload_flags
+
+
+def test_a_mount_is_for_inputs_that_are_not_brought(tmp_path: Path) -> None:
+    mounting = CELLPROFILER + "MOUNT_DRIVER = 's3fs'\n"
+    assert load(tmp_path, mounting).mounts
+    assert not load(tmp_path, CELLPROFILER).mounts
+    with pytest.raises(UsageError, match="unless DOWNLOAD_FILES = 'False'"):
+        load(tmp_path, mounting.replace("DOWNLOAD_FILES = 'False'", "DOWNLOAD_FILES = 'True'"))
+    with pytest.raises(UsageError, match="must be 'auto', 's3fs' or 'mount-s3'"):
+        load(tmp_path, mounting.replace("'s3fs'", "'goofys'"))

@@ -109,3 +109,24 @@ def test_the_service_may_stop_an_old_container_before_the_new_one_runs() -> None
         "minimumHealthyPercent": 0,
         "maximumPercent": 100,
     }
+
+
+def test_a_container_may_mount_a_bucket_only_where_the_config_asks_for_it() -> None:
+    plain = container(settings())
+    assert plain["linuxParameters"] == {"initProcessEnabled": True}
+    assert "user" not in plain
+    assert container(settings(DOWNLOAD_FILES="False")) == plain | {
+        "environment": container(settings(DOWNLOAD_FILES="False"))["environment"]
+    }
+    mounting = container(settings(DOWNLOAD_FILES="False", MOUNT_DRIVER="auto"))
+    assert mounting["linuxParameters"] == {
+        "initProcessEnabled": True,
+        "devices": [{"hostPath": "/dev/fuse", "permissions": ["read", "write"]}],
+        "capabilities": {"add": ["SYS_ADMIN"]},
+    }
+    assert mounting["user"] == "root"
+    assert mounting["privileged"] is False
+
+
+def test_a_container_with_an_install_script_is_roots_for_it() -> None:
+    assert container(settings(INSTALL_SCRIPT="install.sh"))["user"] == "root"

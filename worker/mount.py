@@ -1,0 +1,215 @@
+"""Mount the bucket of the inputs on a folder, and mount it again whenever it drops.
+
+The program that mounts runs in the foreground, below the supervisor, which so learns of its end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import logging
+import re
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from distributed_something.protocol.buckets import Buckets
+from distributed_something.protocol.environment import WorkerEnvironment
+
+from .outcomes import MachineFault
+
+logger = logging.getLogger(__name__)
+
+FOLDER_VARIABLE = "WORKER_MOUNT"
+FOLDER = Path("/home/ubuntu/bucket")  # as ever in this family, whose tables name paths below it
+TRIES = 5  # in a row that fail, after which the machine cannot work
+_LONGEST_PAUSE = 30.0  # seconds between two tries
+_MNT_DETACH = 2
+_LAST_LINES = 5
+_MOUNTPOINT = "mountpoint-s3"  # what Mountpoint for S3 calls every mount of its
+_MOUNT_TABLE = Path("/proc/self/mountinfo")
+_ESCAPED = re.compile(r"\\(\d{3})")
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """The bucket that is to be seen as a folder; for reading alone."""
+
+    name: str
+    region: str
+    folder: Path = FOLDER
+
+    def is_mounted(self, table: str | None = None) -> bool:
+        """Whether this bucket, and not something else, is what the folder shows now."""
+        found = _mounts(table if table is not None else _MOUNT_TABLE.read_text())
+        kind, source = found.get(str(self.folder), ("", ""))
+        if not kind.startswith("fuse") or source not in (self.name, _MOUNTPOINT):
+            return False
+        try:
+            return table is not None or self.folder.stat() is not None
+        except OSError:  # its program is gone: "Transport endpoint is not connected"
+            return False
+
+    def path_of(self, key: str) -> Path:
+        return self.folder / key
+
+
+def mounted_bucket(settings: WorkerEnvironment, variables: Mapping[str, str]) -> Bucket:
+    """The bucket that a worker with these settings mounts, and where."""
+    folder = Path(variables.get(FOLDER_VARIABLE, FOLDER))
+    return Bucket(Buckets.of(settings).source, settings.aws_region, folder)
+
+
+def _mounts(table: str) -> dict[str, tuple[str, str]]:
+    """The file system's kind and source by folder; the last one mounted on a folder counts."""
+    found = {}
+    for line in table.splitlines():
+        left, _, right = line.partition(" - ")
+        kind, source, *_ = [*right.split(" "), "", ""]
+        folder = _ESCAPED.sub(lambda octal: chr(int(octal[1], 8)), left.split(" ")[4])
+        found[folder] = (kind, source)
+    return found
+
+
+def find_driver(wanted: str, which: Callable[[str], str | None] = shutil.which) -> str:
+    """The program for a MOUNT_DRIVER, `auto` being Mountpoint for S3 before s3fs.
+
+    Raises MachineFault if it is not in the image.
+    """
+    programs = ("mount-s3", "s3fs") if wanted == "auto" else (wanted,)
+    for program in programs:
+        if which(program):
+            return program
+    raise MachineFault(
+        f"The bucket cannot be mounted: {' or '.join(programs)} is not in the image. `run.py "
+        "build` adds s3fs where MOUNT_DRIVER asks for it; mount-s3 has to be in your tool's image."
+    )
+
+
+def mount_command(driver: str, bucket: Bucket, variables: Mapping[str, str]) -> list[str]:
+    """The command that mounts a bucket for everybody to read, and ends only with the mount."""
+    endpoint = variables.get("AWS_ENDPOINT_URL_S3") or variables.get("AWS_ENDPOINT_URL")
+    if driver == "mount-s3":
+        command = ["mount-s3", "--foreground", "--read-only", "--allow-other"]
+        command += ["--region", bucket.region]
+        if endpoint:
+            command += ["--endpoint-url", endpoint, "--force-path-style"]
+        return [*command, bucket.name, str(bucket.folder)]
+    options = ["ro", "allow_other", "umask=0022", f"fsname={bucket.name}", "stat_cache_expire=60"]
+    if endpoint:
+        options += [f"url={endpoint}", "use_path_request_style"]
+    else:
+        options += [f"url=https://s3.{bucket.region}.amazonaws.com", f"endpoint={bucket.region}"]
+    if "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI" in variables:
+        options.append("ecs")  # the task's role
+    elif "AWS_ACCESS_KEY_ID" not in variables:
+        options.append("iam_role=auto")  # the machine's
+    return ["s3fs", bucket.name, str(bucket.folder), "-f", "-o", ",".join(options)]
+
+
+class Mount:
+    """A bucket's mount, kept by the supervisor; `keep` is to be called about once a second."""
+
+    def __init__(
+        self,
+        bucket: Bucket,
+        wanted: str,
+        variables: Mapping[str, str],
+        *,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Raises MachineFault where the program is not there or the folder is in use."""
+        self.bucket = bucket
+        self._command = mount_command(find_driver(wanted), bucket, variables)
+        self._variables = dict(variables)
+        self._now = now
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lines: deque[str] = deque(maxlen=_LAST_LINES)
+        self._was_mounted = False
+        self._failures = 0
+        self._due = 0.0
+        if str(bucket.folder) in _mounts(_MOUNT_TABLE.read_text()):
+            raise MachineFault(
+                f"Something else is mounted on {bucket.folder}, where the bucket {bucket.name} "
+                "should be."
+            )
+
+    @property
+    def pids(self) -> set[int]:
+        return {self._process.pid} if self._process else set()
+
+    def keep(self) -> None:
+        """See that the bucket is mounted; raises MachineFault after too many tries in a row."""
+        if self._process is not None and self._process.poll() is None:
+            if not self._was_mounted and self.bucket.is_mounted():
+                logger.info("The bucket %s is mounted on %s.", self.bucket.name, self.bucket.folder)
+                self._was_mounted, self._failures = True, 0
+            return
+        if self._process is not None:
+            self._note_end(self._process.returncode)
+        if self._now() >= self._due:
+            self._start()
+
+    def end(self) -> None:
+        """Unmount, and leave nothing running."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(5.0)
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+        _detach(self.bucket.folder)
+
+    def _start(self) -> None:
+        _detach(self.bucket.folder)  # what is left of the last one
+        self._was_mounted = False
+        try:
+            self._process = subprocess.Popen(
+                self._command,
+                env=self._variables,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise MachineFault(f"The bucket cannot be mounted: {error}") from error
+        threading.Thread(target=self._read, args=(self._process,), daemon=True).start()
+
+    def _read(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            self._lines.append(line.decode("utf-8", "replace").strip())
+
+    def _note_end(self, code: int) -> None:
+        self._process = None
+        said = " ".join(self._lines)
+        if self._was_mounted:
+            logger.warning(
+                "The mount of the bucket %s dropped (exit code %d); it is mounted again. %s",
+                self.bucket.name,
+                code,
+                said,
+            )
+            return
+        self._failures += 1
+        if self._failures >= TRIES:
+            raise MachineFault(
+                f"The bucket {self.bucket.name} cannot be mounted on {self.bucket.folder}: "
+                f"{said or f'exit code {code}'}"
+            )
+        pause = min(_LONGEST_PAUSE, 2.0 ** (self._failures - 1))
+        logger.warning("The bucket could not be mounted, next try in %g s: %s", pause, said)
+        self._due = self._now() + pause
+
+
+def _detach(folder: Path) -> None:
+    """Take away whatever is mounted on a folder, whoever still looks at it."""
+    ctypes.CDLL(None, use_errno=True).umount2(str(folder).encode(), _MNT_DETACH)
