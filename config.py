@@ -45,6 +45,8 @@ MAX_COST = 0
 MAX_HOURS = 168
 # "True": the Lambda that setup_AWS.py made watches each run, and removes it when it is over.
 AUTO_MONITOR = "False"
+# Who gets a mail when a run has ended or does not go on; "" for nobody.
+NOTIFY_EMAIL = ""
 
 # ---- Containers -----------------------------------------------------------------------------
 # How many jobs run side by side in a container.

@@ -152,6 +152,17 @@ def why_stopped(s3: S3Client, bucket: str, keys: RunKeys) -> str:
     return body.decode() if body is not None else ""
 
 
+def claim_notice(s3: S3Client, bucket: str, keys: RunKeys, what: str) -> bool:
+    """Whether we are the first who tells of something in this run; nobody else is, from now on."""
+    try:
+        s3.put_object(Bucket=bucket, Key=keys.notice(what), Body=b"", IfNoneMatch="*")
+    except s3.exceptions.ClientError as error:
+        if error.response["Error"].get("Code") in ("PreconditionFailed", "412"):
+            return False
+        raise
+    return True
+
+
 def stop_run(s3: S3Client, bucket: str, keys: RunKeys, reason: str) -> None:
     """Say that no more jobs of a run are to be taken, and why; workers and monitor both heed it."""
     s3.put_object(Bucket=bucket, Key=keys.stopped, Body=reason.encode())

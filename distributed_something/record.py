@@ -65,6 +65,7 @@ class RunRecord:
     launch_templates: tuple[str, ...] = ()  # names
     schedule: str = ""  # the name of the schedule that has the Lambda watch this run
     dashboard: str = ""  # its name, if the run has one
+    topic: str = ""  # the ARN of the SNS topic that is told of its end
     ended: float | None = None
     queue_deleted: float | None = None  # a deleted queue's name is not free for 60 s
     export_due: bool = False  # it has ended, and its logs are still to be exported

@@ -21,6 +21,8 @@ _QUEUE = re.compile(r"[A-Za-z0-9_-]{1,80}")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _MACHINE_TYPE = re.compile(r"[a-z0-9-]+\.[a-z0-9-]+")
 _APP_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,66}")  # + `_DeadMessages` names a queue
+_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+_TOPIC = re.compile(r"(arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:)?[A-Za-z0-9_-]{1,256}")
 _SHOWN = 100  # characters of a value in a message
 
 
@@ -103,6 +105,12 @@ def _matching(pattern: re.Pattern[str], rule: str) -> Callable[[str], str]:
         return value
 
     return check
+
+
+def _optional(pattern: re.Pattern[str], rule: str) -> Callable[[str], str]:
+    """The same for a text that may be left out."""
+    check = _matching(pattern, rule)
+    return lambda value: check(value) if value else ""
 
 
 _bucket = _matching(
@@ -221,6 +229,15 @@ class Settings(BaseModel):
     create_dashboard: Flag = False
     clean_dashboard: Flag = False
 
+    notify_email: Annotated[
+        str, AfterValidator(_optional(_ADDRESS, "must be a mail address")), BeforeValidator(_unset)
+    ] = ""
+    notify_topic: Annotated[
+        str,
+        AfterValidator(_optional(_TOPIC, "must be an SNS topic's ARN or name")),
+        BeforeValidator(_unset),
+    ] = ""
+
     # Extra constants, which reach the worker under their own names
     extra: dict[str, str] = {}
 
@@ -263,6 +280,10 @@ def make_settings(constants: Mapping[str, object], source: str) -> Settings:
             problems.append(
                 f"SQS_DEAD_LETTER_QUEUE = {settings.sqs_dead_letter_queue!r}: must be another "
                 "queue than SQS_QUEUE_NAME."
+            )
+        if settings.notify_email and settings.notify_topic:
+            problems.append(
+                "NOTIFY_EMAIL and NOTIFY_TOPIC: give one; a topic of yours can tell addresses."
             )
         if settings.mount_driver and settings.download_files:
             problems.append(

@@ -206,6 +206,8 @@ def _stays(record: RunRecord) -> str:
     names = [f"its {name}" for name, _ in STAYS]
     if record.dashboard and not record.clean_dashboard:
         names.append("its dashboard")
+    if record.topic:
+        names.append("the topic that tells of it")
     return f"{', '.join(names[:-1])} and {names[-1]}"
 
 

@@ -23,6 +23,7 @@ from ..errors import DistributedSomethingError
 from ..protocol.ledger_keys import RunKeys
 from ..record import read_run
 from .monitor import MonitorState, Pace, step, stranded
+from .notices import tell_end
 from .tear_down import tear_down
 
 if TYPE_CHECKING:
@@ -71,6 +72,8 @@ def watch_once(
     failures = tear_down(
         aws, record, folder=None, export_due=True, sleep=_until(deadline, sleep, now), now=now
     )
+    if not failures:
+        tell_end(aws, record, now())
     return {"over": not failures, "failures": failures}
 
 

@@ -126,6 +126,9 @@ def _staying(aws: Aws, record: RunRecord) -> Iterator[Belonging]:
     for name in log_groups(record.log_group_name):
         if logs.log_group_exists(aws.logs, name):
             yield Belonging("log group", name, stays=True)
+    if record.topic:
+        name = record.topic.rsplit(":", 1)[-1]
+        yield Belonging("topic", name, "tells of runs", stays=True)
     if record.run_id:
         place = f"s3://{record.bucket}/{record.keys.prefix}"
         yield Belonging("ledger", place, "what became of every job", stays=True)

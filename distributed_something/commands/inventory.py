@@ -29,6 +29,8 @@ def what_stays(record: RunRecord) -> frozenset[str]:
         f"log-group {group}",
         f"log-group {group}_perInstance",
     }
+    if record.topic:
+        stays.add(f"topic {record.topic.rsplit(':', 1)[-1]}")
     if record.cluster == "default":
         stays.add("cluster default")
     if record.dashboard and not record.clean_dashboard:
@@ -107,6 +109,11 @@ def _log_groups(aws: Aws) -> Iterator[str]:
         yield from (group["logGroupName"] for group in page["logGroups"])
 
 
+def _topics(aws: Aws) -> Iterator[str]:
+    for page in aws.sns.get_paginator("list_topics").paginate():
+        yield from (one["TopicArn"].rsplit(":", 1)[-1] for one in page["Topics"])
+
+
 def _schedules(aws: Aws) -> Iterator[str]:
     yield from schedule_names(aws.scheduler, SCHEDULE_GROUP)
 
@@ -129,4 +136,5 @@ _KINDS: dict[str, Callable[[Aws], Iterator[str]]] = {
     "dashboard": _dashboards,
     "log-group": _log_groups,
     "schedule": _schedules,
+    "topic": _topics,
 }

@@ -34,6 +34,7 @@ from .give_back import balance_service, carry_out, lower_targets
 from .guards import find_limit, hold_to
 from .look import View, look
 from .machine_care import find_late, see_to_late, tidy_alarms
+from .notices import tell_end, tell_stall
 from .reach import Connection, PassingFailure, is_throttled, may_be_the_network
 from .runs import find_run, refresh
 from .spending import keep_book
@@ -63,6 +64,7 @@ class Pace:
     patience: float = 86400.0  # how long AWS may not answer before the monitor gives up
     late_seconds: float = 900.0  # a machine that has not begun to work by then never will
     alarms_every: float = 300.0
+    stall_seconds: float = 1800.0  # without a job that runs, before people are told
     export_seconds: float = EXPORT_SECONDS  # how long the export of the logs may take; 0: none
 
 
@@ -80,6 +82,9 @@ class MonitorState:
     stranded_looks: int = 0
     stranded_since: float | None = None
     is_stranded: bool = False  # jobs are left, and no fleet asks for machines
+    still_since: float | None = None  # since when no job runs and none was finished
+    still_at: int = -1  # jobs that were finished then
+    stall_told: bool = False
 
 
 @dataclass(frozen=True)
@@ -213,7 +218,25 @@ def step(
     state = _count_stranded(record, view, state, pace, now())
     state = replace(state, is_over=state.is_over or is_spent)
     causes = tuple(dict.fromkeys(cause for _, cause in late))
-    return state, _progress(view, state, holder, (len(late), causes), now())
+    progress = _progress(view, state, holder, (len(late), causes), now())
+    return _tell_if_still(aws, record, state, progress, pace), progress
+
+
+def _tell_if_still(
+    aws: Aws, record: RunRecord, state: MonitorState, seen: RunProgress, pace: Pace
+) -> MonitorState:
+    """Tell people of a run that has jobs and does none of them for long, or never will."""
+    moves = seen.in_flight > 0 or seen.finished != state.still_at
+    if moves or state.is_over or not seen.waiting + seen.delayed:
+        return replace(state, still_since=seen.time, still_at=seen.finished, stall_told=False)
+    since = seen.time if state.still_since is None else state.still_since
+    if state.stall_told or (seen.time - since < pace.stall_seconds and not state.is_stranded):
+        return state
+    minutes = (seen.time - since) / 60
+    why = f"{seen.waiting + seen.delayed:,} jobs wait, and none has run for {minutes:.0f} minutes."
+    note = stranded(record) if state.is_stranded else seen.note
+    tell_stall(aws, record, f"{why} {note}".rstrip(), seen.finished)
+    return replace(state, stall_told=True)
 
 
 @contextmanager
@@ -248,6 +271,8 @@ def _remove(
             now=now,
         )
         if not failures:
+            if record.is_live:  # as it was before; one that had ended was told of then
+                tell_end(connection.aws, record, now())
             return
         if not any(isinstance(one, PassingFailure) for one in failures):
             tries += 1

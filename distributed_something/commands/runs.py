@@ -102,6 +102,7 @@ def stand_in(aws: Aws, settings: Settings, last: RunRecord | None, now: float) -
         launch_templates=last.launch_templates if last else (),
         schedule=last.schedule if last else "",
         dashboard=settings.app_name if settings.create_dashboard else "",
+        topic=last.topic if last else "",
         ended=now,
     )
 

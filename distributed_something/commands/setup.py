@@ -18,6 +18,7 @@ from ..definitions.tags import app_tags
 from ..definitions.task import service, task_definition
 from ..record import find_record
 from .image_check import LabelsOf, check_image
+from .notices import ready_topic
 
 if TYPE_CHECKING:
     from ..aws.session import Aws
@@ -52,6 +53,7 @@ def setup(
     revision = cluster.register_task_definition(aws.ecs, definition)
     tags = app_tags(settings.app_name)
     cluster.ensure_service(aws.ecs, service(settings, revision), tags, sleep=sleep)
+    ready_topic(aws, settings)  # now, so that its mail can be answered before the run ends
 
 
 def _task_role(aws: Aws, settings: Settings) -> str:

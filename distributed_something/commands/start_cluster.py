@@ -26,6 +26,7 @@ from .capacity import wait_for_capacity
 from .dashboard import draw_dashboard, name_dashboard
 from .fleet_plan import FleetPlan, plan_fleet, read_templates
 from .machine_care import guard_new
+from .notices import with_topic
 from .provenance import DigestOf, keep_purchase
 from .purchase_checks import Wish, check_purchase
 from .runs import ensure_run
@@ -93,6 +94,7 @@ def start_cluster(
         raise DistributedSomethingError("Nothing was bought and nothing was changed.")
     ensure_log_groups(aws, settings)
     record = ensure_run(aws, settings, folder=folder, now=now)
+    record = with_topic(aws, settings, record)
     recovered = purchase.recover(aws, record)
     order = purchase.make_order(settings, record, recovered, wanted, plan.launches, now())
     record = purchase.write_down(aws, settings, record, recovered, order, folder)

@@ -253,6 +253,7 @@ def running_policy(
             scope.arns("logs", *scope.of_apps("log-group:{}", "log-group:{}:*")),
         ),
         _allow("Dashboard", ["cloudwatch:PutDashboard"], _dashboards(scope)),
+        _allow("Topic", [f"sns:{one}" for one in _TELLING], _topics(scope)),
         _metrics(),
         _allow("Lambda", ["lambda:GetFunction"], scope.arns("lambda", f"function:{function}")),
         _allow(
@@ -331,6 +332,7 @@ _BUYING += ["DescribeVolumes"]
 _ROLES = ["GetRole", "GetRolePolicy", "ListRolePolicies", "ListAttachedRolePolicies"]
 _ROLES += ["GetInstanceProfile"]
 _LOG_READING = ["FilterLogEvents", "GetLogEvents", "DescribeLogStreams", "CreateExportTask"]
+_TELLING = ["CreateTopic", "TagResource", "Subscribe", "ListSubscriptionsByTopic"]
 _LOOKING = ["DescribeSpotFleetRequests", "DescribeSpotFleetInstances", "DescribeInstances"]
 _LOOKING += ["DescribeSpotFleetRequestHistory", "DescribeLaunchTemplates"]
 _LOOKING += ["DescribeSpotPriceHistory"]
@@ -370,6 +372,7 @@ def _watching(scope: Scope, schedule_group: str) -> tuple[Statement, ...]:
             places,
         ),
         _alarms(scope),
+        _allow("Notices", ["sns:Publish"], _topics(scope)),
         _allow("Dashboards", ["cloudwatch:DeleteDashboards"], _dashboards(scope)),
         _allow(
             "OwnSchedule",
@@ -381,6 +384,11 @@ def _watching(scope: Scope, schedule_group: str) -> tuple[Statement, ...]:
 
 def _dashboards(scope: Scope) -> list[str]:
     return [f"arn:aws:cloudwatch::{scope.account}:dashboard/{app}" for app in scope.apps]
+
+
+def _topics(scope: Scope) -> list[str]:
+    """Topics that are told of runs: ours are named after the app."""
+    return scope.arns("sns", *scope.of_apps("{}_notices"))
 
 
 def _alarms(scope: Scope) -> Statement:

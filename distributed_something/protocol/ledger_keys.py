@@ -10,6 +10,7 @@
     runs/<APP_NAME>/<run id>/monitor_state.json                   what the Lambda's last look saw
     runs/<APP_NAME>/<run id>/machines.json                        the machines that there were
     runs/<APP_NAME>/<run id>/made_with/<name>                     settings, files, image: to do it again
+    runs/<APP_NAME>/<run id>/notices/<what>                       what people were told of, once
     runs/<APP_NAME>/<run id>/checkpoints/<job id>.tar             what the next attempt starts with
     runs/<APP_NAME>/<run id>/leases/<job id>/<claim or receipt>   a lease on its way to its holder
 
@@ -116,6 +117,10 @@ class RunKeys:
     def made_with(self) -> str:
         """Where the settings and files are that the run was made with."""
         return f"{self.prefix}made_with/"
+
+    def notice(self, what: str) -> str:
+        """Where whoever watches the run says that people were told of something."""
+        return f"{self.prefix}notices/{what}"
 
     def checkpoint(self, job_id: str) -> str:
         """Where a job's saved checkpoint folder is."""
