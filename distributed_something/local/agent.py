@@ -71,6 +71,7 @@ class Agent:
         self._stopped.set()
         self._thread.join()
         self._runtime.close()
+        self.machines.close()
 
     def tick(self) -> None:
         """Look once and do what follows."""

@@ -9,9 +9,11 @@ import random
 import re
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from .metadata import FakeMetadata
 from .simulator.ecs import AGENT_ATTRIBUTE
 
 if TYPE_CHECKING:
@@ -31,8 +33,11 @@ class Machine:
     zone: str
     cluster: str
     container_instance: str  # its ARN
+    metadata: FakeMetadata  # what the machine's own metadata service says
     notice_at: float | None = None  # when its spot notice comes
+    drained_first: bool = False  # ECS sees that notice before the machine's workers can
     noticed: float | None = None  # when it came
+    is_draining: bool = False
 
 
 @dataclass
@@ -40,9 +45,10 @@ class Interruptions:
     """Which machines are taken away: each that joins may be, with `probability`, once in its life.
 
     The notice comes `earliest` to `latest` seconds after it joined, and the machine is gone
-    `notice_seconds` later, or as soon as its containers have stopped. A machine that its fleet
-    buys instead is drawn for anew; after `limit` interruptions there are no more, so that every
-    run ends.
+    `notice_seconds` later, or as soon as it drains and its containers have stopped. The notice is
+    in the machine's metadata, where its workers look, and ECS drains the machine `drain_seconds`
+    later; for one machine in two, ECS is the first to know. A machine that its fleet buys instead
+    is drawn for anew; after `limit` interruptions there are no more, so that every run ends.
     """
 
     probability: float = 0.0
@@ -50,6 +56,7 @@ class Interruptions:
     earliest: float = 1.0
     latest: float = 8.0
     notice_seconds: float = 20.0
+    drain_seconds: float = 3.0
     chance: random.Random = field(default_factory=random.Random)
     count: int = 0
 
@@ -73,6 +80,7 @@ class Machines:
     ) -> None:
         self._aws = aws
         self._interruptions = interruptions
+        self._services = ExitStack()  # the machines' metadata
         self._now = now
         self.joined: dict[str, Machine] = {}
         self.seen: dict[str, str] = {}  # every machine there ever was: id and type
@@ -90,6 +98,10 @@ class Machines:
                 self._join(instance_id, kind, zone)
         for machine in list(self.joined.values()):
             self._interrupt(machine)
+
+    def close(self) -> None:
+        """End the metadata services of all machines there ever were."""
+        self._services.close()
 
     def by_container_instance(self, arn: str) -> Machine | None:
         return next((m for m in self.joined.values() if m.container_instance == arn), None)
@@ -127,8 +139,16 @@ class Machines:
                 for name, value in attributes.items()
             ],
         )
-        notice_at = self._interruptions.draw(self._now())
-        self.joined[instance_id] = Machine(instance_id, kind, zone, cluster, arn, notice_at)
+        self.joined[instance_id] = Machine(
+            instance_id,
+            kind,
+            zone,
+            cluster,
+            arn,
+            self._services.enter_context(FakeMetadata(instance_id, kind, zone)),
+            notice_at=self._interruptions.draw(self._now()),
+            drained_first=self._interruptions.chance.random() < 0.5,
+        )
 
     def _user_data(self, instance_id: str) -> str:
         answer = self._aws.ec2.describe_instance_attribute(
@@ -141,22 +161,36 @@ class Machines:
         return any(cluster["status"] == "ACTIVE" for cluster in found)
 
     def _interrupt(self, machine: Machine) -> None:
-        """A notice drains the machine, as ECS does when it is told to; then it is gone."""
+        """A notice comes, ECS drains the machine as it is told to; then it is gone."""
         now = self._now()
-        if machine.noticed is None and machine.notice_at is not None and now >= machine.notice_at:
-            logger.info("The spot market takes %s away.", machine.instance_id)
-            machine.noticed = now
-            self.interrupted += 1
-            self._aws.ecs.update_container_instances_state(
-                cluster=machine.cluster,
-                containerInstances=[machine.container_instance],
-                status="DRAINING",
-            )
-        elif machine.noticed is not None and (
-            now - machine.noticed >= self._interruptions.notice_seconds or self._is_empty(machine)
-        ):
+        if machine.noticed is None:
+            if machine.notice_at is not None and now >= machine.notice_at:
+                self._give_notice(machine, now)
+            return
+        age = now - machine.noticed
+        if not machine.is_draining and age >= self._interruptions.drain_seconds:
+            self._drain(machine)
+        is_empty = machine.is_draining and self._is_empty(machine)
+        if is_empty or age >= self._interruptions.notice_seconds:
             self._aws.ec2.terminate_instances(InstanceIds=[machine.instance_id])
             del self.joined[machine.instance_id]
+
+    def _give_notice(self, machine: Machine, now: float) -> None:
+        logger.info("The spot market takes %s away.", machine.instance_id)
+        machine.noticed = now
+        self.interrupted += 1
+        if machine.drained_first:
+            self._drain(machine)
+        else:
+            machine.metadata.give_notice(self._interruptions.notice_seconds)
+
+    def _drain(self, machine: Machine) -> None:
+        machine.is_draining = True
+        self._aws.ecs.update_container_instances_state(
+            cluster=machine.cluster,
+            containerInstances=[machine.container_instance],
+            status="DRAINING",
+        )
 
     def _is_empty(self, machine: Machine) -> bool:
         found = self._aws.ecs.describe_container_instances(

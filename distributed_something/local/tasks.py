@@ -126,6 +126,8 @@ class Tasks:
             "INSTANCE_TYPE": machine.instance_type,
             "INSTANCE_ZONE": machine.zone,
             **self._environment,
+            **machine.metadata.environment,
+            "AWS_EC2_METADATA_DISABLED": "false",  # this machine's own is simulated, too
         }
 
     def _end(self, running: _Running) -> None:

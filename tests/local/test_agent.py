@@ -17,6 +17,7 @@ from distributed_something.local.machines import Interruptions, Machine, read_ec
 from distributed_something.record import RunRecord
 from distributed_something.settings import Settings
 from tests.builders import settings
+from worker.instance import find_metadata, read_notices
 
 from .conftest import Clock
 from .fakes import FakeRuntime
@@ -185,14 +186,33 @@ def test_another_apps_machines_are_left_alone(world: World) -> None:
 def test_an_interrupted_machine_drains_then_goes_and_is_replaced(
     aws: Aws, clock: Clock, tmp_path: Path
 ) -> None:
-    chances = Interruptions(1.0, limit=2, earliest=0.0, latest=0.0, chance=random.Random(1))
+    chances = Interruptions(
+        1.0, limit=2, earliest=0.0, latest=0.0, drain_seconds=0.0, chance=random.Random(1)
+    )
     world = World(aws, clock, tmp_path, settings(CLUSTER_MACHINES=2), interruptions=chances)
-    world.tick(6)
+    world.tick(8)
     assert world.agent.machines.interrupted == 2
     assert len(world.agent.machines.seen) == 4
     assert len(world.runtime.running) == 2
     ended = [worker for worker in world.runtime.workers if worker.code is not None]
     assert all(worker.was_stopped and not worker.was_killed for worker in ended)
+
+
+@pytest.mark.parametrize("drained_first", [False, True])
+def test_a_notice_is_in_the_machines_own_metadata_unless_ecs_is_first_to_know(
+    aws: Aws, clock: Clock, tmp_path: Path, drained_first: bool
+) -> None:
+    world = World(aws, clock, tmp_path, settings(CLUSTER_MACHINES=1))
+    (machine,) = world.machines()
+    (worker,) = world.runtime.workers
+    service = find_metadata(worker.container.environment)
+    assert service is not None and service.get("meta-data/instance-id") == machine.instance_id
+    assert not read_notices(service).stop
+    machine.notice_at, machine.drained_first = 0.0, drained_first
+    world.tick(2)
+    assert bool(read_notices(service).stop) is not drained_first
+    assert worker.was_stopped is drained_first
+    world.agent.machines.close()
 
 
 def test_workers_that_fail_at_once_again_and_again_are_given_up_with_their_last_words(

@@ -72,6 +72,8 @@ def test_all_jobs_finish_although_machines_are_taken_away(tmp_path: Path) -> Non
         directory=tmp_path / "rehearsal",
     )
     assert report.interrupted_machines > 0
+    said = "".join(log.read_text() for log in report.logs.iterdir())
+    assert "spot notice: terminate at" in said or "told to stop (SIGTERM)" in said
     assert report.succeeded
     assert report.summary.done == 12
     assert len(report.results) == 12
