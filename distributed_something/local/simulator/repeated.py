@@ -1,4 +1,4 @@
-"""Simulated IAM and schedules: moto's, which say of what is removed a second time that it is gone."""
+"""Simulated IAM and schedules: moto's, which say that what is removed a second time is gone."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from werkzeug.serving import BaseWSGIServer, make_server
 
 from ...aws.session import Aws
 from ...errors import UsageError
-from . import ec2, ecs, quotas, repeated, rules, s3, sqs, ssm
+from . import ec2, ecs, quotas, repeated, rights, rules, s3, sqs, ssm
 from .rules import Rules
 
 HOST = "127.0.0.1"
@@ -93,7 +93,7 @@ class Simulator:
         except BaseException:
             _running.release()
             raise
-        for service in (sqs, s3, ecs, ec2, ssm, quotas, repeated):
+        for service in (sqs, s3, ecs, ec2, ssm, quotas, repeated, rights):
             service.install()
         self.empty()
         self._port = listener.getsockname()[1]

@@ -1,0 +1,17 @@
+"""Simulated rights: moto's, which takes the signature of a GET with names in its path for wrong.
+
+Only rights are of interest here, and nobody's key is secret: signatures are not looked at.
+"""
+
+from __future__ import annotations
+
+from moto.iam.access_control import IAMRequest
+
+
+def _take_any(_request: IAMRequest) -> None:
+    """A request is who it says it is."""
+
+
+def install() -> None:
+    """Put this in the place of moto's check, which is off unless a test switches it on."""
+    IAMRequest.check_signature = _take_any  # type: ignore[method-assign]
