@@ -57,7 +57,7 @@ NAMES = {
     "s3:GetObject": ["s3:GetObject", "s3:HeadObject"],
 }
 BY_NAME = ("sqs:GetQueueUrl", "sqs:CreateQueue")  # of which it takes any name for `*`
-WISHES: dict[str, object] = dict.fromkeys(
+WISHES: dict[str, Any] = dict.fromkeys(
     ("AUTO_MONITOR", "CREATE_DASHBOARD", "CLEAN_DASHBOARD"), "True"
 )
 REPOSITORY = Path(__file__).parents[2]

@@ -199,7 +199,7 @@ def test_a_signal_while_the_engine_is_tried_leaves_no_container(
         assert play.process.wait(PATIENCE) == 128 + signal.SIGTERM
         assert play.processes() == []
         names = [one.name for one in engine.containers.list(all=True)]
-        assert not [name for name in names if name.startswith(f"ds-{play.process.pid}-")]
+        assert not [name for name in names if str(name).startswith(f"ds-{play.process.pid}-")]
     finally:
         play.close()
 

@@ -14,4 +14,4 @@ def _take_any(_request: IAMRequest) -> None:
 
 def install() -> None:
     """Put this in the place of moto's check, which is off unless a test switches it on."""
-    IAMRequest.check_signature = _take_any  # type: ignore[method-assign]
+    IAMRequest.check_signature = _take_any  # type: ignore[assignment, method-assign]
