@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 _CLONE = Path(__file__).resolve().parents[2]  # with worker/, whose user may have changed it
 _DOCKERFILE = "worker/Dockerfile"
+_SOMETHING = Path("/opt/distributed-something/app/worker/something.py")  # in the image
 _ROOT_USERS = ("", "root", "0")
 OWN_USER = "worker"  # whom the Dockerfile makes
 
@@ -33,6 +36,7 @@ class Plan:
     user: str = ""  # whom the tool runs as; '': the base's user, or one of the worker's own
     python: str = ""  # the image whose Python the worker runs on; '': the Dockerfile's default
     driver: str = ""  # what mounts the bucket, if it is to be installed
+    something: Path | None = None  # to be used instead of worker/something.py
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,7 @@ def plan_build(
     user: str = "",
     python: str = "",
     platform: str = "",
+    something: Path | None = None,
 ) -> Plan:
     """Check what is asked for before anything is done; raises UsageError."""
     tag = settings.dockerhub_tag
@@ -73,6 +78,10 @@ def plan_build(
         raise UsageError(
             f"No {file} here: --file names the Dockerfile that makes your tool's image."
         )
+    if something is not None and not something.is_file():
+        raise UsageError(
+            f"No {something} here: --something names a file to use instead of worker/something.py."
+        )
     return Plan(
         tag=tag,
         platform=platform or platform_of(settings.machine_type),
@@ -81,6 +90,7 @@ def plan_build(
         user=user,
         python=python,
         driver="s3fs" if settings.mounts and settings.mount_driver != "mount-s3" else "",
+        something=something,
     )
 
 
@@ -88,7 +98,7 @@ def build(engine: docker.DockerClient, plan: Plan, on_progress: OnProgress) -> B
     """Build the worker's image, on the tool's own if that is to be built, too."""
     base = plan.base
     if plan.file is not None:
-        base = f"{_tool_name(plan.tag)}:latest"
+        base = _tool_name(plan.tag)
         arguments = {"BASE_IMAGE": plan.base} if plan.base else {}
         folder = plan.file.resolve().parent
         build_image(engine, folder, plan.file.name, base, arguments, plan.platform, on_progress)
@@ -99,9 +109,24 @@ def build(engine: docker.DockerClient, plan: Plan, on_progress: OnProgress) -> B
     if plan.python:
         arguments["PYTHON_IMAGE"] = plan.python
     build_image(engine, _CLONE, _DOCKERFILE, plan.tag, arguments, plan.platform, on_progress)
+    if plan.something is not None:
+        _put_something(engine, plan, plan.something, on_progress)
     size = int(engine.images.get(plan.tag).attrs["Size"])
     beyond = size - int(engine.images.get(base).attrs["Size"])
     return Built(plan.tag, plan.platform, user, size, beyond)
+
+
+def _put_something(
+    engine: docker.DockerClient, plan: Plan, something: Path, on_progress: OnProgress
+) -> None:
+    """Put a user's own something.py into the image that was just built."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        shutil.copyfile(something, folder / _SOMETHING.name)
+        (folder / "Dockerfile").write_text(
+            f"FROM {plan.tag}\nCOPY {_SOMETHING.name} {_SOMETHING}\n"
+        )
+        build_image(engine, folder, "Dockerfile", plan.tag, {}, plan.platform, on_progress)
 
 
 def _user_of(engine: docker.DockerClient, image: str) -> str:
@@ -112,5 +137,4 @@ def _user_of(engine: docker.DockerClient, image: str) -> str:
 
 def _tool_name(tag: str) -> str:
     """What the tool's image is called on this computer, where it is built on the way."""
-    repository = tag.rpartition(":")[0] if ":" in tag.rpartition("/")[2] else tag
-    return f"distributed-something-tool/{repository.rpartition('/')[2].lower()}"
+    return f"distributed-something-tool/{tag.rpartition('/')[2].lower()}"
