@@ -13,19 +13,22 @@ from distributed_something.commands.build import Plan, build
 
 # Has Python 3.10 or newer with its module venv; .ci/run makes it and says so.
 BASE = os.environ.get("TEST_BASE_IMAGE", "debian-python:bookworm")
-IS_PROMISED = any(os.environ.get(name) for name in ("CI", "TEST_BASE_IMAGE", "REQUIRE_DOCKER"))
+# An older system without Python, such as many a tool's image is.
+BARE = os.environ.get("TEST_BARE_IMAGE", "debian-bare:bullseye")
+IS_PROMISED = any(os.environ.get(name) for name in ("CI", "TEST_BASE_IMAGE"))
 
 
 def find_engine() -> docker.DockerClient:
-    """An engine that has the base image; skips without one, except where CI has promised one."""
+    """An engine that has the base images; skips without one, except where CI has promised one."""
     try:
         client = docker.from_env(timeout=300)
         client.ping()
         client.images.get(BASE)
+        client.images.get(BARE)
     except (DockerException, ImageNotFound) as error:
         if IS_PROMISED:
             raise
-        pytest.skip(f"No Docker engine with the image {BASE}: {error}")
+        pytest.skip(f"No Docker engine with the images {BASE} and {BARE}: {error}")
     return client
 
 
@@ -37,6 +40,7 @@ def worker_on(
     file: Path | None = None,
     user: str = "",
     driver: str = "",
+    something: Path | None = None,
 ) -> str:
     """The worker's image on a base, made as `build` makes it; returns its tag."""
     architecture = engine.images.get(BASE).attrs["Architecture"]
@@ -48,5 +52,6 @@ def worker_on(
         user=user,
         python=BASE,
         driver=driver,
+        something=something,
     )
     return build(engine, plan, lambda _: None).tag

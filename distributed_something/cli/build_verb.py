@@ -21,6 +21,11 @@ from . import build_screen
     type=click.Path(path_type=Path),
     help="A Dockerfile that makes it, with BASE_IMAGE from --base.",
 )
+@click.option(
+    "--something",
+    type=click.Path(path_type=Path),
+    help="A file to use instead of worker/something.py.",
+)
 @click.option("--push", is_flag=True, help="Push the image to the registry of its name.")
 @click.option("--user", default="", metavar="NAME", help="Whom jobs run as, such as root.")
 @click.option("--python", default="", metavar="IMAGE", help="Where the worker's Python is from.")
@@ -34,6 +39,7 @@ def build(
     obj: dict[str, Any],
     base: str,
     file: Path | None,
+    something: Path | None,
     push: bool,
     user: str,
     python: str,
@@ -48,7 +54,13 @@ def build(
     """
     settings = load_settings(obj["config"])
     plan = plan_build(
-        settings, base=base, file=file, user=user, python=python, platform=platform or ""
+        settings,
+        base=base,
+        file=file,
+        user=user,
+        python=python,
+        platform=platform or "",
+        something=something,
     )
     engine = connect_engine()
     with build_screen.engine_progress() as on_progress:

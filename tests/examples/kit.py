@@ -16,8 +16,10 @@ EXAMPLES = ROOT / "examples"
 
 
 def build(engine: docker.DockerClient, name: str) -> str:
-    """The tag of the worker's image on top of the example's own."""
-    return worker_on(engine, name, BASE, file=EXAMPLES / name / "Dockerfile")
+    """The tag of the worker's image on top of the example's own, with its something.py if any."""
+    own = EXAMPLES / name / "something.py"
+    something = own if own.is_file() else None
+    return worker_on(engine, name, BASE, file=EXAMPLES / name / "Dockerfile", something=something)
 
 
 def settings_of(name: str, image: str | None = None, **changes: object) -> Settings:
