@@ -17,7 +17,7 @@ During and after
   download [DIR]           bring results here            [--only GLOB]
   report                   one HTML page: times, failures, cost
   cancel                   stop, remove everything       [--list]
-More: VERB --help, documentation/             exit: 0 done, 1 failed, 2 wrong usage
+More: completion, VERB --help, documentation/ exit: 0 done, 1 failed, 2 wrong usage
 """
 
 import sys

@@ -35,6 +35,7 @@ from ..record import read_record_file
 from ..settings import Settings, load_settings
 from . import check_screen, dry_run_screen, jobs_screen, rehearsal_screen, screens
 from .build_verb import build
+from .completion_verb import completion
 from .connection import connect
 from .faults import EXIT_FAILED, explain
 from .report_verb import leave_report, report
@@ -284,7 +285,8 @@ def monitor(
     settings = load_settings(obj["config"])
     cheapest = cheapest or _is_true(cheapest_word)
     if settings.run_per_machine_type and record_file is None:
-        monitor_each(settings, partial(_watch, cheapest=cheapest, as_json=as_json), as_json)
+        watch = partial(_watch, cheapest=cheapest, as_json=as_json)
+        monitor_each(settings, watch, as_json, lambda own, end: _leave(connect(own), end))
         return
     aws = connect(settings)
     again = partial(connect, settings)
@@ -298,9 +300,16 @@ def monitor(
         reconnect=again,
     )
     screens.show_outcome(outcome, as_json)
-    leave_report(aws, outcome.record)
+    _leave(aws, outcome)
     if not outcome.is_complete:
         raise click.exceptions.Exit(EXIT_FAILED)
+
+
+def _leave(aws: Aws, outcome: MonitorOutcome) -> None:
+    """What comes after the end of a run: its page, and the next verb."""
+    leave_report(aws, outcome.record)
+    if outcome.summary.done:
+        screens.next_step("download")
 
 
 def _watch(settings: Settings, sleep: Sleep, *, cheapest: bool, as_json: bool) -> MonitorOutcome:
@@ -342,6 +351,7 @@ def cancel(obj: dict[str, Any], yes: bool, only_list: bool, as_json: bool) -> No
     ask = screens.show_due if yes else screens.ask_to_cancel
     cancelled = end_run(aws, settings, folder=FILES, confirm=ask)
     screens.show_cancelled(settings.app_name, cancelled)
+    screens.next_step("report")
 
 
 @verbs.command()
@@ -349,10 +359,19 @@ def cancel(obj: dict[str, Any], yes: bool, only_list: bool, as_json: bool) -> No
 @click.option(
     "--reason", metavar="TEXT", help="Only jobs that were given up for a reason with TEXT in it."
 )
+@click.option("--run", "run_id", metavar="ID", help="Another run than the app's last one.")
 @click.option("--yes", is_flag=True, help="Do not ask before queueing.")
+@click.option("--json", "as_json", is_flag=True, help="What was queued as JSON on stdout.")
 @click.pass_obj
 @for_each_run(goes_on=True)
-def retry(obj: dict[str, Any], names: tuple[str, ...], reason: str | None, yes: bool) -> None:
+def retry(
+    obj: dict[str, Any],
+    names: tuple[str, ...],
+    reason: str | None,
+    run_id: str | None,
+    yes: bool,
+    as_json: bool,
+) -> None:
     """Queue the run's jobs again, in the same run: all that are neither done nor running, or NAMES.
 
     Names are those of the job file's jobs, or their ids.  What is queued again leaves the
@@ -371,10 +390,13 @@ def retry(obj: dict[str, Any], names: tuple[str, ...], reason: str | None, yes: 
             folder=FILES,
             names=names,
             reason=reason,
+            run_id=run_id,
             confirm=jobs_screen.show_plan if yes else jobs_screen.ask_to_retry,
             on_progress=on_progress,
         )
     jobs_screen.show_retried(retried)
+    if as_json:
+        jobs_screen.print_retried(retried)
     if retried.sent:
         words = "startCluster files/exampleFleet_us-east-1.json"
         screens.next_step(words if retried.needs_machines else "monitor")
@@ -383,9 +405,13 @@ def retry(obj: dict[str, Any], names: tuple[str, ...], reason: str | None, yes: 
 @verbs.command()
 @click.argument("folder", type=_PATH, default=DOWNLOADS, metavar="[DIR]")
 @click.option("--only", metavar="GLOB", help="Only files with such a name or key, as '*.csv'.")
+@click.option("--run", "run_id", metavar="ID", help="Another run than the app's last one.")
+@click.option("--json", "as_json", is_flag=True, help="What came as JSON on stdout.")
 @click.pass_obj
 @for_each_run(goes_on=True)
-def download(obj: dict[str, Any], folder: Path, only: str | None) -> None:
+def download(
+    obj: dict[str, Any], folder: Path, only: str | None, run_id: str | None, as_json: bool
+) -> None:
     """Bring the results of the run's done jobs to DIR (downloads), as they lie in the bucket.
 
     What is there and whole is passed over; what broke off goes on.  Can be run while jobs run.
@@ -395,13 +421,23 @@ def download(obj: dict[str, Any], folder: Path, only: str | None) -> None:
     settings = obj["settings"]
     with jobs_screen.byte_progress() as on_progress:
         downloaded = bring_results(
-            connect(settings), settings, folder, only=only, on_progress=on_progress
+            connect(settings),
+            settings,
+            folder,
+            only=only,
+            run_id=run_id,
+            on_progress=on_progress,
         )
-    jobs_screen.show_downloaded(downloaded)
+    if as_json:
+        jobs_screen.print_downloaded(downloaded)
+    else:
+        jobs_screen.show_downloaded(downloaded)
+    screens.next_step("report")
 
 
 verbs.add_command(build)
 verbs.add_command(report)
+verbs.add_command(completion)
 verbs.add_command(status)
 verbs.add_command(logs)
 

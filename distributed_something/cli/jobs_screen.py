@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 
 import click
 from rich.progress import (
@@ -99,6 +101,17 @@ def show_retried(retried: Retried) -> None:
     say(f"Queued {_jobs(retried.sent)} again (run {plan.run_id}).", style="green")
     if plan.given_up or retried.letters:
         say(f"Removed {retried.letters:,} of the letters in the dead-letter queue.")
+
+
+def print_retried(retried: Retried) -> None:
+    """The same as one JSON object on stdout."""
+    plan = {**asdict(retried.plan), "job_ids": sorted(retried.plan.job_ids)}
+    click.echo(json.dumps({**asdict(retried), "plan": plan}))
+
+
+def print_downloaded(downloaded: Downloaded) -> None:
+    """What came as one JSON object on stdout."""
+    click.echo(json.dumps({**asdict(downloaded), "folder": str(downloaded.folder)}))
 
 
 def show_downloaded(downloaded: Downloaded) -> None:

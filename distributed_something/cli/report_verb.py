@@ -9,10 +9,10 @@ import click
 
 from ..commands.runs import choose_run
 from ..errors import DistributedSomethingError
-from ..settings import load_settings
 from . import jobs_screen, screens
 from .connection import connect
 from .faults import explain
+from .type_runs import for_each_run
 
 if TYPE_CHECKING:
     from ..aws.session import Aws
@@ -32,6 +32,7 @@ REPORTS = Path("reports")
     help="The file to write, also for --csv and --json.",
 )
 @click.pass_obj
+@for_each_run(goes_on=True)
 def report(
     obj: dict[str, Any], run_id: str | None, as_csv: bool, as_json: bool, output: Path | None
 ) -> None:
@@ -47,7 +48,7 @@ def report(
 
     if as_csv and as_json:
         raise click.UsageError("Give one of --csv and --json.")
-    settings = load_settings(obj["config"])
+    settings = obj["settings"]
     aws = connect(settings)
     record = choose_run(aws, settings, run_id)
     if as_csv:
@@ -90,5 +91,3 @@ def leave_report(aws: Aws, record: RunRecord) -> None:
         screens.say(f"No report was made: {why} Try again: {screens.run_line('report')}", "yellow")
         return
     screens.say(f"The report is {path}", style="bold")
-
-

@@ -59,7 +59,10 @@ def do_each(settings: Settings, do: Callable[[Settings], None], *, goes_on: bool
 
 
 def monitor_each(
-    settings: Settings, watch: Callable[[Settings, Sleep], MonitorOutcome], as_json: bool
+    settings: Settings,
+    watch: Callable[[Settings, Sleep], MonitorOutcome],
+    as_json: bool,
+    on_ended: Callable[[Settings, MonitorOutcome], None] = lambda _settings, _outcome: None,
 ) -> None:
     """Watch the runs of all types at once; raises Exit if one did not end in good order."""
     runs = type_settings(settings)
@@ -77,6 +80,7 @@ def monitor_each(
             codes.append(explained[1])
         else:
             screens.show_outcome(outcome, as_json)
+            on_ended(own, outcome)
             codes.append(0 if outcome.is_complete else EXIT_FAILED)
     if not codes:
         raise NotFound(

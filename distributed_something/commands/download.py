@@ -21,7 +21,7 @@ from ..definitions.places import local_paths
 from ..errors import DistributedSomethingError
 from ..ledger import read_done
 from ..record import RunRecord
-from .runs import find_run
+from .runs import choose_run
 
 if TYPE_CHECKING:
     from ..aws.session import Aws
@@ -73,15 +73,18 @@ def download(
     folder: Path,
     *,
     only: str | None = None,
+    run_id: str | None = None,
     on_progress: Progress = lambda _done, _total: None,
 ) -> Downloaded:
     """Bring the results of the done jobs of the app's live or last run to `folder`.
+
+    `run_id` names another run.
 
     A file's path is its key's, so that no two share one. `only` is a pattern for keys or for the
     names of files. What is here and whole stays; the rest comes, or goes on where it broke off.
     Raises DistributedSomethingError if the disk is too small, or with the files that did not come.
     """
-    record = find_run(aws, settings)
+    record = choose_run(aws, settings, run_id)
     jobs, results = find_results(aws, record, only)
     fetch = _Fetch(aws, on_progress, sum(one.size for one in results))
     paths = local_paths([(one.bucket, one.key) for one in results], record.bucket)

@@ -25,7 +25,7 @@ from ..ledger import (
     why_stopped,
 )
 from ..record import RunRecord, save_record
-from .runs import find_run
+from .runs import choose_run, find_run
 
 if TYPE_CHECKING:
     from ..aws.session import Aws
@@ -73,6 +73,7 @@ def retry(
     folder: Path | None,
     names: Sequence[str] = (),
     reason: str | None = None,
+    run_id: str | None = None,
     confirm: Callable[[RetryPlan], bool] = lambda _: True,
     on_progress: Callable[[int, int | None], None] = lambda _done, _total: None,
     sleep: Callable[[float], None] = time.sleep,
@@ -81,12 +82,13 @@ def retry(
 
     `names` (names or ids) choose among them, or `reason`, a part of what a job was given up for.
     Without either, jobs that the queue still has a message for are left alone. A run that has
-    ended is opened again. Raises UsageError for names that the run does not have, NotFound if its
-    queue is gone, DistributedSomethingError if `confirm` says no; nothing was changed then.
+    ended is opened again, also an older one that `run_id` names. Raises UsageError for names that
+    the run does not have, NotFound if its queue is gone, DistributedSomethingError if `confirm`
+    says no; nothing was changed then.
     """
     if names and reason is not None:
         raise UsageError("Give names or --reason, not both.")
-    record = find_run(aws, settings)
+    record = _chosen(aws, settings, run_id)
     queue_url = _queue_of(aws, record)
     plan = _plan(aws, record, queue_url, names, reason)
     if not plan.count:
@@ -132,6 +134,17 @@ def _release(aws: Aws, letters_url: str, letters: Sequence[Letter]) -> None:
         release_letters(aws.sqs, letters_url, [letter.receipt for letter in letters])
     except (ClientError, BotoCoreError) as error:
         logger.warning("Some dead letters are hidden for an hour: %s", error)
+
+
+def _chosen(aws: Aws, settings: Settings, run_id: str | None) -> RunRecord:
+    """The run to go on with; an app has one live run at a time."""
+    record, last = choose_run(aws, settings, run_id), find_run(aws, settings)
+    if last.is_live and last.run_id != record.run_id:
+        raise UsageError(
+            f"Run {last.run_id} of {last.app_name} is live, and an app has one at a time: leave "
+            "out --run, or try again when that run is over."
+        )
+    return record
 
 
 def _queue_of(aws: Aws, record: RunRecord) -> str:

@@ -33,7 +33,7 @@ def life(tmp_path: Path) -> Iterator[Life]:
 def told(topic: str = TOPIC) -> list[tuple[str, str]]:
     """The subject and text of every message that was sent to a topic."""
     sent = sns_backends[ACCOUNT][REGION].topics[topic].sent_notifications
-    return [(one[2], one[1]) for one in sent]
+    return [(one[2] or "", one[1]) for one in sent]
 
 
 def begun(life: Life, *names: str) -> RunRecord:
