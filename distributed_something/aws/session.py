@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.config import Config
 
+from .quick_listings import read_listings_quickly
+
 if TYPE_CHECKING:
     from types_boto3_cloudwatch import CloudWatchClient
     from types_boto3_ec2 import EC2Client
@@ -65,7 +67,9 @@ class Aws:
 
     @cached_property
     def s3(self) -> S3Client:
-        return self.session.client("s3", endpoint_url=self.endpoint_url, config=_S3_CONFIG)
+        client = self.session.client("s3", endpoint_url=self.endpoint_url, config=_S3_CONFIG)
+        read_listings_quickly(client)
+        return client
 
     @cached_property
     def logs(self) -> CloudWatchLogsClient:
