@@ -19,17 +19,27 @@ IS_PROMISED = any(os.environ.get(name) for name in ("CI", "TEST_BASE_IMAGE"))
 
 
 def find_engine() -> docker.DockerClient:
-    """An engine that has the base images; skips without one, except where CI has promised one."""
+    """An engine that has the base image; skips without one, except where CI has promised one."""
     try:
         client = docker.from_env(timeout=300)
         client.ping()
         client.images.get(BASE)
-        client.images.get(BARE)
-    except (DockerException, ImageNotFound) as error:
+    except DockerException as error:
         if IS_PROMISED:
             raise
-        pytest.skip(f"No Docker engine with the images {BASE} and {BARE}: {error}")
+        pytest.skip(f"No Docker engine with the image {BASE}: {error}")
     return client
+
+
+def find_image(engine: docker.DockerClient, name: str) -> str:
+    """An image that .ci/run makes; skips without it, except where CI has promised it."""
+    try:
+        engine.images.get(name)
+    except ImageNotFound as error:
+        if IS_PROMISED:
+            raise
+        pytest.skip(f"{error}")
+    return name
 
 
 def worker_on(
