@@ -196,8 +196,8 @@ def _show_given_up(outcome: MonitorOutcome) -> None:
     say(f"{failed} for good. The first reasons:", style="bold red")
     for reason in dict.fromkeys(one.reason for one in outcome.given_up):
         say(f"  {reason}", style="red")
-    say("Each is in the dead-letter queue with its reason. Once that is mended, in this order:")
-    for words in ("setup", "retry", "startCluster FLEET.json"):
+    say("Each is in the dead-letter queue with its reason. See why, mend it, and try again:")
+    for words in ("logs --failed", "setup", "retry", "startCluster FLEET.json"):
         next_step(words)
 
 
@@ -230,7 +230,7 @@ def show_belongings(app_name: str, found: Sequence[Belonging], as_json: bool) ->
         return
     table = Table(title=f"What there is of {app_name}", title_justify="left")
     for column in ("what", "name", "", ""):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")  # a name that is cut short is of no use
     for one in found:
         table.add_row(one.kind, one.name, one.detail, "stays" if one.stays else "")
     people.print(table)

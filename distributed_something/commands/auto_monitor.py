@@ -22,8 +22,8 @@ from ..definitions.auto_monitor import schedule_name
 from ..errors import DistributedSomethingError
 from ..protocol.ledger_keys import RunKeys
 from ..record import read_run
-from .monitor import MonitorState, Pace, step, stranded
 from .notices import tell_end
+from .one_look import MonitorState, Pace, step, stranded
 from .tear_down import tear_down
 
 if TYPE_CHECKING:

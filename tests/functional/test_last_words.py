@@ -14,6 +14,8 @@ from distributed_something.local.simulator.server import ACCESS_KEY, SECRET_KEY
 from tests.builders import write_config
 from tests.lives import Life, open_life
 
+VERBS = ("logs --failed", "setup", "retry", "startCluster")
+
 
 @pytest.fixture
 def life(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Life]:
@@ -56,7 +58,7 @@ def test_jobs_that_failed_for_good_are_told_with_reasons_and_the_way_to_try_agai
     said = capsys.readouterr()
     assert "2 jobs failed for good" in said.err
     assert said.err.count("exit code 3") == 1
-    order = [said.err.index(f"Next: python run.py {verb}") for verb in ("setup", "retry", "start")]
+    order = [said.err.index(f"Next: python run.py {verb}") for verb in VERBS]
     assert order == sorted(order)
     told = json.loads(said.out.splitlines()[-1])
     assert told["over"] is True
