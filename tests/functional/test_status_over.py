@@ -11,6 +11,7 @@ import pytest
 from distributed_something.local.simulator import Simulator
 from tests.builders import write_config
 from tests.functional.account import new_account, simulated_ec2
+from tests.functional.book import commands
 from tests.golden import check_golden, screen
 from tests.made_up_run import RUN, write_run
 
@@ -93,3 +94,13 @@ def test_two_ways_to_look_are_refused(over: Path, simulator: Simulator) -> None:
     assert code == 2
     assert "Give one of --watch, --failed, --running and --job" in text
     assert run(over, simulator, "logs", "a", "--failed")[0] == 2
+
+
+@pytest.mark.parametrize("line", commands("following_a_run.md"))
+def test_the_commands_of_the_book_do_what_it_says(
+    over: Path, simulator: Simulator, line: str
+) -> None:
+    words = line.split()
+    assert words[:2] == ["python", "run.py"]
+    code, _, text = run(over, simulator, *words[2:])
+    assert code == 0, text
