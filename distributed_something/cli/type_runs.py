@@ -11,7 +11,7 @@ import click
 from ..commands.monitor import MonitorOutcome
 from ..commands.watch_all import Sleep, watch_all
 from ..definitions.type_runs import type_settings
-from ..errors import NotFound
+from ..errors import DistributedSomethingError, NotFound, UsageError
 from ..settings import Settings, load_settings
 from . import screens
 from .faults import EXIT_FAILED, explain
@@ -39,23 +39,45 @@ def for_each_run(*, goes_on: bool) -> Callable[[Verb], Verb]:
 
 
 def do_each(settings: Settings, do: Callable[[Settings], None], *, goes_on: bool) -> None:
-    """Do something with the settings of each run; raises Exit with the worst exit code."""
-    worst = 0
+    """Do something with the settings of each run; raises Exit with the worst exit code.
+
+    What only some of the runs lack, such as a job of that name, is no failure.
+    """
+    if not settings.run_per_machine_type:
+        do(settings)
+        return
+    codes: list[int] = []
+    lacking: list[DistributedSomethingError] = []
     for own in type_settings(settings):
-        if settings.run_per_machine_type:
-            screens.say(f"{own.machine_type[0]}:", style="bold")
+        screens.say(f"{own.machine_type[0]}:", style="bold")
         try:
             do(own)
+            codes.append(0)
         except click.exceptions.Exit as end:
-            worst = max(worst, end.exit_code)
+            codes.append(end.exit_code)
+        except (NotFound, UsageError) as error:
+            if not goes_on:
+                raise
+            lacking.append(error)
         except Exception as error:
             explained = explain(error)
-            if not goes_on or not settings.run_per_machine_type or explained is None:
+            if not goes_on or explained is None:
                 raise
             screens.say(explained[0], style="red")
-            worst = max(worst, explained[1])
-    if worst:
-        raise click.exceptions.Exit(worst)
+            codes.append(explained[1])
+    if lacking and not codes:
+        raise lacking[0]
+    if max(codes, default=0):
+        raise click.exceptions.Exit(max(codes))
+
+
+def refuse_to_wait(option: str, given: bool, settings: Settings) -> None:
+    """Raise UsageError for an option that waits for one run, where there are several."""
+    if given and settings.run_per_machine_type:
+        raise click.UsageError(
+            f"{option} looks at one run, and each type of MACHINE_TYPE has its own: leave it out, "
+            "or watch all of them with `python run.py monitor`."
+        )
 
 
 def monitor_each(

@@ -16,10 +16,11 @@ from ..commands import job_logs
 from ..commands.runs import choose_run, refresh
 from ..commands.status import Status, check_region, failed_jobs
 from ..commands.status import status as look_at_run
-from ..settings import Settings, load_settings
+from ..settings import Settings
 from ..survey import survey_run
 from . import screens, status_screen
 from .connection import connect
+from .type_runs import for_each_run, refuse_to_wait
 
 if TYPE_CHECKING:
     from ..aws.session import Aws
@@ -37,6 +38,7 @@ _run = click.option("--run", "run_id", metavar="ID", help="Another run than the 
 @click.option("--json", "as_json", is_flag=True, help="As JSON on stdout, a line for each thing.")
 @_run
 @click.pass_obj
+@for_each_run(goes_on=True)
 def status(
     obj: dict[str, Any],
     watch: bool,
@@ -55,7 +57,8 @@ def status(
     """
     if sum((watch, failed, running, job is not None)) > 1:
         raise click.UsageError("Give one of --watch, --failed, --running and --job.")
-    settings = load_settings(obj["config"])
+    settings = obj["settings"]
+    refuse_to_wait("--watch", watch, settings)
     aws = connect(settings)
     record = choose_run(aws, settings, run_id)
     if failed:
@@ -81,6 +84,7 @@ def status(
 @click.option("--json", "as_json", is_flag=True, help="A JSON line for each line.")
 @_run
 @click.pass_obj
+@for_each_run(goes_on=True)
 def logs(
     obj: dict[str, Any],
     job: str | None,
@@ -100,7 +104,8 @@ def logs(
         raise click.UsageError("Give one of JOB, --failed and --machine.")
     if follow and (failed or machine):
         raise click.UsageError("--follow goes with JOB, or with all jobs of the run.")
-    settings = load_settings(obj["config"])
+    settings = obj["settings"]
+    refuse_to_wait("--follow", follow, settings)
     aws = connect(settings)
     record = choose_run(aws, settings, run_id)
     check_region(aws, record)

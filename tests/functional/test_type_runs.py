@@ -177,6 +177,17 @@ def test_the_verbs_set_up_fill_start_and_cancel_the_runs_of_all_types(
     assert [fleet.target_capacity for fleet in find_run(aws, c5).fleets] == [4]
     assert [fleet.target_capacity for fleet in find_run(aws, m5).fleets] == [2]
 
+    seen = run(aws, tmp_path, "status", "--json")
+    assert seen.returncode == 0, seen.stderr
+    waiting = [json.loads(line) for line in seen.stdout.splitlines()]
+    assert len(waiting) == 2  # the third type has no run, which is no failure
+    unknown = run(aws, tmp_path, "logs", "Sweep99")
+    assert unknown.returncode != 0
+    assert "Sweep99" in unknown.stderr
+    refused = run(aws, tmp_path, "status", "--watch")
+    assert refused.returncode == 2
+    assert "leave it out" in refused.stderr
+
     cancelled = run(aws, tmp_path, "cancel", "--yes")
     assert cancelled.returncode == 0, cancelled.stderr
     left = take_inventory(aws) - before
