@@ -8,7 +8,7 @@ from typing import Any
 
 from botocore.validate import ParamValidator
 
-from tests.lives import handling
+from tests.lives import answer, handling
 
 
 @contextmanager
@@ -19,13 +19,39 @@ def answering(
 
     Fails where AWS could not have said it: a key or a type that the operation's model has not.
     """
-    model = client.meta.service_model.operation_model(operation)
 
     def act(parsed: dict[str, Any], **_: Any) -> None:
         change(parsed)
-        said = {key: value for key, value in parsed.items() if key != "ResponseMetadata"}
-        report = ParamValidator().validate(said, model.output_shape)
-        assert not report.has_errors(), report.generate_report()
+        _validate(client, operation, parsed)
 
     with handling([client], f"after-call.*.{operation}", act):
         yield
+
+
+@contextmanager
+def instead(
+    client: Any, operation: str, said: Callable[[dict[str, Any]], dict[str, Any]]
+) -> Iterator[None]:
+    """Answer an operation in AWS's place meanwhile; `said` gets the request's parameters."""
+    asked: list[dict[str, Any]] = []
+
+    def note(params: dict[str, Any], **_: Any) -> None:
+        asked.append(params)
+
+    def act(**_: Any) -> tuple[Any, dict[str, Any]]:
+        answer_ = said(asked[-1])
+        _validate(client, operation, answer_)
+        return answer(200, b""), answer_
+
+    with (
+        handling([client], f"provide-client-params.*.{operation}", note),
+        handling([client], f"before-call.*.{operation}", act),
+    ):
+        yield
+
+
+def _validate(client: Any, operation: str, said: dict[str, Any]) -> None:
+    model = client.meta.service_model.operation_model(operation)
+    own = {key: value for key, value in said.items() if key != "ResponseMetadata"}
+    report = ParamValidator().validate(own, model.output_shape)
+    assert not report.has_errors(), report.generate_report()

@@ -1,11 +1,12 @@
-"""Read what spot machines cost and cost before."""
+"""Read what spot machines cost and cost before, and what On-Demand machines cost."""
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..money import PriceChange
 
@@ -15,6 +16,13 @@ if TYPE_CHECKING:
 # What ECS-optimised machines are billed as; in accounts of the year 2012 and before AWS says
 # "Linux/UNIX (Amazon VPC)".
 PRODUCT = "Linux/UNIX"
+# What tells an ordinary machine in the price list from reserved, dedicated and licensed ones.
+_ORDINARY = {
+    "operatingSystem": "Linux",
+    "tenancy": "Shared",
+    "preInstalledSw": "NA",
+    "capacitystatus": "Used",
+}
 
 
 def spot_prices(
@@ -40,3 +48,27 @@ def spot_prices(
     for changes in found.values():
         changes.sort(key=lambda change: change.time)
     return found
+
+
+def on_demand_prices(pricing: Any, region: str, machine_types: Collection[str]) -> dict[str, float]:
+    """What Linux machines cost on demand in a region, USD a machine-hour; some may be left out.
+
+    `pricing` is a client of AWS's price list, which few regions serve and all may ask.
+    """
+    prices: dict[str, float] = {}
+    for machine_type in machine_types:
+        wanted = {"instanceType": machine_type, "regionCode": region, **_ORDINARY}
+        filters = [{"Type": "TERM_MATCH", "Field": k, "Value": v} for k, v in wanted.items()]
+        answer = pricing.get_products(ServiceCode="AmazonEC2", Filters=filters)
+        found = [price for text in answer["PriceList"] for price in _hourly(json.loads(text))]
+        if found:
+            prices[machine_type] = max(found)
+    return prices
+
+
+def _hourly(product: dict[str, Any]) -> Iterator[float]:
+    """The prices of a product that are asked for by the hour."""
+    for offer in product.get("terms", {}).get("OnDemand", {}).values():
+        for dimension in offer["priceDimensions"].values():
+            if dimension.get("unit") == "Hrs":
+                yield float(dimension["pricePerUnit"].get("USD", 0.0))

@@ -87,6 +87,13 @@ class Aws:
     def sts(self) -> STSClient:
         return self.session.client("sts", endpoint_url=self.endpoint_url, config=_CONFIG)
 
+    @cached_property
+    def pricing(self) -> Any:
+        """A client of AWS's price list; this region's tells of all."""
+        return self.session.client(
+            "pricing", region_name="us-east-1", endpoint_url=self.endpoint_url, config=_CONFIG
+        )
+
     def registry(self, region: str) -> Any:
         """A client of the image registry ECR, which may be another region's."""
         return self.session.client(

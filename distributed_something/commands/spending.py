@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import logging
+from collections.abc import Collection, Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from ..aws import fleet
-from ..aws.prices import spot_prices
+from ..aws.prices import on_demand_prices, spot_prices
 from ..definitions.tags import run_tags
 from ..machine_book import MachineBook, read_machine_book, write_machine_book
 from ..money import MachineLife, Prices
@@ -14,6 +18,8 @@ from ..money import MachineLife, Prices
 if TYPE_CHECKING:
     from ..aws.session import Aws
     from ..record import RunRecord
+
+logger = logging.getLogger(__name__)
 
 
 def look_at_machines(aws: Aws, record: RunRecord, now: float) -> MachineBook:
@@ -46,11 +52,24 @@ def lives(book: MachineBook, record: RunRecord) -> list[MachineLife]:
 
 
 def prices_of(aws: Aws, record: RunRecord, machines: Iterable[MachineLife]) -> Prices:
-    """The prices that held while machines ran."""
+    """The prices that held while machines ran.
+
+    Only where EC2 tells of no spot price is the price list asked, as far as one may ask it.
+    """
     ran = list(machines)
     since = min((machine.launched for machine in ran), default=0.0)
     spot = spot_prices(aws.ec2, {one.instance_type for one in ran if one.spot}, since)
-    return Prices(spot=spot, cap=price_cap(record))
+    prices = Prices(spot=spot, cap=price_cap(record))
+    unknown = {one.instance_type for one in ran if not prices.is_known(one)}
+    return replace(prices, on_demand=_on_demand(aws, unknown)) if unknown else prices
+
+
+def _on_demand(aws: Aws, machine_types: Collection[str]) -> dict[str, float]:
+    try:
+        return on_demand_prices(aws.pricing, aws.region, machine_types)
+    except (ClientError, BotoCoreError) as error:
+        logger.info("AWS's price list cannot be read: %s", error)
+        return {}
 
 
 def price_cap(record: RunRecord) -> float | None:

@@ -341,7 +341,7 @@ _LOOKING += ["DescribeSpotPriceHistory"]
 def _watching(scope: Scope, schedule_group: str) -> tuple[Statement, ...]:
     """What both a person and the Lambda need to look at a run, to end it and to remove it."""
     lists = ["ecs:ListTaskDefinitions", "ecs:DeregisterTaskDefinition"]
-    lists += ["cloudwatch:DescribeAlarms", "cloudwatch:ListDashboards"]
+    lists += ["cloudwatch:DescribeAlarms", "cloudwatch:ListDashboards", "pricing:GetProducts"]
     services = scope.arns("ecs", *scope.of_apps("service/*/{}Service"))
     places = scope.arns("ecs", "cluster/*", "container-instance/*")
     return (

@@ -42,6 +42,7 @@ UNLIMITED = (
     "cloudwatch:Describe",
     "cloudwatch:List",
     "logs:Describe",
+    "pricing:Get",
 )
 # A person may remove upstream's fleets too, which carry no tag of ours.
 A_PERSONS = {
