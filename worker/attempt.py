@@ -26,6 +26,7 @@ from .environment import Place, tool_environment
 from .inputs import Inputs
 from .lease import Lease
 from .log_stream import JobLog
+from .machine import full_disk
 from .outcomes import (
     DoneElsewhere,
     Ended,
@@ -247,7 +248,7 @@ class JobAttempt:
                 missing = something.check(self._job, directories, result.exit_code)
         if missing is not None:
             self._check()  # a tool that ends badly when told to stop has not failed
-            raise Failure(missing)
+            raise Failure(missing + full_disk(directories.output))
 
     def _publish(self, directories: Directories) -> None:
         """Send the outputs and write the done marker, unless another attempt was first."""

@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 
 FAULT_EXIT = 75  # a loop's exit code: the machine cannot work
 LEAST_DISK = 200 * 2**20  # bytes that must be free before a job is taken
+_NEARLY_NOTHING = 16 * 2**20  # bytes; a tool that found less may have failed for it
 REFILLS = 3  # machines a run may lose to faults; the next one is not replaced
 _FAULT_FILE = "fault"
 
@@ -47,6 +48,20 @@ def check_disk(folder: Path, least: int = LEAST_DISK) -> None:
     raise MachineFault(
         f"The disk of {folder} has {free // 2**20} MiB left, less than {least // 2**20}: "
         "raise EBS_VOL_SIZE."
+    )
+
+
+def full_disk(folder: Path) -> str:
+    """What to add to a tool's failure where the disk may be its cause; '' where there is room."""
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError:
+        return ""
+    if free >= _NEARLY_NOTHING:
+        return ""
+    return (
+        f" The disk was full when it ended ({free // 2**20} MiB left): raise EBS_VOL_SIZE, or run "
+        "fewer jobs at once."
     )
 
 

@@ -9,6 +9,12 @@ from pathlib import Path
 
 from distributed_something.protocol.done_when import DoneWhen
 
+_KILLED_BELOW_A_SHELL = 128 + signal.SIGKILL
+_MEMORY = (
+    "most often because the container's memory ran out: give it more with MEMORY, or run fewer "
+    "jobs at once with DOCKER_CORES."
+)
+
 
 def what_is_missing(conditions: DoneWhen, output: Path, exit_code: int) -> str | None:
     """The first condition that does not hold, as a sentence; None if the job has succeeded."""
@@ -22,6 +28,8 @@ def what_is_missing(conditions: DoneWhen, output: Path, exit_code: int) -> str |
 
 def exit_sentence(exit_code: int) -> str:
     """An exit code in words."""
+    if exit_code == _KILLED_BELOW_A_SHELL:
+        return f"The command ended with exit code {exit_code}: a part of it was killed, {_MEMORY}"
     if exit_code >= 0:
         return f"The command ended with exit code {exit_code}."
     try:
@@ -29,10 +37,7 @@ def exit_sentence(exit_code: int) -> str:
     except ValueError:
         name = f"signal {-exit_code}"
     if name == "SIGKILL":
-        return (
-            "The command was killed (SIGKILL), most often because the container's memory ran out: "
-            "give it more with MEMORY, or run fewer jobs at once with DOCKER_CORES."
-        )
+        return f"The command was killed (SIGKILL), {_MEMORY}"
     return f"The command was ended by {name}."
 
 
