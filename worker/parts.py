@@ -52,7 +52,7 @@ def make_plan(s3: S3Client, bucket: str, key: str, etag: str) -> Plan:
     size = head["ContentLength"]
     digest, _, count = etag.strip('"').partition("-")
     if count.isdigit() and is_md5(digest, head, bucket):
-        first = s3.head_object(Bucket=bucket, Key=key, IfMatch=etag, PartNumber=1)
+        first = s3.head_object(Bucket=bucket, Key=key, PartNumber=1)
         part = first["ContentLength"]
         if 0 < part <= _LARGEST_PART and -(-size // part) == int(count):
             return Plan(bucket, key, etag, size, part, has_md5s=True)
