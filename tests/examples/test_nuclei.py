@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import docker
 import pytest
+
+from tests.builders import write_json
+
+from .kit import build, rehearsed, settings_of
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "examples" / "nuclei"
@@ -91,3 +97,17 @@ def test_a_rehearsal_of_the_example_ends_in_one_table_and_one_picture(
     assert {nucleus["tile"] for nucleus in joined} == {"A01", "A02", "A03", "A04", "A05", "B01"}
     assert max(float(nucleus["x"]) for nucleus in joined) > 4 * 102
     assert (tmp_path / "joined/nuclei.png").stat().st_size > 100_000
+
+
+@pytest.mark.slow
+@pytest.mark.docker
+def test_its_containers_measure_tiles_that_the_join_takes(
+    engine: docker.DockerClient, tiles: Path, tmp_path: Path
+) -> None:
+    settings = settings_of("nuclei", build(engine, "nuclei"))
+    job = json.loads((EXAMPLE / "job.json").read_text())
+    jobs = write_json(tmp_path / "job.json", {**job, "groups": [{"tile": "C02"}, {"tile": "C03"}]})
+    rehearsed(settings, jobs, tmp_path / "rehearsal", data=tiles.parent)
+    said = nuclei("join", "rehearsal/Nuclei", "joined", folder=tmp_path)
+    assert said.startswith("Nuclei in 2 tiles")
+    assert {nucleus["tile"] for nucleus in rows(tmp_path / "joined/nuclei.csv")} == {"C02", "C03"}
