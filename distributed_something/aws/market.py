@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
+
+from .prices import spot_prices
 
 if TYPE_CHECKING:
     from types_boto3_ec2 import EC2Client
@@ -12,8 +13,10 @@ if TYPE_CHECKING:
 
 # Quotas count vCPUs of running spot machines, by groups of families:
 # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/using-spot-limits.html
-STANDARD_QUOTA = "L-34B43A08"  # A, C, D, H, I, M, R, T and Z
-_QUOTAS = {"g": "L-3819A6DF", "vt": "L-3819A6DF", "p": "L-7212CCBC", "x": "L-E3A00192"}
+_STANDARD = "L-34B43A08"  # A, C, D, H, I, M, R, T and Z
+_STANDARD_LETTERS = frozenset("acdhimrtz")
+_QUOTAS = {"g": "L-3819A6DF", "gr": "L-3819A6DF", "vt": "L-3819A6DF", "p": "L-7212CCBC"}
+_OTHERS = ("dl", "hpc", "inf", "mac", "trn")  # which begin like standard ones, and are none
 
 
 def spot_prices_now(
@@ -23,21 +26,9 @@ def spot_prices_now(
 
     A type that no zone has is left out.
     """
-    request: Any = {
-        "InstanceTypes": list(dict.fromkeys(types)),
-        "ProductDescriptions": ["Linux/UNIX"],
-        # The last change before it is told too, which is the price that counts.
-        "StartTime": datetime.fromtimestamp(now, timezone.utc),
-    }
-    newest: dict[tuple[str, str], tuple[datetime, float]] = {}
-    for page in ec2.get_paginator("describe_spot_price_history").paginate(**request):
-        for one in page["SpotPriceHistory"]:
-            place = (one["InstanceType"], one["AvailabilityZone"])
-            entry = (one["Timestamp"], float(one["SpotPrice"]))
-            newest[place] = max(newest.get(place, entry), entry)
     prices: dict[str, dict[str, float]] = {}
-    for (machine, zone), (_, price) in sorted(newest.items()):
-        prices.setdefault(machine, {})[zone] = price
+    for (machine, zone), changes in sorted(spot_prices(ec2, set(types), now).items()):
+        prices.setdefault(machine, {})[zone] = changes[-1].price
     return prices
 
 
@@ -51,13 +42,17 @@ def spot_quota(quotas: ServiceQuotasClient, code: str) -> int | None:
 
 
 def quota_of(machine: str) -> str:
-    """The code of the quota that counts a machine type; such as m5.xlarge."""
+    """The code of the quota that counts a machine type; '' where that is not known here."""
     family = machine.partition(".")[0]
-    letters = "".join(c for c in family[: len(family)] if c.isalpha() or c == "-")
-    for prefix in ("vt", "g", "p", "x"):
-        if letters.startswith(prefix):
-            return _QUOTAS[prefix]
-    return STANDARD_QUOTA
+    letters = ""
+    for character in family:
+        if not character.isalpha():
+            break
+        letters += character
+    if letters in _QUOTAS:
+        return _QUOTAS[letters]
+    is_standard = letters[:1] in _STANDARD_LETTERS and letters not in _OTHERS
+    return _STANDARD if is_standard else ""
 
 
 def running_spot_vcpus(ec2: EC2Client, code: str) -> int:

@@ -41,8 +41,12 @@ def ensure_subscription(sns: SNSClient, topic: str, address: str) -> bool:
 
 
 def find_subscription(sns: SNSClient, topic: str, address: str) -> bool | None:
-    """Whether an address has confirmed its subscription; None if it has none."""
-    for page in sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic):
+    """Whether an address has confirmed its subscription; None if it or the topic is not there."""
+    try:
+        pages = list(sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic))
+    except sns.exceptions.NotFoundException:
+        return None
+    for page in pages:
         for one in page["Subscriptions"]:
             if one.get("Protocol") == "email" and one.get("Endpoint") == address:
                 return one.get("SubscriptionArn", "").startswith("arn:")

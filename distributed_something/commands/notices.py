@@ -38,7 +38,7 @@ def ready_topic(aws: Aws, settings: Settings) -> str:
     What is in the way is said, and nothing is raised for it: a run can do without.
     """
     if settings.notify_topic:
-        return _arn_of(aws, settings.notify_topic)
+        return topic_arn(aws, settings.notify_topic)
     if not settings.notify_email:
         return ""
     try:
@@ -141,7 +141,7 @@ def _cost_lines(aws: Aws, record: RunRecord, now: float) -> list[str]:
     return [f"cost         ${cost.total:,.2f}, without {', '.join(LEFT_OUT)}"]
 
 
-def _arn_of(aws: Aws, topic: str) -> str:
+def topic_arn(aws: Aws, topic: str) -> str:
     """A topic's ARN from its ARN or its name."""
     if topic.startswith("arn:"):
         return topic

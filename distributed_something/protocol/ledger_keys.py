@@ -9,7 +9,7 @@
     runs/<APP_NAME>/<run id>/stopped                              why no more jobs are to be taken
     runs/<APP_NAME>/<run id>/monitor_state.json                   what the Lambda's last look saw
     runs/<APP_NAME>/<run id>/machines.json                        the machines that there were
-    runs/<APP_NAME>/<run id>/made_with/<name>                     settings, files, image: to do it again
+    runs/<APP_NAME>/<run id>/made_with/<name>                     settings, files, image
     runs/<APP_NAME>/<run id>/notices/<what>                       what people were told of, once
     runs/<APP_NAME>/<run id>/checkpoints/<job id>.tar             what the next attempt starts with
     runs/<APP_NAME>/<run id>/leases/<job id>/<claim or receipt>   a lease on its way to its holder

@@ -141,6 +141,7 @@ def test_what_may_not_be_looked_at_is_said_with_the_right_that_it_needs(
     assert checkup.is_ready
     assert "needs the right iam:GetRole" in line(checkup, "roles", State.UNSEEN)
     assert "needs the right DescribeInstanceTypes" in line(checkup, "machines", State.UNSEEN)
+    assert any(one.subject == "image" and one.state is State.OK for one in checkup.findings)
     assert any(one.subject == "inputs" for one in checkup.findings)  # the rest goes on
 
 
@@ -180,6 +181,22 @@ def test_logs_that_cannot_be_exported_and_a_missing_watcher_are_said(account: Aw
     checkup = checked(account, AUTO_MONITOR="True")
     assert "--bucket lab-data" in line(checkup, "log export", State.WARNING)
     assert "no Lambda distributed-something-monitor" in line(checkup, "watcher", State.MISSING)
+
+
+def test_who_is_to_be_told_and_was_not_asked_or_has_not_answered(account: Aws) -> None:
+    asked = {"NOTIFY_EMAIL": "ada@example.org"}
+    told = line(checked(account, **asked), "notices", State.WARNING)
+    assert "was not asked yet → run `python run.py setup`" in told
+    setup(account, settings(**asked))
+
+    def wait(parsed: dict[str, Any], **_: Any) -> None:
+        for one in parsed["Subscriptions"]:
+            one["SubscriptionArn"] = "PendingConfirmation"
+
+    assert "notices" in {one.subject for one in checked(account, **asked).findings}
+    account.sns.meta.events.register("after-call.sns.ListSubscriptionsByTopic", wait)
+    told = line(checked(account, **asked), "notices", State.WARNING)
+    assert "click the link in AWS's mail" in told
 
 
 def test_before_setup_the_queues_are_no_fault(simulator: Simulator) -> None:
@@ -230,7 +247,7 @@ def test_a_container_that_does_not_fit_and_one_that_barely_does(account: Aws) ->
     ("facts", "words"),
     [
         (ImageFacts({}, frozenset({"x86_64"})), "has no label distributed-something.protocol"),
-        (ImageFacts(OURS.labels, frozenset({"arm64"})), "docker build --platform linux/amd64"),
+        (ImageFacts(OURS.labels, frozenset({"arm64"})), "build --platform linux/amd64"),
     ],
 )
 def test_an_image_that_cannot_work_is_named(account: Aws, facts: ImageFacts, words: str) -> None:

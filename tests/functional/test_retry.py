@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from distributed_something.commands.runs import find_run
 from distributed_something.errors import DistributedSomethingError, NotFound, UsageError
 from distributed_something.ledger import stop_run, summarise, why_stopped
 from distributed_something.local.simulator.server import ACCESS_KEY, SECRET_KEY
-from distributed_something.record import RunRecord
+from distributed_something.record import RunRecord, save_record
 from tests.builders import write_config
 from tests.lives import Held, Life, open_life, refusing
 
@@ -228,3 +229,18 @@ def test_the_verb_asks_and_says_what_it_does(life: Life, tmp_path: Path) -> None
     assert "To be queued again in run" in words and "1 job (a)" in words
     assert "Removed 1 of the letters" in words
     assert find_run(life.aws, life.settings).run_id == record.run_id
+
+
+def test_an_older_run_is_opened_again_and_not_beside_a_live_one(life: Life) -> None:
+    first, held = begin(life, "a")
+    give_up(life, first, held["a"], "exit code 3")
+    save_record(life.aws.s3, replace(first, ended=life.clock.now()), life.folder)
+    life.clock.time += 60
+    life.submit("b")
+    second = find_run(life.aws, life.settings)
+    assert second.run_id != first.run_id
+    with pytest.raises(UsageError, match=f"Run {second.run_id} of Counting is live"):
+        try_again(life, run_id=first.run_id)
+    save_record(life.aws.s3, replace(second, ended=life.clock.now()), life.folder)
+    assert try_again(life, run_id=first.run_id).sent == 1
+    assert find_run(life.aws, life.settings).run_id == first.run_id

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
 
 from ...aws.images import MachineType, machine_types
 from ...definitions.fleet import types_of_overrides
@@ -120,7 +123,9 @@ def _online(
         ("buckets", lambda: places.buckets(aws, settings)),
         ("log export", lambda: places.log_export(aws, settings)),
         ("queues", lambda: places.job_queues(aws, settings)),
-        ("machines", lambda: _machines(aws, settings, wanted, facts_of, now)),
+        ("notices", lambda: account.notices(aws, settings)),
+        ("machines", lambda: _machines(aws, settings, wanted, now)),
+        ("image", lambda: _image(aws, settings, wanted, facts_of)),
         (
             "fleet file",
             lambda: fleet.account_of_fleet(aws, settings, wanted) if wanted else iter(()),
@@ -134,7 +139,6 @@ def _machines(
     aws: Aws,
     settings: Settings,
     wanted: FleetFile | None,
-    facts_of: FactsOf | None,
     now: Callable[[], float],
 ) -> Iterator[Finding]:
     """The machine types and all that depends on them."""
@@ -145,10 +149,6 @@ def _machines(
     except UsageError as error:
         yield missing("machine types", str(error), "mend MACHINE_TYPE in config.py")
     known = [one.name for one in types]
-    if facts_of:
-        yield from image.image(settings, facts_of, types)
-    else:
-        yield unseen("image", "not looked at: no machine would fetch it in a rehearsal")
     yield from machines.containers(settings, types)
     for subject, look in (
         (
@@ -159,6 +159,19 @@ def _machines(
     ):
         if known:
             yield from looked(subject, look)
+
+
+def _image(
+    aws: Aws, settings: Settings, wanted: FleetFile | None, facts_of: FactsOf | None
+) -> Iterator[Finding]:
+    """The workers' image, and whether it is for the machines, where their types can be seen."""
+    if facts_of is None:
+        yield unseen("image", "not looked at: no machine would fetch it in a rehearsal")
+        return
+    types: Collection[MachineType] = ()
+    with suppress(UsageError, ClientError):  # what is wrong there is said already
+        types = machine_types(aws.ec2, _type_names(settings, wanted)).values()
+    yield from image.image(settings, facts_of, types)
 
 
 __all__ = ["Checkup", "Finding", "State", "check"]

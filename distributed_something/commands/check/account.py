@@ -13,8 +13,9 @@ from botocore.exceptions import (
     TokenRetrievalError,
 )
 
-from ...aws import lambdas, rights
+from ...aws import lambdas, rights, topics
 from ...definitions.account import ACCOUNT_TAGS, FLEET_ROLE, FUNCTION, INSTANCE_ROLE, TASK_ROLE
+from ..notices import topic_arn, topic_name
 from .findings import Finding, is_forbidden, missing, ok, warning
 
 if TYPE_CHECKING:
@@ -88,6 +89,22 @@ def profile(aws: Aws) -> Iterator[Finding]:
         yield missing(subject, "holds no role", f"{_SETUP_AWS}, which puts one in")
     else:
         yield ok(subject, f"holds the role {found[0]}")
+
+
+def notices(aws: Aws, settings: Settings) -> Iterator[Finding]:
+    """Whether the one who is to be told of runs has said yes to it."""
+    address = settings.notify_email
+    if not address:
+        return
+    topic = topic_arn(aws, topic_name(settings.app_name))
+    known = topics.find_subscription(aws.sns, topic, address)
+    if known is None:
+        yield warning("notices", f"{address} was not asked yet", "run `python run.py setup`")
+    elif not known:
+        fix = "click the link in AWS's mail; `python run.py setup` has it sent again after 3 days"
+        yield warning("notices", f"{address} has not said yes yet: nobody would be told", fix)
+    else:
+        yield ok("notices", f"{address} is told when a run has ended")
 
 
 def watcher(aws: Aws, settings: Settings) -> Iterator[Finding]:

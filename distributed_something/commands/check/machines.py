@@ -99,6 +99,8 @@ def _quota(
     aws: Aws, settings: Settings, code: str, members: list[MachineType], *, alone: bool
 ) -> Finding:
     subject = "spot quota" if alone else f"spot quota {code}"
+    if not code:
+        return unseen(subject, f"which quota counts a {members[0].name} is not known here")
     limit = spot_quota(aws.quotas, code)
     if limit is None:
         return unseen(subject, f"could not see: AWS tells of no quota {code} here")

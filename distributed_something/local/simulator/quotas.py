@@ -9,7 +9,7 @@ from moto.servicequotas import urls
 from moto.servicequotas.models import ServiceQuotasBackend, servicequotas_backends
 
 # What an account that has run things for a while may have; a new one often has 32 or fewer.
-SPOT_VCPUS = {"L-34B43A08": 640, "L-3819A6DF": 64, "L-7212CCBC": 64, "L-E3A00192": 128}
+SPOT_VCPUS = {"L-34B43A08": 640, "L-3819A6DF": 64, "L-7212CCBC": 64}
 
 
 class SimulatedQuotas(ServiceQuotasBackend):
