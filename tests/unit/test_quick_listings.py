@@ -67,6 +67,15 @@ def test_a_refusal_is_still_one(aws: Aws) -> None:
         aws.s3.list_objects_v2(Bucket="another-bucket")
 
 
+def test_what_is_escaped_is_read_as_it_was() -> None:
+    body = (
+        b"<Contents><Key>a&amp;b&#x20ac;</Key><LastModified>2026-11-21T00:00:00.250Z</LastModified>"
+        b"<ETag>&#34;1&quot;</ETag><Size>3</Size><StorageClass>STANDARD</StorageClass></Contents>"
+    )
+    (one,) = read_objects(body) or []
+    assert (one["Key"], one["ETag"], one["LastModified"].microsecond) == ("a&b€", '"1"', 250_000)
+
+
 @pytest.mark.parametrize(
     "more",
     [
