@@ -9,9 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from boto3.exceptions import S3UploadFailedError
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ..aws.rights import find_task_definition
@@ -51,8 +50,8 @@ def keep_jobs(aws: Aws, record: RunRecord, settings: Settings, file: JobFile) ->
             logger.warning("The job file is not kept: a name in it is that of a secret.")
             return
         name = f"jobs-{_digest(file.path)[:8]}-{file.path.name}"
-        key = record.keys.made_with + name
-        aws.s3.upload_file(str(file.path), record.bucket, key)
+        with file.path.open("rb") as body:
+            _put(aws, record, name, body)
 
 
 def keep_purchase(
@@ -117,13 +116,13 @@ def without_secrets(value: Any) -> Any:
 def _or_say_so(what: str) -> Iterator[None]:
     try:
         yield
-    except (ClientError, BotoCoreError, OSError, S3UploadFailedError) as error:
+    except (ClientError, BotoCoreError, OSError) as error:
         logger.warning("The run's %s could not be kept beside its ledger: %s", what, error)
 
 
-def _put(aws: Aws, record: RunRecord, name: str, text: str) -> None:
+def _put(aws: Aws, record: RunRecord, name: str, body: str | BinaryIO) -> None:
     key = record.keys.made_with + name
-    aws.s3.put_object(Bucket=record.bucket, Key=key, Body=text.encode())
+    aws.s3.put_object(Bucket=record.bucket, Key=key, Body=body)
 
 
 def _json(value: Any) -> str:
