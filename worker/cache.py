@@ -20,7 +20,7 @@ SHARE = 0.25  # of the disk that is free, at most
 _STRIPES = 4096  # lock files; two objects with the same one only wait for each other
 _LOOK = 0.1  # seconds between two tries to get a lock
 _STALE = 86400.0  # seconds after which an unfinished file is nobody's
-_KEPT = 0.5  # of the most that may be kept, after room was made
+_KEPT = 0.75  # of the most that may be kept, at most, after room was made
 
 
 class Cache:
@@ -64,7 +64,7 @@ class Cache:
             return 0
         if kept + size * self._sharers > most:
             for path, _, freed in entries:
-                if kept <= most * _KEPT - size:
+                if kept <= min(most - size, most * _KEPT):
                     break
                 if _remove(self._folder, path):
                     kept -= freed

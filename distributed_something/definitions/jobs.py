@@ -25,6 +25,7 @@ from ..protocol.jobs import (
     job_name,
     job_values,
 )
+from ..protocol.sources import place_problems
 from ..protocol.templates import is_scalar
 
 _SORTED = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
@@ -94,7 +95,7 @@ class JobMaker:
             or self.keys.has_tables()
             or (self.keys.shell and not self.keys.command)
             or bool(_CLIMBS.search(self._head))
-            or any(map(self._is_nowhere, self._place_templates))
+            or any(map(self._is_wrong, self._place_templates))
         )
 
     def make(self, group: Group) -> JobMessage:
@@ -155,10 +156,10 @@ class JobMaker:
             count += field is not None
         return room // count
 
-    def _is_nowhere(self, place: str) -> bool:
-        """Whether what the job file itself says of a place comes to nothing."""
+    def _is_wrong(self, place: str) -> bool:
+        """Whether what the job file itself says of a place is wrong, whatever the group."""
         values = dict.fromkeys(templates.fields(place), "x") | self._shared_values
-        return not templates.render(place, values).removeprefix("s3://").strip("/")
+        return any(place_problems("", templates.render(place, values)))
 
     def _is_plainly_right(self, group: object, text: str) -> bool:
         """Whether a glance at a group's JSON is enough to know that its job can be sent."""
