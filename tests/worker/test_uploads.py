@@ -1,0 +1,180 @@
+"""Outputs outlast a bad network, and nothing outside the output folder is ever sent."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from boto3.exceptions import S3UploadFailedError
+from botocore.config import Config
+from botocore.exceptions import ClientError, HTTPClientError
+
+from distributed_something.protocol.upload_flags import UploadFlags
+from worker.outcomes import Failure, Interruption
+from worker.results import Destination, send_results
+from worker.transfers import LARGE, Crew, upload
+
+from .cutting import cutter
+from .world import World
+
+LARGE_FILE = LARGE + 5
+
+
+def keep_on() -> None:
+    """Nothing ends the upload."""
+
+
+def impatient(endpoint: str) -> Any:
+    """A client that does not try again by itself."""
+    session = boto3.Session("testing", "testing", region_name="us-east-1")
+    config = Config(retries={"mode": "standard", "total_max_attempts": 1})
+    return session.client("s3", endpoint_url=endpoint, config=config)
+
+
+@pytest.mark.parametrize("size", [100, LARGE_FILE])
+def test_an_upload_that_breaks_off_is_tried_again(world: World, size: int) -> None:
+    path = world.folder / "out.bin"
+    path.write_bytes(os.urandom(size))
+    with cutter(world.simulator.environment["AWS_ENDPOINT_URL"]) as wire:
+        s3 = impatient(wire.endpoint)
+        wire.cuts = 2
+        upload(s3, path, world.bucket, "out.bin", {}, Crew(keep_on), pauses=(0, 0, 0))
+        assert wire.cuts == 0
+    assert world.read("out.bin") == path.read_bytes()
+
+
+@pytest.mark.parametrize("size", [100, LARGE_FILE])
+def test_an_upload_that_goes_on_breaking_off_fails_in_the_end(world: World, size: int) -> None:
+    path = world.folder / "out.bin"
+    path.write_bytes(bytes(size))
+    with cutter(world.simulator.environment["AWS_ENDPOINT_URL"]) as wire:
+        wire.cuts = 1000
+        with pytest.raises((HTTPClientError, S3UploadFailedError)):
+            upload(
+                impatient(wire.endpoint), path, world.bucket, "a", {}, Crew(keep_on), pauses=(0,)
+            )
+
+
+def test_what_s3_refuses_is_not_tried_again(world: World) -> None:
+    path = world.folder / "out.bin"
+    path.write_bytes(b"x")
+    asked: list[str] = []
+    world.aws.s3.meta.events.register("before-call.s3", lambda model, **_: asked.append(model.name))
+    with pytest.raises(ClientError, match="NoSuchBucket"):
+        upload(world.aws.s3, path, "no-such-bucket", "a", {}, Crew(keep_on), pauses=(0, 0))
+    assert asked == ["PutObject"]
+
+
+def test_waiting_to_try_again_ends_when_the_job_must(world: World) -> None:
+    path = world.folder / "out.bin"
+    path.write_bytes(b"x")
+    failed: list[int] = []
+
+    def check() -> None:
+        if failed:
+            raise Interruption("the worker was told to stop")
+
+    with cutter(world.simulator.environment["AWS_ENDPOINT_URL"]) as wire:
+        wire.cuts = 1000
+        s3 = impatient(wire.endpoint)
+        s3.meta.events.register("before-send.s3", lambda **_: failed.append(1))
+        with pytest.raises(Interruption):
+            upload(s3, path, world.bucket, "a", {}, Crew(check), pauses=(3600,))
+
+
+def test_a_large_upload_ends_soon_after_its_job_must_and_leaves_no_parts(world: World) -> None:
+    (world.folder / "output").mkdir()
+    with (world.folder / "output" / "big.bin").open("wb") as file:
+        file.truncate(8 * LARGE)
+    parts: list[int] = []
+    world.aws.s3.meta.events.register("after-call.s3.UploadPart", lambda **_: parts.append(1))
+
+    def check() -> None:
+        if parts:
+            raise Interruption("the worker was told to stop")
+
+    with pytest.raises(Interruption):
+        send_results(
+            world.aws.s3,
+            world.folder / "output",
+            Destination(world.bucket, "out"),
+            check,
+            UploadFlags(),
+        )
+    assert len(parts) < 16
+    assert world.object_keys("out/") == []
+    assert "Uploads" not in world.aws.s3.list_multipart_uploads(Bucket=world.bucket)
+
+
+def test_links_that_lead_out_are_not_sent_and_those_within_are(world: World) -> None:
+    output = world.folder / "output"
+    (output / "sub").mkdir(parents=True)
+    (world.folder / "secret").write_text("s")
+    (output / "a.txt").write_text("a")
+    (output / "within").symlink_to("a.txt")
+    (output / "sub" / "up").symlink_to("../a.txt")
+    (output / "out").symlink_to(world.folder / "secret")
+    (output / "out-relative").symlink_to("../secret")
+    (output / "folder-out").symlink_to(world.folder)
+    (output / "loop").symlink_to("loop")
+    (output / "chain").symlink_to("out")
+    send_results(world.aws.s3, output, Destination(world.bucket, "o"), keep_on, UploadFlags())
+    assert world.object_keys("o/") == ["o/a.txt", "o/sub/up", "o/within"]
+
+
+def test_an_output_folder_that_became_a_link_keeps_nothing(world: World) -> None:
+    (world.folder / "elsewhere").mkdir()
+    (world.folder / "elsewhere" / "secret").write_text("s")
+    (world.folder / "output").symlink_to(world.folder / "elsewhere")
+    with pytest.raises(Failure, match="replaced by a link"):
+        send_results(
+            world.aws.s3,
+            world.folder / "output",
+            Destination(world.bucket, "o"),
+            keep_on,
+            UploadFlags(),
+        )
+    assert world.object_keys("o/") == []
+
+
+def test_a_jobs_own_flags_have_the_last_word(world: World) -> None:
+    script = (
+        "import pathlib; [pathlib.Path('output', n).touch() for n in ('a.csv', 'b.tmp', 'c.log')]"
+    )
+    world.send(
+        {
+            "command": [sys.executable, "-c", script],
+            "upload_flags": "--storage-class GLACIER_IR --exclude *.log",
+            "output": "s3://DESTINATION_BUCKET/out",
+            "group": {"plate": "P1"},
+        }
+    )
+    world.start_worker(upload_flags="--storage-class STANDARD_IA --exclude *.tmp")
+    world.until_empty()
+    world.stop()
+    (found,) = world.aws.s3.list_objects_v2(Bucket=world.bucket, Prefix="out/")["Contents"]
+    assert (found["Key"], found["StorageClass"]) == ("out/a.csv", "GLACIER_IR")
+
+
+def test_no_value_of_a_job_leads_out_of_its_directories_or_its_output(world: World) -> None:
+    evil = "../../evil; touch evil $(touch evil)\n'\"/etc/x"
+    world.put("in.txt", "x")
+    world.send(
+        {
+            "command": ["cp", "{input_dir}/in.txt", "{output_dir}/out.txt"],
+            "inputs": ["in.txt"],
+            "group": {"plate": evil},
+        }
+    )
+    world.start_worker()
+    world.until_empty()
+    world.stop()
+    found = [key for key in world.object_keys() if key.endswith("out.txt")]
+    assert len(found) == 1
+    assert found[0].startswith(f"results/{world.name}/")
+    assert ".." not in found[0].split("/")
+    assert not any("evil" in path.name for path in Path(world.folder).rglob("*"))
