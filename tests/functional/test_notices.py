@@ -12,6 +12,7 @@ from moto.sns.models import sns_backends
 from distributed_something.commands.auto_monitor import watch_once
 from distributed_something.commands.inventory import take_inventory, what_stays
 from distributed_something.commands.monitor import Pace, monitor
+from distributed_something.commands.notices import tell_end, tell_stall
 from distributed_something.errors import DistributedSomethingError, UsageError
 from distributed_something.ledger import stop_run
 from distributed_something.local.simulator import ACCOUNT, REGION
@@ -88,6 +89,14 @@ def test_the_lambda_tells_of_it_too_and_a_monitor_beside_it_does_not_again(life:
     assert answers[-1]["over"] is True
     watched(life, record)
     assert len(told()) == 1
+
+
+def test_of_two_who_tell_the_same_only_the_first_is_heard(life: Life) -> None:
+    record = begun(life, "a")
+    for _ in range(2):
+        tell_end(life.aws, record, life.clock.now())
+        tell_stall(life.aws, record, "Why.", 3)
+    assert len(told()) == 2
 
 
 def test_a_stopped_run_is_told_with_its_reason(life: Life) -> None:

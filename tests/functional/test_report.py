@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from distributed_something.aws.session import Aws
+from distributed_something.cli.report_verb import leave_report
 from distributed_something.commands.report import make_report, to_json, write_page
 from distributed_something.commands.report.facts import RunReport
 from distributed_something.local.simulator import Simulator
@@ -210,6 +211,18 @@ def test_the_verb_leaves_a_page_rows_and_numbers(made: Made, tmp_path: Path) -> 
     assert {row["state"] for row in rows} == {"done", "failed", "interrupted"}
     code, out, _ = screen(["report", "--json"], tmp_path, made.simulator.environment)
     assert json.loads(out)["counts"]["submitted"] == JOBS
+
+
+def test_what_is_left_at_a_runs_end_costs_the_verb_nothing(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    leave_report(made.aws, made.record)
+    assert (tmp_path / "reports" / f"Counting-{RUN}.html").is_file()
+    (tmp_path / "reports").rename(tmp_path / "kept")
+    (tmp_path / "reports").write_text("a file where the folder would be")
+    leave_report(made.aws, made.record)  # raises nothing
+    assert not (tmp_path / "reports").is_dir()
 
 
 def test_a_run_that_is_not_there_is_said(made: Made, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,10 @@ def test_a_run_is_done_from_the_inputs_to_the_results_and_nothing_is_left(tmp_pa
     assert report.peak_memory > 2  # MiB; any Python takes more
     assert report.suggestion is not None
     assert steps[1:] == ["setup", "submitJob", "startCluster", "monitor"]
+    assert "Rehearsal" in report.page.read_text()
+    numbers = json.loads(report.page.with_suffix(".json").read_text())
+    assert numbers["job_seconds"]["count"] == 6
+    assert numbers["money"] == []
 
 
 @pytest.mark.slow
