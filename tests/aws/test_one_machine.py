@@ -5,7 +5,7 @@ about a quarter of an hour: one US cent. At the very most, if all that ends it f
 hour at the cap of $0.0208, with disk and address: 3 cents. Queue, logs and bucket: below a cent.
 
 It needs an account that `python setup_AWS.py --bucket BUCKET` has prepared, and an image of the
-worker that the machine can pull (`make -C worker BASE=debian:bookworm-slim TAG=...`):
+worker that the machine can pull (`python run.py build --base debian:bookworm-slim --push`):
 
     export DISTRIBUTED_SOMETHING_AWS_ACCOUNT=123456789012   # says that you mean this account
     export DISTRIBUTED_SOMETHING_AWS_BUCKET=your-bucket-name
