@@ -22,7 +22,7 @@ PACE = Pace(look_every=60.0)
 @pytest.fixture
 def life(tmp_path: Path) -> Iterator[Life]:
     """Two machines at $0.06 an hour each; simulated machines have no public addresses."""
-    with open_life(tmp_path, CLUSTER_MACHINES=2, MAX_COST=0.05, MAX_HOURS=10) as life:
+    with open_life(tmp_path, CLUSTER_MACHINES=2, MAX_COST=0.02, MAX_HOURS=10) as life:
         prices = simulated_ec2().spot_prices
         for zone in "abcdef":
             prices["m5.xlarge", f"us-east-1{zone}"] = [(0.0, 0.06)]
@@ -48,13 +48,13 @@ def test_a_run_that_costs_too_much_takes_no_more_jobs_and_ends_when_the_last_is_
     life.clock.during = work
     began = life.clock.now()
     outcome = monitor(life.aws, record, on_progress=seen.append, **common(life))
-    assert "it has cost $0.05, and MAX_COST is $0.05" in outcome.stopped
+    assert "it has cost $0.02, and MAX_COST is $0.02" in outcome.stopped
     assert not outcome.is_complete
     assert (outcome.summary.done, outcome.unfinished.count) == (2, 1)
     assert outcome.unfinished.path and outcome.unfinished.path.is_file()
     stopped = next(one.time for one in seen if "MAX_COST" in one.note)
-    # $0.05 / (2 x ($0.06 + 30 GiB x $0.08 / 720 h)) = 0.3947 h
-    assert 1421 <= stopped - began < 1421 + 2 * PACE.look_every
+    # $0.02 / (2 x ($0.06 + 30 GiB x $0.08 / 720 h)) = 0.1579 h
+    assert 568 <= stopped - began < 568 + 2 * PACE.look_every
     book = read_machine_book(life.aws.s3, record.bucket, record.keys)
     assert {one.instance_type for one in book.machines.values()} == {"m5.xlarge"}
     assert {one.disk_gib for one in book.machines.values()} == {30}
@@ -70,8 +70,8 @@ def test_jobs_that_go_on_for_too_long_after_it_are_ended(life: Life) -> None:
     assert "MAX_COST" in outcome.stopped
     assert outcome.unfinished.count == 1
     stopped = [one.time for one in seen if "MAX_COST" in one.note]
-    # The idle machine was given back; $0.005 more are 284 s of the other's.
-    assert 284 - PACE.look_every <= stopped[-1] - stopped[0] <= 284 + PACE.look_every
+    # The idle machine was given back; $0.002 more are 114 s of the other's.
+    assert 114 - PACE.look_every <= stopped[-1] - stopped[0] <= 114 + PACE.look_every
 
 
 def test_before_the_machines_end_by_themselves_no_more_jobs_are_begun(life: Life) -> None:
