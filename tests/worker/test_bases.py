@@ -84,6 +84,19 @@ def test_a_tool_may_not_change_the_worker_or_the_system(
     assert facts_of(world, containers, worker_image, script) == ["61000"]
 
 
+def test_an_install_script_is_roots_and_the_jobs_after_it_are_not(
+    world: World, containers: Containers
+) -> None:
+    world.put("install.sh", "printf '#!/bin/sh\\nid -un; echo $HOME\\n' > /usr/local/bin/mine\n"
+              "chmod +x /usr/local/bin/mine\n")  # fmt: skip
+    job = world.send({"command": "mine", "group": {"plate": "P1"}})
+    container = containers.start(settings={"install_script": "install.sh"}, user="root")
+    world.until_empty()
+    container.stop(timeout=30)
+    assert world.done() == [job]
+    assert world.log("P1")[1:-1] == [OWN_USER, "/home/ubuntu"]
+
+
 def test_a_tool_that_needs_root_can_have_it(
     engine: docker.DockerClient, world: World, containers: Containers
 ) -> None:

