@@ -25,7 +25,7 @@ from .kit import EXAMPLES, ROOT, build, rehearsed, settings_of
 FLEET = (ROOT / "files" / "exampleFleet_us-east-1.json").read_text().replace("X" * 12, "1" * 12)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def aws() -> Iterator[Aws]:
     with Simulator() as simulator:
         yield simulator.aws()
