@@ -66,12 +66,12 @@ class MachineBook:
 
 
 def read_machine_book(s3: S3Client, bucket: str, keys: RunKeys) -> MachineBook:
-    """The book of a run; an empty one if nobody has watched it yet."""
+    """The book of a run; an empty one if nobody has watched it yet, or if it cannot be read."""
     try:
         body = s3.get_object(Bucket=bucket, Key=keys.machine_book)["Body"].read()
-    except s3.exceptions.NoSuchKey:
+        return MachineBook.from_json(body)
+    except (s3.exceptions.NoSuchKey, ValueError, KeyError, TypeError, AttributeError):
         return MachineBook({})
-    return MachineBook.from_json(body)
 
 
 def write_machine_book(s3: S3Client, bucket: str, keys: RunKeys, book: MachineBook) -> None:

@@ -93,6 +93,15 @@ def test_before_the_machines_end_by_themselves_no_more_jobs_are_begun(life: Life
     assert answers[-1] == {"over": True}
 
 
+def test_a_book_that_cannot_be_read_ends_no_watch(life: Life) -> None:
+    life.submit("a")
+    record = life.buy()
+    life.aws.s3.put_object(Bucket=record.bucket, Key=record.keys.machine_book, Body=b"[1]")
+    look_once(life, record)
+    book = read_machine_book(life.aws.s3, record.bucket, record.keys)
+    assert len(book.machines) == 2
+
+
 def common(life: Life) -> dict[str, Any]:
     return {"folder": life.folder, "pace": PACE, **life.times}
 
