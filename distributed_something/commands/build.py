@@ -87,7 +87,7 @@ def plan_build(
         platform=platform or platform_of(settings.machine_type),
         base=base,
         file=file,
-        user=user,
+        user=user.partition(":")[0],
         python=python,
         driver="s3fs" if settings.mounts and settings.mount_driver != "mount-s3" else "",
         something=something,

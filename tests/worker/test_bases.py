@@ -46,11 +46,13 @@ def hostile(engine: docker.DockerClient, tmp_path_factory: pytest.TempPathFactor
     yield worker_on(engine, "hostile", "", file=path)
 
 
-def facts_of(world: World, containers: Containers, image: str, script: str) -> list[str]:
+def facts_of(
+    world: World, containers: Containers, image: str, script: str, **variables: str
+) -> list[str]:
     """What a job of a script prints in a worker of an image, without the worker's own lines."""
     containers.image = image
     job = world.send({"command": script, "shell": True, "group": {"plate": "P1"}})
-    container = containers.start()
+    container = containers.start(variables)
     world.until_empty()
     container.stop(timeout=30)
     assert container.wait()["StatusCode"] == 0
@@ -79,9 +81,12 @@ def test_a_tool_may_not_change_the_worker_or_the_system(
 ) -> None:
     places = "/opt/distributed-something/app/worker/x /usr/bin/x /etc/x /root/x"
     script = (
-        f"for place in {places}; do touch $place 2>/dev/null && echo changed $place; done; id -u"
+        f"for place in {places}; do touch $place 2>/dev/null && echo changed $place; done; "
+        'id -u; touch "$HOME/mine" && echo "$HOME"'
     )
-    assert facts_of(world, containers, worker_image, script) == ["61000"]
+    # Many a tool's image says that HOME is root's.
+    found = facts_of(world, containers, worker_image, script, HOME="/root")
+    assert found == ["61000", "/home/ubuntu"]
 
 
 def test_an_install_script_is_roots_and_the_jobs_after_it_are_not(
