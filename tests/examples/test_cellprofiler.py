@@ -32,6 +32,7 @@ def counted(folder: Path) -> dict[str, int]:
 
 @pytest.mark.slow
 @pytest.mark.docker
+@pytest.mark.timeout(1800)  # its image is built first
 def test_every_position_is_measured_by_strings_and_by_objects_of_metadata(
     engine: docker.DockerClient, tmp_path: Path
 ) -> None:

@@ -55,6 +55,7 @@ def with_script(folder: Path, url: str) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.docker
+@pytest.mark.timeout(1800)  # its image is built first
 def test_every_disc_is_counted_wherever_the_macro_comes_from_and_no_job_sees_another(
     engine: docker.DockerClient, data: Path, web: str, tmp_path: Path
 ) -> None:

@@ -101,6 +101,7 @@ def test_a_rehearsal_of_the_example_ends_in_one_table_and_one_picture(
 
 @pytest.mark.slow
 @pytest.mark.docker
+@pytest.mark.timeout(1800)  # its image is built first
 def test_its_containers_measure_tiles_that_the_join_takes(
     engine: docker.DockerClient, tiles: Path, tmp_path: Path
 ) -> None:

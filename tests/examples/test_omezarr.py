@@ -25,6 +25,7 @@ def metadata(path: Path) -> Any:
 
 @pytest.mark.slow
 @pytest.mark.docker
+@pytest.mark.timeout(1800)  # its image is built first
 def test_plates_become_valid_zarrs_by_the_flags_that_are_set_and_no_other(
     engine: docker.DockerClient, tmp_path: Path
 ) -> None:

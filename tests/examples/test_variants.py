@@ -24,6 +24,7 @@ def script(name: str, *words: Path) -> str:
 
 @pytest.mark.slow
 @pytest.mark.docker
+@pytest.mark.timeout(1800)  # its image is built first
 def test_all_planted_variants_are_found_and_no_other(
     engine: docker.DockerClient, tmp_path: Path
 ) -> None:
