@@ -137,7 +137,8 @@ def write_jobs(path: Path, jobs: list[Message]) -> None:
 
 def send(jobs: list[Message], config: Path, queue: str) -> None:
     """Queue the jobs in the app's run, so that its ledger knows of them."""
-    from distributed_something.cli.app import FILES, connect
+    from distributed_something.cli.connection import connect
+    from distributed_something.cli.options import FILES
     from distributed_something.commands.submit_job import submit_job
     from distributed_something.settings import load_settings
 
