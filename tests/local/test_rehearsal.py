@@ -15,6 +15,7 @@ from distributed_something.local.containers import OWNER_LABEL, choose_runtime, 
 from distributed_something.local.rehearsal import rehearse, scale_down
 from distributed_something.local.stage import Listener, most_loops
 from tests.builders import settings, write_json
+from tests.images import worker_on
 
 COPY = "import shutil, sys, time; time.sleep(float(sys.argv[3])); shutil.copy(*sys.argv[1:3])"
 
@@ -195,3 +196,36 @@ def test_workers_that_can_never_work_end_the_rehearsal_with_the_reason(
     jobs = write_json(tmp_path / "jobs.json", {"command": "true", "groups": [{"n": 1}]})
     with pytest.raises(DistributedSomethingError, match="this boto3 is broken"):
         rehearse(settings(MEMORY=2000), jobs, runtime="process", directory=tmp_path / "rehearsal")
+
+
+@pytest.mark.docker
+@pytest.mark.slow
+def test_a_rehearsal_in_containers_mounts_the_bucket_as_its_task_definition_says(
+    engine: docker.DockerClient, tmp_path: Path
+) -> None:
+    image = worker_on(engine, "mounting", driver="s3fs")
+    (tmp_path / "data" / "lists").mkdir(parents=True)
+    (tmp_path / "data" / "lists" / "x.txt").write_text("b\na\n")
+    jobs = write_json(
+        tmp_path / "jobs.json",
+        {
+            "command": "readlink {input_dir}/x.txt",
+            "inputs": ["lists/x.txt"],
+            "groups": [{"n": 1}],
+        },
+    )
+    report = rehearse(
+        settings(
+            DOCKERHUB_TAG=image,
+            MEMORY=2000,
+            DOWNLOAD_FILES="False",
+            MOUNT_DRIVER="auto",
+        ),
+        jobs,
+        data=tmp_path / "data",
+        runtime="docker",
+        directory=tmp_path / "rehearsal",
+    )
+    assert report.succeeded
+    printed = "".join(log.read_text() for log in report.logs.iterdir())
+    assert "| /home/ubuntu/bucket/lists/x.txt" in printed
