@@ -1,7 +1,9 @@
 """Keep inputs on this machine's disk for its other jobs: each version is fetched once.
 
-All loops of a container share the folder. A job gets a copy of its own (one that shares the disk's
-blocks where the file system can), for a tool may run as root, and would change a link's original.
+All loops of a container share the folder. A job gets a copy of its own, one that shares the disk's
+blocks where the file system can (XFS, Btrfs). Where it cannot, a large file is lent to one job at a
+time as a link; whether a job changed it is seen by its time of change and then by its digest, and
+such a file is not given to another.
 """
 
 from __future__ import annotations
@@ -9,15 +11,21 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import json
 import os
 import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+
+from .digests import Digest
 
 SHARE = 0.25  # of the disk that is free, at most
 _STRIPES = 4096  # lock files; two objects with the same one only wait for each other
+_FICLONE = 0x40049409  # https://man7.org/linux/man-pages/man2/ioctl_ficlone.2.html
+_WORTH_CLONING = 2**20  # bytes
 _LOOK = 0.1  # seconds between two tries to get a lock
 _STALE = 86400.0  # seconds after which an unfinished file is nobody's
 _KEPT = 0.75  # of the most that may be kept, at most, after room was made
@@ -82,21 +90,60 @@ class Shelf:
         """The ETag of what is kept; '' if nothing is."""
         if self._path is None:
             return ""
-        try:
-            return _etag_file(self._path).read_text() if self._path.exists() else ""
-        except OSError:
-            return ""
+        return str(self._facts().get("etag", "")) if self._path.exists() else ""
 
     def give(self, target: Path) -> bool:
-        """Copy what is kept to a file; False if it is gone."""
+        """Make what is kept a job's own file; False if it is gone, changed, or out of reach."""
         if self._path is None:
             return False
+        facts = self._facts()
         try:
-            os.utime(self._path)
-            _copy(self._path, target)
-        except FileNotFoundError:
+            if "digest" not in facts:
+                _copy(self._path, target)
+                os.utime(self._path)
+                return True
+            return self._lend(self._path, target, facts)
+        except OSError:
+            with contextlib.suppress(OSError):
+                target.unlink()  # it may be a link to what is kept
             return False
+
+    def _lend(self, path: Path, target: Path, facts: dict[str, Any]) -> bool:
+        """Give a file that a job may have had before as a link."""
+        if path.stat().st_mode != facts["mode"]:
+            path.chmod(facts["mode"])
+        changed = path.stat().st_ctime_ns
+        if changed != facts.get("changed"):
+            if not Digest(facts["digest"], facts["part"]).fits(path):
+                path.unlink()
+                return False
+            changed = path.stat().st_ctime_ns
+        if _clone(path, target):
+            pass
+        elif path.stat().st_nlink == 1:
+            os.link(path, target)
+        else:
+            _copy(path, target)
+            if path.stat().st_ctime_ns != changed:  # its borrower was changing it meanwhile
+                return False
+        self._note(path, facts)
         return True
+
+    def _facts(self) -> dict[str, Any]:
+        """What is noted: the ETag, and of a large file its digest and its time of change."""
+        assert self._path is not None
+        try:
+            facts: dict[str, Any] = json.loads(_note_file(self._path).read_text())
+        except (OSError, ValueError):
+            return {}
+        return facts
+
+    def _note(self, path: Path, facts: dict[str, Any]) -> None:
+        if "digest" in facts:
+            if path.stat().st_nlink == 1:
+                os.utime(path)  # the last use
+            facts = {**facts, "changed": path.stat().st_ctime_ns}
+        _note_file(path).write_text(json.dumps(facts))
 
     def unfinished(self, size: int) -> Path | None:
         """Where to put an object that will be kept; a part of it may be there. None: no room."""
@@ -109,12 +156,16 @@ class Shelf:
         _copy(path, unfinished)
         self.keep(unfinished, etag)
 
-    def keep(self, unfinished: Path, etag: str) -> None:
-        """Keep what has been put there."""
+    def keep(self, unfinished: Path, etag: str, digest: Digest | None = None) -> None:
+        """Keep what has been put there; what has a digest may be lent."""
         assert self._path is not None
-        _etag_file(self._path).unlink(missing_ok=True)
+        _note_file(self._path).unlink(missing_ok=True)
         unfinished.replace(self._path)
-        _etag_file(self._path).write_text(etag)
+        facts: dict[str, Any] = {"etag": etag}
+        if digest:
+            mode = self._path.stat().st_mode
+            facts |= {"digest": digest.text, "part": digest.part, "mode": mode}
+        self._note(self._path, facts)
 
 
 @contextlib.contextmanager
@@ -158,8 +209,9 @@ def _entries(folder: Path) -> Iterator[tuple[Path, float, int]]:
         with contextlib.suppress(OSError):
             status = path.stat()
             is_part = ".part" in path.suffixes and status.st_mtime > time.time() - _STALE
-            if path.name != "locks" and path.suffix != ".etag" and not is_part:
-                yield path, status.st_mtime, status.st_size
+            if path.name != "locks" and path.suffix != ".note" and not is_part:
+                used = max(status.st_mtime, status.st_ctime)  # lending changes the second alone
+                yield path, used, status.st_size
 
 
 def _remove(folder: Path, path: Path) -> bool:
@@ -169,26 +221,29 @@ def _remove(folder: Path, path: Path) -> bool:
         stack.callback(os.close, lock)
         if not _try_lock(lock):
             return False
-        _etag_file(path).unlink(missing_ok=True)
+        _note_file(path).unlink(missing_ok=True)
         path.unlink(missing_ok=True)
         return True
 
 
-def _etag_file(path: Path) -> Path:
-    return path.with_name(f"{path.name}.etag")
+def _note_file(path: Path) -> Path:
+    return path.with_name(f"{path.name}.note")
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copy a file's content, sharing its blocks where the file system can (XFS, Btrfs)."""
-    try:
-        with source.open("rb") as old, target.open("wb") as new:
-            left = os.fstat(old.fileno()).st_size
-            while left > 0 and (copied := os.copy_file_range(old.fileno(), new.fileno(), left)):
-                left -= copied
-        if left == 0:
-            return
-    except FileNotFoundError:
-        raise
-    except (AttributeError, OSError):
-        pass  # not on this system, or not between these two
-    shutil.copyfile(source, target)
+    """Copy a file's content, sharing its blocks where the file system can."""
+    if source.stat().st_size < _WORTH_CLONING or not _clone(source, target):
+        shutil.copyfile(source, target)
+
+
+def _clone(source: Path, target: Path) -> bool:
+    """Let a file share another's blocks until one of them is changed; False if it cannot."""
+    with source.open("rb") as old, target.open("wb") as new:
+        try:
+            fcntl.ioctl(new, _FICLONE, old.fileno())
+        except OSError:
+            pass
+        else:
+            return True
+    target.unlink()
+    return False

@@ -123,8 +123,8 @@ def _fetch_large(s3: S3Client, item: Input, etag: str, size: int, shelf: Shelf, 
         plan = make_plan(s3, item.bucket, item.key, etag)
         if unfinished := shelf.unfinished(size):
             try:
-                download_parts(s3, plan, unfinished, crew)
-                shelf.keep(unfinished, etag)
+                digest = download_parts(s3, plan, unfinished, crew)
+                shelf.keep(unfinished, etag, digest)
                 if shelf.give(item.path):
                     return
             except OSError as error:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .digests import Digest
 from .reading import Damaged, blocks, is_md5
 from .transfers import PART, PARTS_AT_ONCE, Crew
 
@@ -59,7 +60,7 @@ def make_plan(s3: S3Client, bucket: str, key: str, etag: str) -> Plan:
     return Plan(bucket, key, etag, size, PART, has_md5s=False)
 
 
-def download_parts(s3: S3Client, plan: Plan, path: Path, crew: Crew) -> None:
+def download_parts(s3: S3Client, plan: Plan, path: Path, crew: Crew) -> Digest:
     """Fetch what is missing of an object to a file, and see that all of it is right.
 
     Raises Damaged if it is not; then nothing is left to go on from.
@@ -83,7 +84,11 @@ def download_parts(s3: S3Client, plan: Plan, path: Path, crew: Crew) -> None:
         missing = [number for number in range(plan.count) if number not in done]
         _each(missing, fetch, crew)
     journal.unlink()
-    _verify(plan, done, path)
+    digest = Digest.of([done[number] for number in range(plan.count)], plan.part)
+    if plan.has_md5s and digest.text != plan.etag.strip('"'):
+        path.unlink()
+        raise Damaged(f"s3://{plan.bucket}/{plan.key} came damaged: {digest.text} is not its ETag.")
+    return digest
 
 
 def _each(numbers: list[int], fetch: Any, crew: Crew) -> None:
@@ -99,24 +104,14 @@ def _each(numbers: list[int], fetch: Any, crew: Crew) -> None:
 
 
 def _fetch_part(s3: S3Client, plan: Plan, number: int, file: int, crew: Crew) -> str:
-    """Write one part into its place; its MD5 digest, or '-' where that is of no use."""
+    """Write one part into its place; its MD5 digest."""
     place, end = plan.range(number)
     digest = hashlib.md5(usedforsecurity=False)
     for block in blocks(s3, plan.bucket, plan.key, plan.etag, place, end, crew):
-        if plan.has_md5s:
-            digest.update(block)
+        digest.update(block)
         os.pwrite(file, block, place)
         place += len(block)
-    return digest.hexdigest() if plan.has_md5s else "-"
-
-
-def _verify(plan: Plan, done: dict[int, str], path: Path) -> None:
-    if plan.has_md5s:
-        digests = bytes.fromhex("".join(done[number] for number in range(plan.count)))
-        found = f"{hashlib.md5(digests, usedforsecurity=False).hexdigest()}-{plan.count}"
-        if found != plan.etag.strip('"'):
-            path.unlink()
-            raise Damaged(f"s3://{plan.bucket}/{plan.key} came damaged: {found} is not its ETag.")
+    return digest.hexdigest()
 
 
 def _heading(plan: Plan) -> str:

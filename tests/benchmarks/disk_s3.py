@@ -1,7 +1,8 @@
 """An S3 server that keeps objects as files, as quickly as Python can.
 
-It runs in a process of its own (`python -m tests.benchmarks.disk_s3 DIR`) and prints its port. It knows what transfers need: objects and their
-ranges, listings, heads, uploads in parts. It checks no signature, and no checksum but the length.
+It runs in a process of its own (`python -m tests.benchmarks.disk_s3 DIR`) and prints its port. It
+knows what transfers need: objects and their ranges, listings, heads, uploads in parts. It checks no
+signature, and no checksum but the length.
 """
 
 from __future__ import annotations

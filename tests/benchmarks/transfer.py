@@ -3,10 +3,10 @@
     python -m tests.benchmarks.transfer [--small]
 
 2,000 files of 20 kB and one of 2 GB are brought and sent, by turns with the command line, five
-times each; the medians' ratio must be 1.25 at most. The command line is installed from PyPI in a virtual
-environment of the benchmark's own. The server is `disk_s3`, in a process of its own. Both sides
-are a whole process's time, its start included; the worker's also without it, for a worker does not
-start for a job. Exits 1 if a ratio, start included, is above the limit.
+times each; the medians' ratio must be 1.25 at most. The command line is installed from PyPI in a
+virtual environment of the benchmark's own. The server is `disk_s3`, in a process of its own. Both
+sides are a whole process's time, its start included; the worker's also without it, for a worker
+does not start for a job. Exits 1 if a ratio, start included, is above the limit.
 """
 
 from __future__ import annotations

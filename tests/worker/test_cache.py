@@ -114,10 +114,10 @@ def test_waiting_for_another_loop_ends_when_the_job_must(tmp_path: Path) -> None
         raise AssertionError("two had the lock")
 
 
-def test_a_file_without_its_etag_is_as_if_it_were_not_there(tmp_path: Path) -> None:
+def test_a_file_without_its_note_is_as_if_it_were_not_there(tmp_path: Path) -> None:
     kept = Kept(tmp_path, 1_000_000)
     kept.put("a", 10)
-    for path in kept.folder.glob("*.etag"):
+    for path in kept.folder.glob("*.note"):
         path.unlink()
     assert not kept.has("a")
     assert kept.put("a", 10)

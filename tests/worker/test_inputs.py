@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -156,21 +158,51 @@ def test_a_wrong_call_from_something_py_says_what_is_wrong(world: World) -> None
 # Once for all jobs
 
 
-def test_jobs_that_share_an_input_fetch_it_once_and_cannot_spoil_each_others(world: World) -> None:
+@pytest.mark.parametrize("removed", [True, False], ids=["in turn", "at the same time"])
+def test_jobs_that_share_inputs_fetch_them_once(world: World, removed: bool) -> None:
     requests = Requests(world.aws.s3)
     cache = Cache(world.folder / "cache")
-    world.put("shared/a.bin", noise(1000))
-    world.put("shared/b.bin", noise(LARGE))
+    small, large = noise(1000), noise(LARGE)
+    world.put("shared/a.bin", small)
+    world.put("shared/b.bin", large)
+    for job in ("one", "two", "three", "four"):
+        inputs(world, job, cache).bring("shared/")
+        assert (world.folder / job / "a.bin").read_bytes() == small, job
+        assert (world.folder / job / "b.bin").read_bytes() == large, job
+        if removed:
+            shutil.rmtree(world.folder / job)
+    assert requests.answers == [200, 206, 206, 206, 206]
+
+
+@pytest.mark.parametrize("removed", [True, False], ids=["in turn", "at the same time"])
+@pytest.mark.parametrize("how", ["written", "grown", "mode taken", "times put back"])
+def test_jobs_that_share_inputs_cannot_spoil_each_others(
+    world: World, removed: bool, how: str
+) -> None:
+    cache = Cache(world.folder / "cache")
+    small, large = noise(1000), noise(LARGE)
+    world.put("shared/a.bin", small)
+    world.put("shared/b.bin", large)
     for job in ("one", "two", "three"):
         inputs(world, job, cache).bring("shared/")
-        for name in ("a.bin", "b.bin"):
-            with (world.folder / job / name).open("r+b") as file:
-                assert file.read() == world.read(f"shared/{name}"), job
-                file.seek(0)
-                file.write(b"spoilt")
-    asked = [answer for answer in requests.answers if answer != 200]
-    assert asked == [206] * 4  # the parts of the large one
-    assert len(requests.answers) == 4 + 1 + 6  # and the small one, and those of this test
+        for name, body in {"a.bin": small, "b.bin": large}.items():
+            path = world.folder / job / name
+            assert path.read_bytes() == body, (job, name)
+            spoil(path, how)
+        if removed:
+            shutil.rmtree(world.folder / job)
+
+
+def spoil(path: Path, how: str) -> None:
+    status = path.stat()
+    if how == "mode taken":
+        path.chmod(0)
+        return
+    with path.open("r+b") as file:
+        file.seek(0, os.SEEK_END if how == "grown" else os.SEEK_SET)
+        file.write(b"spoilt")
+    if how == "times put back":
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
 def test_a_single_key_is_asked_for_again_but_not_sent_again(world: World) -> None:
@@ -270,9 +302,9 @@ def test_parts_of_an_older_version_are_not_mixed_with_the_new(world: World) -> N
     world.put("big.bin", noise(LARGE))
     old = make_plan(world.aws.s3, world.bucket, "big.bin", etag_of(world, "big.bin"))
     path.write_bytes(b"o" * LARGE)
-    path.with_name("big.bin.journal").write_text(
-        f'["{old.etag}", {LARGE}, {old.part}, false]\n0 -\n1 -\n'.replace('""', '"\\"')
-    )
+    heading = json.dumps([old.etag, LARGE, old.part, old.has_md5s])
+    digest = hashlib.md5(b"old").hexdigest()
+    path.with_name("big.bin.journal").write_text(f"{heading}\n0 {digest}\n1 {digest}\n")
     world.put("big.bin", noise(LARGE))
     new = make_plan(world.aws.s3, world.bucket, "big.bin", etag_of(world, "big.bin"))
     download_parts(world.aws.s3, new, path, Crew(keep_on))
@@ -306,11 +338,9 @@ def test_an_object_sent_in_parts_is_checked_against_its_parts_digests(world: Wor
     download_parts(world.aws.s3, plan, path, Crew(keep_on))
     assert path.read_bytes() == body
 
-    heading = path.with_name("big.bin.journal")
-    heading.write_text(
-        '["\\"' + plan.etag.strip('"') + f'\\"", {plan.size}, {plan.part}, true]\n'
-        f"2 {hashlib.md5(b'other').hexdigest()}\n"
-    )
+    heading = json.dumps([plan.etag, plan.size, plan.part, True])
+    digest = hashlib.md5(b"other").hexdigest()
+    path.with_name("big.bin.journal").write_text(f"{heading}\n2 {digest}\n")
     with pytest.raises(Damaged, match="is not its ETag"):
         download_parts(world.aws.s3, plan, path, Crew(keep_on))
     assert not path.exists()
