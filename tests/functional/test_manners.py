@@ -6,7 +6,6 @@ import json
 import os
 import pty
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from distributed_something.local.simulator import Simulator
 from tests.builders import settings, write_config, write_json
 from tests.functional.account import new_account
 from tests.golden import CLONE, screen
+from tests.programs import find_program
 
 JOBS = {"command": "count {plate}", "groups": [{"plate": "A"}, {"plate": "B"}]}
 WITH_TABLES = ("check", "monitor", "cancel", "retry", "download", "report", "status", "submitJob")
@@ -147,7 +147,7 @@ def completed_by_fish(script: str) -> list[str]:
 
 
 def in_shell(words: list[str]) -> str:
-    assert shutil.which(words[0]), f"{words[0]} is not installed: apt install {words[0]}"
+    find_program(words[0])
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         words,

@@ -6,7 +6,6 @@ import csv
 import html
 import json
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -26,6 +25,7 @@ from tests.builders import write_config
 from tests.functional.account import new_account
 from tests.golden import check_golden, screen
 from tests.made_up_run import BEGAN, RUN, made_up_attempts, write_run
+from tests.programs import find_program
 
 JOBS = 300
 _PRICES = {"m5.xlarge": 0.0713, "m6a.xlarge": 0.0642}
@@ -87,9 +87,8 @@ class Page:
 
 
 def opened(path: Path, folder: Path) -> Page:
-    """Open a page in headless Chromium, which must be installed (`apt install chromium`)."""
-    program = shutil.which("chromium") or shutil.which("chromium-browser")
-    assert program, "Chromium is not installed: apt install chromium"
+    """Open a page in headless Chromium."""
+    program = find_program("chromium", "chromium-browser")
     done = subprocess.run(
         [
             *(program, "--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run"),
