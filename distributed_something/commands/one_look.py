@@ -25,6 +25,7 @@ from ..scaling import (
     plan_ending_drained,
     plan_giving_back,
 )
+from .adoption import adopt, save_adopted
 from .export import EXPORT_SECONDS
 from .give_back import balance_service, carry_out, lower_targets
 from .guards import find_limit, hold_to
@@ -52,6 +53,7 @@ class Pace:
     patience: float = 86400.0  # how long AWS may not answer before the monitor gives up
     late_seconds: float = 900.0  # a machine that has not begun to work by then never will
     alarms_every: float = 300.0
+    adopt_seconds: float = 300.0  # a startCluster that has not noted its fleet by then was ended
     stall_seconds: float = 1800.0  # without a job that runs, before people are told
     export_seconds: float = EXPORT_SECONDS  # how long the export of the logs may take; 0: none
 
@@ -73,6 +75,7 @@ class MonitorState:
     still_since: float | None = None  # since when no job runs and none was finished
     still_at: int = -1  # jobs that were finished then
     stall_told: bool = False
+    unsure_since: float | None = None  # since when a fleet that was bought has no id in the record
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,8 @@ def step(
     now: Callable[[], float] = time.time,
 ) -> tuple[MonitorState, RunProgress]:
     """Look once, set right what is not, and tell whether the run is over."""
+    with _going_on("look for fleets that startCluster could not note"):
+        record, state = _adopt(aws, record, state, pace, now())
     view = look(aws, record, state.submitted, pace.heartbeat_seconds)
     state = replace(state, submitted=view.submitted)
     late: tuple[tuple[fleet.Machine, str], ...] = ()
@@ -123,10 +128,11 @@ def step(
             hold_to(aws, record, limit)
             view = replace(view, stopped=limit.reason)
         is_spent = limit is not None and limit.is_final
+    if cheapest and now() - state.began >= pace.cheapest_after:
+        with _going_on("keep a single machine"):
+            view = _cap(aws, view, 1)
     state, plan = _plan(record, view, state, pace)
     with _going_on("give machines back"):
-        if cheapest and now() - state.began >= pace.cheapest_after:
-            lower_targets(aws, cap_targets(view.fleets, 1))
         carry_out(aws, record, plan)
         balance_service(aws, record, view, plan.applied(view.machines))
     holder = _lease_holder(aws, record, view) if view.is_quiet else None
@@ -136,6 +142,27 @@ def step(
     causes = tuple(dict.fromkeys(cause for _, cause in late))
     progress = _progress(view, state, holder, (len(late), causes), now())
     return _tell_if_still(aws, record, state, progress, pace), progress
+
+
+def _adopt(
+    aws: Aws, record: RunRecord, state: MonitorState, pace: Pace, now: float
+) -> tuple[RunRecord, MonitorState]:
+    """See the fleets without an id too; it is written down when nobody else is about to."""
+    adopted = adopt(aws, record)
+    if adopted == record:
+        return record, replace(state, unsure_since=None)
+    since = now if state.unsure_since is None else state.unsure_since
+    if now - since >= pace.adopt_seconds:
+        save_adopted(aws, adopted)
+    return adopted, replace(state, unsure_since=since)
+
+
+def _cap(aws: Aws, view: View, total: int) -> View:
+    """Let all fleets ask for `total` machines at most; what is planned next knows of it."""
+    capped = cap_targets(view.fleets, total)
+    lower_targets(aws, capped)
+    targets = {one.fleet_id: one for one in capped}
+    return replace(view, fleets=tuple(targets.get(one.fleet_id, one) for one in view.fleets))
 
 
 def _tell_if_still(

@@ -22,6 +22,7 @@ from ..definitions.fleet import (
 from ..definitions.tags import TOKEN_TAG, run_tags
 from ..errors import DistributedSomethingError
 from ..record import FleetRecord, RunRecord, save_record
+from .adoption import find_bought
 from .capacity import containers_wanted
 from .schedule import stop_schedule
 
@@ -55,10 +56,9 @@ def recover(aws: Aws, record: RunRecord) -> tuple[FleetRecord, ...]:
     for unsure in record.fleets:
         if unsure.fleet_id:
             continue
-        tags = {TOKEN_TAG: unsure.client_token}
-        if found := fleet.find_fleets(aws.ec2, tags):
-            recovered.append(replace(unsure, fleet_id=found[0]))
-        elif not fleet.find_fleets(aws.ec2, tags, ended=True):
+        if bought := find_bought(aws, unsure):
+            recovered.append(bought)
+        elif not fleet.find_fleets(aws.ec2, {TOKEN_TAG: unsure.client_token}, ended=True):
             recovered.append(unsure)
     return tuple(recovered)
 

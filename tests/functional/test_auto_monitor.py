@@ -131,6 +131,22 @@ def test_the_schedule_stays_while_machines_are_being_bought(life: Life) -> None:
     assert len(schedules(life)) == 1
 
 
+def test_a_fleet_that_startcluster_could_not_note_is_seen_at_once_and_written_down_in_time(
+    life: Life,
+) -> None:
+    life.submit("a")
+    record = life.buy()
+    unheard = replace(record, fleets=tuple(replace(one, fleet_id="") for one in record.fleets))
+    save_record(life.aws.s3, unheard, None)
+    answers = [call(life, record)]
+    assert answers[0]["machines"] == answers[0]["target"] == len(life.instances()) > 0
+    # A startCluster that is at it just now writes the id itself, and must not be overtaken.
+    assert refresh(life.aws, record).fleet_ids == ()
+    answers += [call(life, record) for _ in range(3)]
+    assert refresh(life.aws, record).fleets == record.fleets
+    assert [one["machines"] for one in answers] == [answers[0]["machines"]] * 4
+
+
 def _tasks_run(life: Life) -> Callable[..., None]:
     """ECS's answer while the last tasks have not stopped yet."""
 

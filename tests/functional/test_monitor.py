@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -260,12 +260,34 @@ def test_the_cheapest_mode_lowers_the_target_after_its_time_and_is_never_undone(
     script = Script(life, scenes)
     script.play(record, cheapest=True)
     began = script.seen[0].time
-    early = [seen.target for seen in script.seen if seen.time - began <= PACE.cheapest_after]
-    late = [seen.target for seen in script.seen if seen.time - began > PACE.cheapest_after]
+    early = [seen.target for seen in script.seen if seen.time - began < PACE.cheapest_after]
+    late = [seen.target for seen in script.seen if seen.time - began >= PACE.cheapest_after]
     assert set(early) == {3}
     assert set(late) <= {1, 0}
     # None of the machines that run is ended by it.
     assert {seen.machines for seen in script.seen[:33]} == {3}
+
+
+def test_one_look_that_caps_and_gives_back_never_raises_the_target(life: Life) -> None:
+    life.submit("a", "b")
+    record = life.buy()
+    held: list[Held] = []
+    asked: list[int] = []
+
+    def note(params: Any, **_: Any) -> None:
+        asked.append(params["TargetCapacity"])
+
+    scenes = [
+        lambda: held.extend(life.take(record, name) for name in life.instances()[:2]),
+        *[nothing] * 4,
+        lambda: life.finish(record, *held),
+    ]
+    script = Script(life, scenes)
+    event = "provide-client-params.ec2.ModifySpotFleetRequest"
+    with handling([life.aws.ec2], event, note):
+        # The look that may give machines back for the first time is the one that caps.
+        script.play(record, cheapest=True, pace=replace(PACE, cheapest_after=60.0))
+    assert asked == [1]
 
 
 def test_with_several_containers_a_machine_the_service_follows_the_machines_that_joined(
