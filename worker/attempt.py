@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -43,6 +44,10 @@ from .success import exit_sentence, what_is_missing
 from .tool import CannotStart, ToolResult, run_tool
 
 logger = logging.getLogger(__name__)
+
+# Of the time from TERM to KILL. The rest is for the ledger and the queue: an attempt that is killed
+# before it has told of its interruption counts as a failed one.
+_SAVE_SHARE = 0.7
 
 _STATES = {
     Ending.DONE: AttemptState.DONE,
@@ -196,12 +201,14 @@ class JobAttempt:
             self._keys.checkpoint(self._job.job_id),
             directories.checkpoint,
         )
-        if checkpoint.bring_back():
+        if checkpoint.bring_back(self._check):
             log.write("The checkpoint of an earlier attempt is back.")
-        with checkpoint.kept(self._place.pace.checkpoint_seconds, self._stopping.save_wanted):
+        with checkpoint.kept(
+            self._place.pace.checkpoint_seconds, self._stopping.save_wanted, self._time_to_save
+        ):
             yield
-        if self._stopping.asked and not self._lease.lost:
-            checkpoint.save()
+        if self._stopping.asked and self._time_to_save() > 0:
+            checkpoint.save_within(self._time_to_save)
 
     def _run_tool(self, directories: Directories, log: JobLog) -> ToolResult:
         with _own_code():
@@ -307,6 +314,14 @@ class JobAttempt:
     def _grace(self) -> float:
         """How many seconds are left to a tool that is told to end."""
         return max(0.0, self._place.pace.grace_seconds - self._stopping.seconds_since())
+
+    def _time_to_save(self) -> float:
+        """How many seconds a checkpoint may take, so that this loop still tells how it ended."""
+        if self._lease.lost:
+            return 0.0
+        if not self._stopping.asked:
+            return math.inf
+        return _SAVE_SHARE * self._place.pace.stop_seconds - self._stopping.seconds_since()
 
     @contextmanager
     def _timed(self, field: str) -> Iterator[None]:

@@ -7,7 +7,7 @@ import logging
 import tarfile
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING
 
@@ -23,6 +23,10 @@ logger = logging.getLogger(__name__)
 _LOOK = 1.0  # seconds between two looks whether a save is wanted
 
 
+class OutOfTime(OSError):
+    """A save took longer than it may; what was saved last stays."""
+
+
 class Checkpoint:
     """One job's folder and the archive of it in S3, which is replaced as a whole or not at all."""
 
@@ -33,12 +37,15 @@ class Checkpoint:
         self._folder = folder
         self._saved = self._state()
         self._lock = threading.Lock()
+        self._given_up = threading.Event()
 
-    def bring_back(self) -> bool:
-        """Fill the folder with what was saved last; False if nothing was."""
+    def bring_back(self, check: Callable[[], None]) -> bool:
+        """Fill the folder with what was saved last, while `check` does not raise; False if none."""
         with tempfile.TemporaryFile(dir=self._folder.parent) as archive:
             try:
-                self._s3.download_fileobj(self._bucket, self._key, archive, Config=PARTS)
+                self._s3.download_fileobj(
+                    self._bucket, self._key, archive, Config=PARTS, Callback=lambda _: check()
+                )
             except ClientError as error:
                 if error.response["Error"]["Code"] in ("404", "NoSuchKey"):
                     return False
@@ -59,7 +66,7 @@ class Checkpoint:
                     with tarfile.open(fileobj=archive, mode="w") as tar:
                         tar.add(self._folder, arcname=".")
                     archive.seek(0)
-                    self._s3.upload_fileobj(archive, self._bucket, self._key, Config=PARTS)
+                    self._send(archive)
             except (OSError, tarfile.TarError, ClientError, BotoCoreError) as error:
                 # The tool may be writing at this moment; the last archive stays whole.
                 logger.warning("The checkpoint could not be saved: %s", error)
@@ -68,9 +75,37 @@ class Checkpoint:
             logger.info("The checkpoint is saved.")
             return True
 
+    def save_within(self, left: Callable[[], float]) -> None:
+        """Save while `left` says that there are seconds left, and no longer."""
+        thread = threading.Thread(target=self.save, name="last checkpoint", daemon=True)
+        thread.start()
+        self._wait_for(thread, left)
+
+    def _send(self, archive: IO[bytes]) -> None:
+        def check(_sent: int = 0) -> None:
+            if self._given_up.is_set():
+                raise OutOfTime("there was no time left")
+
+        check()
+        self._s3.upload_fileobj(archive, self._bucket, self._key, Config=PARTS, Callback=check)
+
+    def _wait_for(self, thread: threading.Thread, left: Callable[[], float]) -> None:
+        """Wait for a thread that saves, or give its save up: a call to S3 can take minutes."""
+        while thread.is_alive() and (seconds := left()) > 0:
+            thread.join(min(_LOOK, seconds))
+        if thread.is_alive():
+            logger.warning("The checkpoint is not saved: there was no time left.")
+            self._given_up.set()
+
     @contextlib.contextmanager
-    def kept(self, seconds: float, wanted: threading.Event) -> Iterator[None]:
-        """Save every so many seconds and whenever it is wanted, from a thread, while in here."""
+    def kept(
+        self, seconds: float, wanted: threading.Event, left: Callable[[], float]
+    ) -> Iterator[None]:
+        """Save every so many seconds and whenever it is wanted, from a thread, while in here.
+
+        At the end a save that is under way is waited for while `left` says that there are seconds
+        left.
+        """
         ended = threading.Event()
         thread = threading.Thread(
             target=self._keep, args=(seconds, wanted, ended), name="checkpoint", daemon=True
@@ -80,7 +115,7 @@ class Checkpoint:
             yield
         finally:
             ended.set()
-            thread.join()
+            self._wait_for(thread, left)
 
     def _keep(self, seconds: float, wanted: threading.Event, ended: threading.Event) -> None:
         left = seconds

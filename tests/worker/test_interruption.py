@@ -13,6 +13,7 @@ import pytest
 from distributed_something.local.metadata import FakeMetadata
 from worker.instance import Metadata, identify, read_notices
 
+from .stuck_line import StuckLine
 from .test_worker import children_named, loops_of
 from .world import World, until
 
@@ -102,6 +103,27 @@ def test_an_interrupted_job_goes_on_from_its_checkpoint(world: World) -> None:
     assert starts[0] == "begins at 0"
     assert int(starts[1].split()[-1]) >= 5
     assert world.keys.checkpoint(job) not in world.object_keys(world.keys.prefix)
+
+
+@pytest.mark.parametrize("seconds", ["300", "1"])
+def test_a_checkpoint_that_cannot_be_sent_in_time_costs_an_interrupted_job_no_retry(
+    world: World, seconds: str
+) -> None:
+    job = world.send(counting(100000))
+    with StuckLine(world.simulator.endpoint_url, "/checkpoints/") as line:
+        pace = {"WORKER_STOP_SECONDS": "5", "WORKER_CHECKPOINT_SECONDS": seconds}
+        worker = world.start_worker(
+            {**pace, "AWS_ENDPOINT_URL_S3": line.url}, sqs_message_visibility=60
+        )
+        until(lambda: list((world.folder / "work").rglob("checkpoint/count")), "it has counted")
+        if seconds == "1":
+            until(lambda: line.stuck, "a save now and then is under way")
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(30) == 0
+        assert line.stuck
+    (attempt,) = world.ended(job)
+    assert attempt.state == "interrupted"
+    assert world.counts() == (1, 0)
 
 
 def test_a_checkpoint_is_saved_now_and_then_so_that_a_killed_machine_loses_little(
