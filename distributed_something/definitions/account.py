@@ -92,13 +92,18 @@ def operator_policies(scope: Scope) -> dict[str, Document]:
     }
 
 
+def optional_policies(scope: Scope) -> dict[str, Document]:
+    """What some people need besides, and no verb of a run does."""
+    return {"to send images to ECR with `build --push`, if you do": policies.pushing_policy(scope)}
+
+
 def documents(scope: Scope) -> dict[str, Document]:
     """Every document by what it is for, as `setup_AWS.py --show` prints them."""
     shown: dict[str, Document] = {}
     for role in roles(scope):
         shown[f"role {role.name}: who may take it"] = role.trust
         shown[f"role {role.name}: what it may do"] = role.policy
-    for what, document in operator_policies(scope).items():
+    for what, document in (operator_policies(scope) | optional_policies(scope)).items():
         shown[f"operator: what a person needs {what}"] = document
     for bucket in scope.buckets:
         shown[f"bucket {bucket}: lets CloudWatch export logs"] = policies.log_export_policy(

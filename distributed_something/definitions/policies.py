@@ -270,7 +270,25 @@ def running_policy(
                 for kind in ("role", "instance-profile")
             ],
         ),
+        # What the policies say that are attached to these roles, AWS's own among them.
+        _allow(
+            "RolePolicies",
+            ["iam:GetPolicy", "iam:GetPolicyVersion"],
+            [f"arn:aws:iam::{owner}:policy/*" for owner in (scope.account, "aws")],
+        ),
         *(_pass_role(scope, role, service) for role, service in passed.items()),
+    )
+
+
+def pushing_policy(scope: Scope) -> Document:
+    """What a person needs to send images to registries of the account: `build --push`."""
+    return _document(
+        _allow("LogIn", ["ecr:GetAuthorizationToken"], "*"),
+        _allow(
+            "Push",
+            [f"ecr:{one}" for one in (*_PULLING, *_PUSHING)],
+            scope.arns("ecr", "repository/*"),
+        ),
     )
 
 
@@ -318,6 +336,7 @@ def allows(policy: Document, action: str, resource: str) -> bool:
 
 
 _PULLING = ["BatchCheckLayerAvailability", "GetDownloadUrlForLayer", "BatchGetImage"]
+_PUSHING = ["InitiateLayerUpload", "UploadLayerPart", "CompleteLayerUpload", "PutImage"]
 _ENDING = ["ec2:ModifySpotFleetRequest", "ec2:TerminateInstances"]
 _REMOVING = ["ec2:CancelSpotFleetRequests", "ec2:DeleteLaunchTemplate"]
 _QUEUEING = ["CreateQueue", "SetQueueAttributes", "TagQueue", "SendMessage", "ReceiveMessage"]
@@ -328,7 +347,7 @@ _BUYING = ["RequestSpotFleet", "RunInstances", "CreateLaunchTemplate", "CreateTa
 _BUYING += ["DescribeInstanceTypes", "DescribeImages", "DescribeSubnets"]
 _BUYING += ["DescribeSecurityGroups", "DescribeKeyPairs", "DescribeRouteTables", "DescribeVpcs"]
 _BUYING += ["DescribeInternetGateways", "DescribeNatGateways", "DescribeVpcEndpoints"]
-_BUYING += ["DescribeVolumes"]
+_BUYING += ["DescribeVolumes", "DescribeLaunchTemplateVersions"]
 _ROLES = ["GetRole", "GetRolePolicy", "ListRolePolicies", "ListAttachedRolePolicies"]
 _ROLES += ["GetInstanceProfile"]
 _LOG_READING = ["FilterLogEvents", "GetLogEvents", "DescribeLogStreams", "CreateExportTask"]
@@ -340,7 +359,8 @@ _LOOKING += ["DescribeSpotPriceHistory"]
 
 def _watching(scope: Scope, schedule_group: str) -> tuple[Statement, ...]:
     """What both a person and the Lambda need to look at a run, to end it and to remove it."""
-    lists = ["ecs:ListTaskDefinitions", "ecs:DeregisterTaskDefinition"]
+    # ECS names no resource for its lists of services, task definitions and clusters.
+    lists = ["ecs:ListServices", "ecs:ListTaskDefinitions", "ecs:DeregisterTaskDefinition"]
     lists += ["cloudwatch:DescribeAlarms", "cloudwatch:ListDashboards", "pricing:GetProducts"]
     services = scope.arns("ecs", *scope.of_apps("service/*/{}Service"))
     places = scope.arns("ecs", "cluster/*", "container-instance/*")
@@ -362,7 +382,6 @@ def _watching(scope: Scope, schedule_group: str) -> tuple[Statement, ...]:
             [
                 "ecs:DescribeClusters",
                 "ecs:DeleteCluster",
-                "ecs:ListServices",
                 "ecs:ListTasks",
                 "ecs:ListContainerInstances",
                 "ecs:DescribeContainerInstances",

@@ -26,10 +26,18 @@ from distributed_something.aws import queues
 from distributed_something.aws.session import Aws
 from distributed_something.commands.auto_monitor import watch_once
 from distributed_something.commands.cancel import list_belongings
+from distributed_something.commands.check import check
+from distributed_something.commands.download import download
 from distributed_something.commands.inventory import take_inventory, what_stays
+from distributed_something.commands.job_logs import machine_lines, run_lines
 from distributed_something.commands.monitor import monitor
+from distributed_something.commands.report import make_report
+from distributed_something.commands.retry import retry
 from distributed_something.commands.setup_account import setup_account
+from distributed_something.commands.start_cluster import start_cluster
+from distributed_something.commands.status import status
 from distributed_something.definitions.account import (
+    INSTANCE_ROLE,
     LAMBDA_ROLE,
     POLICY,
     TASK_ROLE,
@@ -45,7 +53,8 @@ from distributed_something.local.scheduler import Scheduler
 from distributed_something.local.simulator import ACCOUNT, REGION, Rules, Simulator
 from distributed_something.record import RunRecord
 from tests.builders import settings as make_settings
-from tests.lives import Clock, Life, add_lambda, clients, handling, open_life
+from tests.builders import write_json
+from tests.lives import Clock, Life, add_lambda, clients, handling, open_life, write_fleet_file
 
 SCOPE = Scope(ACCOUNT, (REGION,), ("lab-data",))
 OPERATOR = operator_policies(SCOPE)
@@ -295,23 +304,61 @@ def rights_needed(aws: Aws) -> Iterator[set[str]]:
     def note(model: Any, **_: Any) -> None:
         called.add(f"{model.service_model.signing_name}:{model.name}")
 
-    with handling(clients(aws), "before-call", note):
+    others = [aws.sns, aws.pricing, aws.quotas]
+    with handling([*clients(aws), *others], "before-call", note):
         yield needed
     needed |= {_renamed(RIGHT_OF.get(one, one)) for one in called} - NO_RIGHT_NEEDED
 
 
+def attach_a_policy(world: Aws) -> None:
+    """A role's rights may be in a policy of its own, as those that AWS keeps are."""
+    rights = {"Effect": "Allow", "Action": ["s3:*", "sqs:*"], "Resource": "*"}
+    text = json.dumps({"Version": "2012-10-17", "Statement": [rights]})
+    made = world.iam.create_policy(PolicyName="lab", PolicyDocument=text)["Policy"]
+    world.iam.attach_role_policy(RoleName=INSTANCE_ROLE, PolicyArn=made["Arn"])
+
+
+def buy_from_a_template(life: Life) -> RunRecord:
+    """Buy with a fleet file that names a launch template of one's own."""
+    content = json.loads(write_fleet_file(life.world, life.folder).read_text())
+    (specification,) = content.pop("LaunchSpecifications")
+    life.world.ec2.create_launch_template(
+        LaunchTemplateName="lab", LaunchTemplateData={"InstanceType": "m5.large"} | specification
+    )
+    named = {"LaunchTemplateName": "lab", "Version": "$Latest"}
+    content["LaunchTemplateConfigs"] = [{"LaunchTemplateSpecification": named}]
+    path = write_json(life.folder / "template_fleet.json", content)
+    check(life.aws, life.settings, life.folder / "jobs.json", path, now=life.clock.now)
+    record = start_cluster(life.aws, life.settings, path, folder=life.folder, **life.times)
+    life.tick()
+    return record
+
+
+def look_at_all(life: Life, record: RunRecord) -> None:
+    """The verbs that only look, and `retry`, which finds nothing to do."""
+    status(life.aws, record, now=life.clock.now)
+    for lines in (run_lines(life.aws, record), machine_lines(life.aws, record, "i-0")):
+        assert list(lines) == []
+    retry(life.aws, life.settings, folder=life.folder, sleep=life.clock.sleep)
+    download(life.aws, life.settings, life.folder / "results")
+    make_report(life.aws, record, now=life.clock.now)
+
+
 def test_every_call_of_a_person_is_among_the_printed_rights(whole_life: Life) -> None:
     life = whole_life
+    attach_a_policy(life.world)
     with rights_needed(life.aws) as needed:
         life.set_up()
         life.submit("a")
-        record = life.buy()
+        record = buy_from_a_template(life)
         life.finish(record, life.take(record, life.instances()[0]))
+        look_at_all(life, record)
         list_belongings(life.aws, life.settings)
         life.clock.during = life.tick
         monitor(life.aws, record, folder=life.folder, **life.times)
     played = {"sqs:ReceiveMessage", "sqs:DeleteMessage"}  # by the worker that we play
-    assert "scheduler:CreateSchedule" in needed
+    seldom = {"ec2:DescribeLaunchTemplateVersions", "iam:GetPolicy", "iam:GetPolicyVersion"}
+    assert seldom | {"scheduler:CreateSchedule", "logs:FilterLogEvents"} <= needed
     granted = {one for one in needed - played if any(_grants(p, one) for p in OPERATOR.values())}
     assert granted == needed - played
 

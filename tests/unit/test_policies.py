@@ -44,6 +44,20 @@ UNLIMITED = (
     "logs:Describe",
     "pricing:Get",
 )
+# Actions that would be denied, were a resource named.
+NO_RESOURCE = {
+    "ecs:ListServices",
+    "ecs:ListClusters",
+    "ecs:ListTaskDefinitions",
+    "ecs:DeregisterTaskDefinition",
+    "ecs:DescribeTaskDefinition",
+    "ecs:DiscoverPollEndpoint",
+    "ecr:GetAuthorizationToken",
+    "cloudwatch:PutMetricData",
+    "cloudwatch:ListDashboards",
+    "logs:DescribeExportTasks",
+    "pricing:GetProducts",
+}
 # A person may remove upstream's fleets too, which carry no tag of ours.
 A_PERSONS = {
     "ec2:ModifySpotFleetRequest",
@@ -80,6 +94,8 @@ def test_every_arn_is_of_our_account_and_region_or_of_our_buckets(name: str) -> 
             service, region, account, resource = arn.split(":", 5)[2:]
             if service == "s3":
                 assert resource.split("/")[0] in SCOPE.buckets
+            elif service == "iam" and resource.startswith("policy/"):
+                assert account in (SCOPE.account, "aws")
             elif service == "ssm":
                 assert (region, resource) == ("us-east-1", "parameter/aws/service/ecs/*")
             else:
@@ -87,6 +103,19 @@ def test_every_arn_is_of_our_account_and_region_or_of_our_buckets(name: str) -> 
                 assert region == (
                     "" if service in ("iam", "cloudwatch") and not region else "us-east-1"
                 )
+
+
+@pytest.mark.parametrize("name", RIGHTS)
+def test_an_action_for_which_aws_knows_no_resource_names_none(name: str) -> None:
+    for statement in statements(RIGHTS[name]):
+        assert statement["Resource"] == "*" or not NO_RESOURCE & set(statement["Action"])
+
+
+def test_an_agent_may_tell_its_cluster_what_became_of_tasks() -> None:
+    """AWS's own policies for agents name the cluster for all three."""
+    arn = "arn:aws:ecs:us-east-1:123456789012:cluster/counting"
+    for what in ("TaskStateChange", "ContainerStateChange", "AttachmentStateChanges"):
+        assert policies.allows(policies.instance_policy(SCOPE), f"ecs:Submit{what}", arn)
 
 
 @pytest.mark.parametrize("name", ALL)
