@@ -36,5 +36,9 @@ def blocks(page: str) -> Iterator[Block]:
 
 
 def commands(page: str) -> list[str]:
-    """What a page tells its reader to type: the lines of its bash blocks."""
+    """What a page tells its reader to type: the lines of its bash blocks.
+
+    A fence without a language shows what to type when something went wrong; the tests of its verb
+    make that happen.
+    """
     return [line for block in blocks(page) if block.language == "bash" for line in block.commands]
