@@ -182,7 +182,7 @@ def test_the_page_on_watching_shows_a_command_that_another_page_runs() -> None:
 
 
 def test_what_the_page_on_watching_shows_besides_is_for_when_something_went_wrong() -> None:
-    # With their tests in test_cancel.py, test_retry.py and test_download.py; a new one needs its own.
+    # Tested in test_cancel.py, test_retry.py and test_download.py; a new one needs its own.
     aside = [line for block in blocks(WATCHING) if not block.language for line in block.commands]
     verbs = {line.removeprefix("python run.py ").split()[0] for line in aside}
     assert verbs == {"cancel", "retry", "download", "setup", "startCluster"}
