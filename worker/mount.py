@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import logging
+import os
 import re
 import shutil
 import signal
@@ -16,7 +17,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from distributed_something.protocol.buckets import Buckets
@@ -30,11 +32,36 @@ FOLDER_VARIABLE = "WORKER_MOUNT"
 FOLDER = Path("/home/ubuntu/bucket")  # as ever in this family, whose tables name paths below it
 TRIES = 5  # in a row that fail, after which the machine cannot work
 _LONGEST_PAUSE = 30.0  # seconds between two tries
+_PATIENCE = 60.0  # seconds without the bucket, after which a program that lives on is ended
+_ANSWER_SECONDS = 2.0  # within which a folder that works says that it is there
 _MNT_DETACH = 2
 _LAST_LINES = 5
 _MOUNTPOINT = "mountpoint-s3"  # what Mountpoint for S3 calls every mount of its
 _MOUNT_TABLE = Path("/proc/self/mountinfo")
 _ESCAPED = re.compile(r"\\(\d{3})")
+
+
+class _Asker:
+    """Asks whether a folder is there: in a thread, since a mount that hangs may never answer."""
+
+    def __init__(self) -> None:
+        self._asking: threading.Thread | None = None
+        self._is_there = False
+
+    def is_there(self, folder: Path) -> bool:
+        """Whether the folder says so within a few seconds; one question waits at a time."""
+        if self._asking is None or not self._asking.is_alive():
+            self._is_there = False
+            self._asking = threading.Thread(target=self._ask, args=(folder,), daemon=True)
+            self._asking.start()
+        self._asking.join(_ANSWER_SECONDS)
+        return self._is_there and not self._asking.is_alive()
+
+    def _ask(self, folder: Path) -> None:
+        # Its program may be gone: "Transport endpoint is not connected".
+        with contextlib.suppress(OSError):
+            folder.stat()
+            self._is_there = True
 
 
 @dataclass(frozen=True)
@@ -44,6 +71,7 @@ class Bucket:
     name: str
     region: str
     folder: Path = FOLDER
+    _asker: _Asker = field(default_factory=_Asker, init=False, repr=False, compare=False)
 
     def is_mounted(self, table: str | None = None) -> bool:
         """Whether this bucket, and not something else, is what the folder shows now."""
@@ -51,10 +79,7 @@ class Bucket:
         kind, source = found.get(str(self.folder), ("", ""))
         if not kind.startswith("fuse") or source not in (self.name, _MOUNTPOINT):
             return False
-        try:
-            return table is not None or self.folder.stat() is not None
-        except OSError:  # its program is gone: "Transport endpoint is not connected"
-            return False
+        return table is not None or self._asker.is_there(self.folder)
 
     def path_of(self, key: str) -> Path:
         return self.folder / key
@@ -126,12 +151,14 @@ class Mount:
     ) -> None:
         """Raises MachineFault where the program is not there or the folder is in use."""
         self.bucket = bucket
-        self._command = mount_command(find_driver(wanted), bucket, variables)
+        driver = find_driver(wanted, partial(shutil.which, path=variables.get("PATH")))
+        self._command = mount_command(driver, bucket, variables)
         self._variables = dict(variables)
         self._now = now
         self._process: subprocess.Popen[bytes] | None = None
         self._lines: deque[str] = deque(maxlen=_LAST_LINES)
         self._was_mounted = False
+        self._last_seen = 0.0  # when the bucket was, or else its program was started
         self._failures = 0
         self._due = 0.0
         if str(bucket.folder) in _mounts(_MOUNT_TABLE.read_text()):
@@ -147,14 +174,28 @@ class Mount:
     def keep(self) -> None:
         """See that the bucket is mounted; raises MachineFault after too many tries in a row."""
         if self._process is not None and self._process.poll() is None:
-            if not self._was_mounted and self.bucket.is_mounted():
-                logger.info("The bucket %s is mounted on %s.", self.bucket.name, self.bucket.folder)
-                self._was_mounted, self._failures = True, 0
+            self._look(self._process)
             return
         if self._process is not None:
             self._note_end(self._process.returncode)
         if self._now() >= self._due:
             self._start()
+
+    def _look(self, process: subprocess.Popen[bytes]) -> None:
+        """Note whether a program that lives shows the bucket, and end one that does not."""
+        if self.bucket.is_mounted():
+            if not self._was_mounted:
+                logger.info("The bucket %s is mounted on %s.", self.bucket.name, self.bucket.folder)
+            self._was_mounted, self._failures = True, 0
+            self._last_seen = self._now()
+        elif self._now() - self._last_seen > _PATIENCE:
+            why = f"{self._command[0]} ran for {_PATIENCE:g} s without the bucket, and was ended."
+            if why not in self._lines:
+                self._lines.append(why)
+            # Its end, which the next look notes, also frees whoever waits for the folder.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            self._last_seen = self._now()
 
     def end(self) -> None:
         """Unmount, and leave nothing running."""
@@ -170,6 +211,7 @@ class Mount:
     def _start(self) -> None:
         _detach(self.bucket.folder)  # what is left of the last one
         self._was_mounted = False
+        self._last_seen = self._now()
         try:
             self._process = subprocess.Popen(
                 self._command,

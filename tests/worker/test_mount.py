@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from docker.models.containers import Container
 
 from tests.images import worker_on
-from worker.mount import Bucket, find_driver, mount_command
+from worker.mount import TRIES, Bucket, Mount, find_driver, mount_command
 from worker.outcomes import MachineFault
 
 from .containers import Containers
@@ -24,6 +25,7 @@ MOUNTING: dict[str, Any] = {
 }
 BUCKET = Bucket("plates", "eu-west-1", Path("/home/ubuntu/bucket"))
 _LINE = "90 27 0:44 / /home/ubuntu/bucket ro,nosuid - {kind} {source} ro,user_id=0,allow_other"
+_PYTHON = "/opt/distributed-something/python/bin/python3"
 _KILL = "kill -9 $(cat /proc/[0-9]*/stat 2>/dev/null | grep '(s3fs)' | cut -d' ' -f1)"
 
 
@@ -121,12 +123,57 @@ def test_a_bucket_that_cannot_be_mounted_is_the_machines_fault_and_no_job_is_tak
 
 
 @pytest.mark.docker
+@pytest.mark.slow
+def test_a_mount_that_hangs_or_is_taken_away_is_made_again_though_its_program_lives(
+    world: World, mounting: Containers
+) -> None:
+    world.put("plates/P1/a.txt", "alpha")
+    container = start(mounting)
+    script = Path(__file__).with_name("hanging_mount.py").read_text()
+    code, said = container.exec_run([_PYTHON, "-I", "-c", script], user="root")
+    assert isinstance(said, bytes)
+    assert (code, said.splitlines()[-1]) == (0, b"Mounted again twice."), said.decode()
+
+
+@pytest.mark.docker
 def test_an_image_without_a_program_that_mounts_says_what_it_lacks(
     world: World, containers: Containers
 ) -> None:
     container = containers.start(settings={"mount_driver": "s3fs", "download_files": False})
     until(lambda: says(container, b"s3fs is not in the image"), "the worker says what it lacks")
     assert world.attempts() == []
+
+
+def test_a_program_that_neither_mounts_nor_ends_is_a_fault_of_the_machine(tmp_path: Path) -> None:
+    program = tmp_path / "s3fs"
+    program.write_text("#!/bin/sh\nsleep 600\n")
+    program.chmod(0o755)
+    clock = 0.0
+    bucket = Bucket("plates", "eu-west-1", tmp_path / "bucket")
+    variables = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    mount = Mount(bucket, "auto", variables, now=lambda: clock)
+    tried: set[int] = set()
+
+    def keep() -> bool:
+        mount.keep()
+        tried.update(mount.pids)
+        return not mount.pids
+
+    try:
+        for _ in range(TRIES - 1):
+            assert not keep()
+            clock += 59.0
+            assert not keep()
+            clock += 2.0
+            until(keep, "the program that does not mount is ended")
+            clock += 30.0
+        assert not keep()
+        clock += 61.0
+        with pytest.raises(MachineFault, match="s3fs ran for 60 s without the bucket"):
+            until(keep, "the machine is given up")
+        assert len(tried) == TRIES
+    finally:
+        mount.end()
 
 
 @pytest.mark.parametrize(
