@@ -15,7 +15,8 @@ from distributed_something.protocol.jobs import Job
 from distributed_something.protocol.upload_flags import UploadFlags
 
 from .outcomes import Failure
-from .transfers import Crew, run_all, upload
+from .transfers import Crew, run_all
+from .uploads import upload
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
