@@ -61,6 +61,11 @@ class Scope:
     def queue_names(self) -> list[str]:
         return list(_union(self.of_apps("{}Queue"), (DEAD_LETTERS,), self.queues))
 
+    @property
+    def job_queue_names(self) -> list[str]:
+        """Without the dead-letter queues, which stay; one of another name cannot be told apart."""
+        return [name for name in self.queue_names if name != DEAD_LETTERS]
+
     def queues_beyond(self, names: Iterable[str]) -> tuple[str, ...]:
         """Those of these queue names that the patterns do not take in."""
         known = self.queue_names
@@ -203,12 +208,13 @@ def schedule_policy(scope: Scope, function: str) -> Document:
 def watching_policy(scope: Scope, schedule_group: str) -> Document:
     """What a person needs to look at runs, to watch them and to remove them.
 
-    Fleets are not limited to those with our tags: upstream's, which have none, can be removed too.
+    Upstream's fleets and machines carry no tag: the statement that takes them in takes in all.
     """
     groups = scope.arns("logs", *scope.of_apps("log-group:{}"), *scope.of_apps("log-group:{}:*"))
     return _document(
         *_watching(scope, schedule_group),
-        _allow("Remove", [*_ENDING, *_REMOVING], "*"),
+        _allow("UpstreamsFleets", [*_ENDING, _CANCELLING], "*"),
+        _ours("RemoveTemplates", [_UNTEMPLATING], scope.arns("ec2", "launch-template/*")),
         _ours("Consoles", ["ec2:GetConsoleOutput"], scope.arns("ec2", "instance/*")),
         _allow("Tasks", ["ecs:DescribeTasks"], scope.arns("ecs", "task/*")),
         _allow("Results", ["s3:GetObject"], scope.objects("*")),
@@ -338,7 +344,8 @@ def allows(policy: Document, action: str, resource: str) -> bool:
 _PULLING = ["BatchCheckLayerAvailability", "GetDownloadUrlForLayer", "BatchGetImage"]
 _PUSHING = ["InitiateLayerUpload", "UploadLayerPart", "CompleteLayerUpload", "PutImage"]
 _ENDING = ["ec2:ModifySpotFleetRequest", "ec2:TerminateInstances"]
-_REMOVING = ["ec2:CancelSpotFleetRequests", "ec2:DeleteLaunchTemplate"]
+_CANCELLING, _UNTEMPLATING = "ec2:CancelSpotFleetRequests", "ec2:DeleteLaunchTemplate"
+_REMOVING = [_CANCELLING, _UNTEMPLATING]
 _QUEUEING = ["CreateQueue", "SetQueueAttributes", "TagQueue", "SendMessage", "ReceiveMessage"]
 _QUEUEING += ["DeleteMessage", "ChangeMessageVisibility"]
 _CONTAINERS = ["CreateCluster", "RegisterTaskDefinition", "CreateService", "TagResource"]
@@ -369,9 +376,12 @@ def _watching(scope: Scope, schedule_group: str) -> tuple[Statement, ...]:
         _allow("Listings", ["s3:ListBucket"], scope.bucket_arns),
         _allow(
             "Queue",
-            ["sqs:GetQueueUrl", "sqs:GetQueueAttributes", "sqs:DeleteQueue"],
+            ["sqs:GetQueueUrl", "sqs:GetQueueAttributes"],
             scope.arns("sqs", *scope.queue_names),
         ),
+        # No tag is asked for: a queue that was there before the first run carries none.
+        _allow("RemoveQueue", ["sqs:DeleteQueue"], scope.arns("sqs", *scope.job_queue_names)),
+        _ours("RemoveCluster", ["ecs:DeleteCluster"], scope.arns("ecs", "cluster/*")),
         _allow(
             "Service",
             ["ecs:DescribeServices", "ecs:UpdateService", "ecs:DeleteService"],
@@ -381,7 +391,6 @@ def _watching(scope: Scope, schedule_group: str) -> tuple[Statement, ...]:
             "Cluster",
             [
                 "ecs:DescribeClusters",
-                "ecs:DeleteCluster",
                 "ecs:ListTasks",
                 "ecs:ListContainerInstances",
                 "ecs:DescribeContainerInstances",

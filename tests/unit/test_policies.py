@@ -63,8 +63,8 @@ A_PERSONS = {
     "ec2:ModifySpotFleetRequest",
     "ec2:TerminateInstances",
     "ec2:CancelSpotFleetRequests",
-    "ec2:DeleteLaunchTemplate",
 }
+OURS = {"Null": {"aws:ResourceTag/distributed-something:app": "false"}}
 
 
 def statements(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -81,7 +81,8 @@ def test_every_right_is_limited_where_aws_can_limit_it(name: str) -> None:
             continue
         for action in statement["Action"]:
             is_limited = "Condition" in statement or action.startswith(UNLIMITED)
-            assert is_limited or ("operator" in name and action in A_PERSONS), action
+            is_upstreams = "operator" in name and statement["Sid"] == "UpstreamsFleets"
+            assert is_limited or (is_upstreams and action in A_PERSONS), action
 
 
 @pytest.mark.parametrize("name", RIGHTS)
@@ -138,9 +139,23 @@ def test_the_lambda_ends_only_what_carries_our_tag() -> None:
     (document,) = (role.policy for role in roles(SCOPE) if role.name.endswith("monitor"))
     for statement in statements(document):
         if any(action in A_PERSONS for action in statement["Action"]):
-            assert statement["Condition"] == {
-                "Null": {"aws:ResourceTag/distributed-something:app": "false"}
-            }
+            assert statement["Condition"] == OURS
+
+
+@pytest.mark.parametrize("name", RIGHTS)
+def test_clusters_and_launch_templates_are_deleted_only_with_our_tag(name: str) -> None:
+    for statement in statements(RIGHTS[name]):
+        if {"ecs:DeleteCluster", "ec2:DeleteLaunchTemplate"} & set(statement["Action"]):
+            assert statement["Condition"] == OURS
+
+
+@pytest.mark.parametrize("name", RIGHTS)
+def test_nobody_may_delete_a_dead_letter_queue(name: str) -> None:
+    arn = "arn:aws:sqs:us-east-1:123456789012:"
+    for queue in ("user_DeadMessages", "Lab_DeadMessages"):
+        assert not policies.allows(RIGHTS[name], "sqs:DeleteQueue", f"{arn}{queue}")
+    if "monitor" in name or "to watch" in name:
+        assert policies.allows(RIGHTS[name], "sqs:DeleteQueue", f"{arn}Lab_CountQueue")
 
 
 def test_a_role_can_be_taken_by_its_one_service() -> None:
