@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import psutil
@@ -27,16 +27,19 @@ from distributed_something.protocol.machine_alarm import (
     machine_alarm,
 )
 
-from .machine import lower_target, read_record, terminate_self
+from .ledger import why_stopped
+from .machine import lower_target, read_record, record_key, terminate_self
 
 if TYPE_CHECKING:
     from types_boto3_cloudwatch import CloudWatchClient
     from types_boto3_ec2 import EC2Client
     from types_boto3_s3 import S3Client
     from types_boto3_sqs import SQSClient
+    from types_boto3_sqs.literals import QueueAttributeNameType
 
 logger = logging.getLogger(__name__)
 
+FORGOTTEN_SECONDS = 3600.0  # machines that so long after their purchase have had no job, end
 _GIB = 2**30
 
 
@@ -90,20 +93,27 @@ class Duties:
         self._try("alarm", self._make_alarm)
 
     def do(self) -> None:
-        """Do each duty once."""
+        """Do each duty once, first the one without which the alarm ends this machine."""
         busy = self._count_busy()
-        logger.info("Machine: %d slots busy; %s", busy, machine_state(self._folder))
         self._try("metric", lambda: self._report(busy))
+        self._try("state in the log", lambda: self._log(busy))
         self._try("dead man's switch", lambda: self._end_if_over(busy))
 
     def _try(self, duty: str, do: Callable[[], None]) -> None:
-        """Do one duty; what it cannot do (a right that the role lacks) is said once."""
+        """Do one duty; what it cannot do (a right that the role lacks) is said once.
+
+        Whatever goes wrong, the next minute is another try: nobody else does these duties.
+        """
         try:
             do()
-        except (ClientError, BotoCoreError) as error:
+        except Exception as error:
             if duty not in self._complained:
-                logger.warning("No %s for this machine: %s", duty, error)
+                bug = not isinstance(error, (ClientError, BotoCoreError, OSError))
+                logger.warning("No %s for this machine: %s", duty, error, exc_info=bug)
                 self._complained.add(duty)
+
+    def _log(self, busy: int) -> None:
+        logger.info("Machine: %d slots busy; %s", busy, machine_state(self._folder))
 
     def _make_alarm(self) -> None:
         cloudwatch, now = self._clients.cloudwatch, self._now()
@@ -122,42 +132,62 @@ class Duties:
 
     def _end_if_over(self, busy: int) -> None:
         """End this machine when the run has long been over and nobody takes it down."""
-        if busy or not self._is_over():
+        record = read_record(self._clients.s3, self._settings)
+        has_ended = record.get("ended") is not None
+        if busy or not (has_ended or self._is_over(record)):
             self._empty_since = None
             return
         if self._empty_since is None:
             self._empty_since = self._now()
-        if self._now() - self._empty_since < self._idle_seconds:
+        idle = self._now() - self._empty_since
+        if not has_ended and idle < self._idle_seconds:
             return
-        logger.warning(
-            "The queue has been empty for %g s and nobody has ended the run: this machine ends.",
-            self._now() - self._empty_since,
+        why = (
+            "The run has been taken down" if has_ended else f"Nothing was left to do for {idle:g} s"
         )
-        lower_target(
-            self._clients.ec2,
-            read_record(self._clients.s3, self._settings),
-            self._instance_id,
-        )
+        logger.warning("%s, and nobody has ended this machine: it ends.", why)
+        lower_target(self._clients.ec2, record, self._settings.app_name, self._instance_id)
         terminate_self(self._clients.ec2, self._instance_id)
 
-    def _is_over(self) -> bool:
-        """Whether jobs were submitted, none is left, and nobody works on one."""
-        if any(self._queue_counts()):
-            return False
-        record = read_record(self._clients.s3, self._settings)
+    def _is_over(self, record: dict[str, Any]) -> bool:
+        """Whether no job is left that may be taken, and nobody works on one."""
         keys = RunKeys(self._settings.app_name, str(record.get("run_id", "")))
-        return self._was_submitted(keys) and not self._somebody_works(keys)
+        s3, bucket = self._clients.s3, self._settings.aws_bucket
+        return (
+            not self._jobs_left(is_stopped=bool(why_stopped(s3, bucket, keys)))
+            and (self._was_submitted(keys) or self._is_forgotten())
+            and not self._somebody_works(keys)
+        )
 
-    def _queue_counts(self) -> list[int]:
-        found = self._clients.sqs.get_queue_attributes(
-            QueueUrl=self._settings.sqs_queue_url,
-            AttributeNames=[
-                "ApproximateNumberOfMessages",
-                "ApproximateNumberOfMessagesNotVisible",
-                "ApproximateNumberOfMessagesDelayed",
-            ],
-        )["Attributes"]
-        return [int(count) for count in found.values()]
+    def _jobs_left(self, is_stopped: bool) -> int:
+        """How many jobs are in the queue: those in flight alone if the run is stopped."""
+        in_flight: QueueAttributeNameType = "ApproximateNumberOfMessagesNotVisible"
+        waiting: list[QueueAttributeNameType] = [
+            "ApproximateNumberOfMessages",
+            "ApproximateNumberOfMessagesDelayed",
+        ]
+        sqs = self._clients.sqs
+        try:
+            found = sqs.get_queue_attributes(
+                QueueUrl=self._settings.sqs_queue_url,
+                AttributeNames=[in_flight] if is_stopped else [in_flight, *waiting],
+            )["Attributes"]
+        except sqs.exceptions.QueueDoesNotExist:
+            return 0
+        return sum(int(count) for count in found.values())
+
+    def _is_forgotten(self) -> bool:
+        """Whether it is long ago that somebody began this run or added machines to it.
+
+        The record's age says so, as it outlives this machine: an idle one is soon replaced.
+        """
+        found = self._clients.s3.list_objects_v2(
+            Bucket=self._settings.aws_bucket, Prefix=record_key(self._settings), MaxKeys=1
+        )
+        ages = [
+            self._now() - item["LastModified"].timestamp() for item in found.get("Contents", [])
+        ]
+        return bool(ages) and ages[0] > FORGOTTEN_SECONDS
 
     def _was_submitted(self, keys: RunKeys) -> bool:
         for prefix in (keys.job_lists, keys.done_markers):

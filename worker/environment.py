@@ -42,7 +42,9 @@ class Pace:
     notice_seconds: float = 2.0  # how often the instance metadata is asked for a spot notice
     heartbeat_seconds: float = 60.0
     duty_seconds: float = 60.0  # how often a worker reports on its machine
-    idle_seconds: float = 1200.0  # a run this long over that nobody ends, ends its machines itself
+    # A run this long over that nobody ends, ends its machines itself: well before their alarms do,
+    # as the fleet replaces those that an alarm ends.
+    idle_seconds: float = 300.0
     checkpoint_seconds: float = 300.0  # how often a running job's checkpoint is saved
 
     @classmethod

@@ -15,6 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from distributed_something.protocol.environment import WorkerEnvironment
 from distributed_something.protocol.ledger_keys import RunKeys
+from distributed_something.protocol.machine_alarm import APP_TAG
 
 from . import ledger
 from .outcomes import MachineFault
@@ -101,17 +102,22 @@ def end_broken_machine(settings: WorkerEnvironment, instance_id: str, reason: st
                 keys,
                 f"{broken['KeyCount']} machines could not work; the last one: {reason}",
             )
-            lower_target(ec2, record, instance_id, by=1)
+            lower_target(ec2, record, settings.app_name, instance_id, by=1)
         terminate_self(ec2, instance_id)
     except (ClientError, BotoCoreError) as error:
         logger.error("This machine cannot end itself; its alarm will. %s", error)
 
 
+def record_key(settings: WorkerEnvironment) -> str:
+    """Where the app's run record is in the bucket."""
+    return f"monitors/{settings.app_name}SpotFleetRequestId.json"
+
+
 def read_record(s3: S3Client, settings: WorkerEnvironment) -> dict[str, Any]:
     """The app's run record; empty if there is none."""
-    key = f"monitors/{settings.app_name}SpotFleetRequestId.json"
     try:
-        body = s3.get_object(Bucket=settings.aws_bucket, Key=key)["Body"].read()
+        found = s3.get_object(Bucket=settings.aws_bucket, Key=record_key(settings))
+        body = found["Body"].read()
         record = json.loads(body)
     except (s3.exceptions.NoSuchKey, ValueError):
         return {}
@@ -119,13 +125,19 @@ def read_record(s3: S3Client, settings: WorkerEnvironment) -> dict[str, Any]:
 
 
 def lower_target(
-    ec2: EC2Client, record: dict[str, Any], instance_id: str, by: int | None = None
+    ec2: EC2Client,
+    record: dict[str, Any],
+    app_name: str,
+    instance_id: str,
+    by: int | None = None,
 ) -> None:
     """Ask this machine's fleet for `by` fewer machines, or for none; it ends none itself."""
-    for fleet in record.get("fleets", []):
-        fleet_id = fleet.get("fleet_id")
-        if not fleet_id or not _is_member(ec2, fleet_id, instance_id):
-            continue
+    recorded = [fleet.get("fleet_id") for fleet in record.get("fleets", [])]
+    fleet_ids = [one for one in recorded if one and _is_member(ec2, one, instance_id)]
+    if not fleet_ids:  # a startCluster that was killed has not written down what it bought
+        tagged = _fleets_of_app(ec2, app_name)
+        fleet_ids = [one for one in tagged if _is_member(ec2, one, instance_id)]
+    for fleet_id in fleet_ids:
         (request,) = ec2.describe_spot_fleet_requests(SpotFleetRequestIds=[fleet_id])[
             "SpotFleetRequestConfigs"
         ]
@@ -140,6 +152,18 @@ def lower_target(
             change["OnDemandTargetCapacity"] = lower  # a part of the whole
         ec2.modify_spot_fleet_request(**change)
         logger.info("Fleet %s is asked for %d machines instead of %d.", fleet_id, lower, target)
+
+
+def _fleets_of_app(ec2: EC2Client, app_name: str) -> list[str]:
+    """The ids of all fleets with the app's tag that still buy machines."""
+    pages = ec2.get_paginator("describe_spot_fleet_requests").paginate()
+    return [
+        fleet["SpotFleetRequestId"]
+        for page in pages
+        for fleet in page["SpotFleetRequestConfigs"]
+        if {"Key": APP_TAG, "Value": app_name} in fleet.get("Tags", [])
+        and fleet["SpotFleetRequestState"] in ("submitted", "active", "modifying")
+    ]
 
 
 def _is_member(ec2: EC2Client, fleet_id: str, instance_id: str) -> bool:

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from distributed_something.protocol.environment import WorkerEnvironment
 
@@ -27,13 +28,16 @@ from .environment import (
     working_directory,
 )
 from .install import install
-from .instance import find_metadata, identify, read_notices
+from .instance import Notices, find_metadata, identify, read_notices
 from .machine import FAULT_EXIT, check_disk, end_broken_machine, read_fault
 from .mount import Mount, mounted_bucket
 from .outcomes import MachineFault
 from .processes import adopt_orphans, kill_descendants, reap
 from .stopping import SAVE_SIGNAL, STOP_SIGNALS, Stopping, listen, write_interruption
 from .user import loop_user
+
+if TYPE_CHECKING:
+    from .duties import Duties
 
 logger = logging.getLogger(__name__)
 
@@ -170,32 +174,48 @@ class Supervisor:
         if metadata is None or metadata.get("meta-data/instance-id") != machine:
             return
         while not self._stopping.asked:
-            notices = read_notices(metadata)
-            if notices.stop:
-                self._stopping.ask(notices.stop)
-            elif notices.rebalance:
-                self._stopping.save_wanted.set()
-                self._stopping.wake.set()
+            try:
+                self._heed(read_notices(metadata))
+            except Exception:  # the next answer may be the notice
+                logger.exception("The instance metadata could not be read.")
             self._stopping.wait(self._pace.notice_seconds)
 
-    def _do_duties(self) -> None:
-        """Report on this machine, if it is one of EC2's."""
-        from .duties import Duties, is_ec2, make_duty_clients
+    def _heed(self, notices: Notices) -> None:
+        if notices.stop:
+            self._stopping.ask(notices.stop)
+        elif notices.rebalance:
+            self._stopping.save_wanted.set()
+            self._stopping.wake.set()
 
-        instance_id = self._variables["INSTANCE_ID"]
-        if not is_ec2(instance_id):
+    def _do_duties(self) -> None:
+        """Report on this machine, if it is one of EC2's, whatever goes wrong at times."""
+        from .duties import is_ec2
+
+        duties: Duties | None = None
+        if not is_ec2(self._variables["INSTANCE_ID"]):
             return
-        duties = Duties(
+        while not self._stopping.asked:
+            try:
+                if duties is None:
+                    duties = self._make_duties()
+                    duties.begin()
+                else:
+                    duties.do()
+            except Exception:  # without a word for a while, the alarm ends this machine
+                logger.exception("The duties for this machine failed; they are tried again.")
+            self._stopping.wait(self._pace.duty_seconds)
+
+    def _make_duties(self) -> Duties:
+        from .duties import Duties, make_duty_clients
+
+        return Duties(
             make_duty_clients(self._settings.aws_region),
             self._settings,
-            instance_id,
+            self._variables["INSTANCE_ID"],
             self._count_busy,
             self._directory,
             self._pace.idle_seconds,
         )
-        duties.begin()
-        while not self._stopping.wait(self._pace.duty_seconds):
-            duties.do()
 
     def _count_busy(self) -> int:
         """How many loops work on a job: each has a folder in its own while it does."""

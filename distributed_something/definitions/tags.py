@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-APP_TAG = "distributed-something:app"
+from ..protocol.machine_alarm import APP_TAG as APP_TAG
+
 RUN_TAG = "distributed-something:run"
 TOKEN_TAG = "distributed-something:token"  # a spot fleet's client token, to find it after a crash
 

@@ -7,6 +7,7 @@ from typing import Any
 NAMESPACE = "DistributedSomething"
 METRIC = "BusySlots"
 DIMENSION = "InstanceId"
+APP_TAG = "distributed-something:app"
 PERIOD = 60  # seconds
 PERIODS = 15  # without a busy slot, or without a word, before the machine is ended
 PATIENT_PERIODS = 60  # the same for a machine of which nobody knows yet whether it will work
@@ -36,7 +37,7 @@ def machine_alarm(
         "ComparisonOperator": "LessThanThreshold",
         "TreatMissingData": "breaching",
         "AlarmActions": [f"arn:aws:automate:{region}:ec2:terminate"],
-        "Tags": [{"Key": "distributed-something:app", "Value": app_name}],
+        "Tags": [{"Key": APP_TAG, "Value": app_name}],
     }
 
 

@@ -17,9 +17,11 @@ from distributed_something.commands.monitor import MonitorState, Pace, RunProgre
 from distributed_something.errors import DistributedSomethingError
 from distributed_something.ledger import broken_machines, why_stopped
 from distributed_something.protocol.environment import WorkerEnvironment
-from distributed_something.record import RunRecord
+from distributed_something.protocol.machine_alarm import PERIOD, PERIODS
+from distributed_something.record import RunRecord, save_record
 from tests.lives import Life, answer, clients, open_life, put_alarm, refusing, watch_calls
 from worker.duties import Duties, DutyClients
+from worker.environment import Pace as WorkerPace
 
 EXPIRED = answer(403, b'{"__type":"ExpiredToken","message":"The security token has expired"}')
 PACE = Pace(alarms_every=0.0)
@@ -216,14 +218,54 @@ def expire(stale: Aws, life: Life) -> None:
 def test_when_the_monitor_is_killed_for_good_no_machine_is_left(life: Life) -> None:
     record = life.buy()
     life.finish(record, *[life.take(record, name) for name in life.instances()])
-    clock = [life.clock.time]
-    workers = [make_duties(life, record, name, clock) for name in life.instances()]
-    for _ in range(3):
-        for worker in workers:
-            worker.do()
-        clock[0] += 700
+    left_alone(life, record, minutes=25)
     assert fleet.describe_fleet(life.aws.ec2, record.fleet_ids[0]).target == 0
     assert not any(one.startswith("machine ") for one in take_inventory(life.aws))
+
+
+def test_when_a_purchase_was_never_written_down_no_machine_is_left_either(life: Life) -> None:
+    record = life.buy()
+    life.finish(record, *[life.take(record, name) for name in life.instances()])
+    fleets = tuple(replace(one, fleet_id="") for one in record.fleets)
+    save_record(life.aws.s3, replace(record, fleets=fleets), life.folder)
+    left_alone(life, record, minutes=8)
+    assert fleet.describe_fleet(life.aws.ec2, record.fleet_ids[0]).target == 0
+    assert not any(one.startswith("machine ") for one in take_inventory(life.aws))
+
+
+def left_alone(life: Life, record: RunRecord, minutes: int) -> None:
+    """What happens by itself: workers do their duties, alarms end machines, the fleet refills."""
+    clock = [life.clock.time]
+    workers: dict[str, Duties] = {}
+    for _ in range(minutes):
+        life.tick()
+        for name in live_machines(life, record):
+            if name not in workers:
+                workers[name] = make_duties(life, record, name, clock)
+                workers[name].begin()
+            workers[name].do()
+        clock[0] += PERIOD
+        for name in live_machines(life, record):
+            if in_alarm(life, name, clock[0]):
+                fleet.terminate_instances(life.aws.ec2, [name])
+
+
+def live_machines(life: Life, record: RunRecord) -> list[str]:
+    return [one.instance_id for one in fleet.fleet_instances(life.aws.ec2, record.fleet_ids[0])]
+
+
+def in_alarm(life: Life, name: str, now: float) -> bool:
+    """What CloudWatch finds: no busy slot in any period, and no word is as bad."""
+    points = life.aws.cloudwatch.get_metric_statistics(
+        Namespace="DistributedSomething",
+        MetricName="BusySlots",
+        Dimensions=[{"Name": "InstanceId", "Value": name}],
+        StartTime=datetime.fromtimestamp(now - PERIOD * PERIODS, timezone.utc),
+        EndTime=datetime.fromtimestamp(now, timezone.utc),
+        Period=PERIOD,
+        Statistics=["Maximum"],
+    )["Datapoints"]
+    return all(point["Maximum"] < 1 for point in points)
 
 
 def make_duties(life: Life, record: RunRecord, instance_id: str, clock: list[float]) -> Duties:
@@ -239,6 +281,6 @@ def make_duties(life: Life, record: RunRecord, instance_id: str, clock: list[flo
         instance_id,
         lambda: 0,
         life.folder,
-        idle_seconds=1200,
+        idle_seconds=WorkerPace().idle_seconds,
         now=lambda: clock[0],
     )

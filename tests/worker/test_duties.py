@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from pathlib import Path
 
 import pytest
 
 from distributed_something.protocol.attempts import Heartbeat
 from distributed_something.protocol.environment import WorkerEnvironment
-from distributed_something.protocol.machine_alarm import NAMESPACE, PERIODS
+from distributed_something.protocol.machine_alarm import NAMESPACE, PERIOD, PERIODS
 from worker.duties import Duties, DutyClients, is_ec2, machine_state
+from worker.environment import Pace
 
 from .test_failures import machine
 from .test_failures import machine_state as state_of
@@ -26,7 +28,7 @@ def duties(world: World, instance_id: str, clock: list[float], busy: int = 0) ->
         instance_id,
         lambda: busy,
         world.folder,
-        idle_seconds=1200,
+        idle_seconds=Pace().idle_seconds,
         now=lambda: clock[0],
     )
 
@@ -68,12 +70,82 @@ def test_machines_end_themselves_when_a_run_is_long_over(world: World) -> None:
     instance_id = machine(world)
     switch = duties(world, instance_id, clock)
     switch.do()
-    clock[0] += 1100
+    clock[0] += 299
     switch.do()
     assert state_of(world, instance_id) == "running"
-    clock[0] += 101
+    clock[0] += 2
     switch.do()
     assert state_of(world, instance_id) == "terminated"
+
+
+def test_machines_end_themselves_before_their_alarms_do_as_the_fleet_replaces_those() -> None:
+    assert Pace().idle_seconds + 2 * Pace().duty_seconds < PERIOD * PERIODS
+
+
+def test_a_machine_ends_at_once_when_its_run_has_been_taken_down(world: World) -> None:
+    record = {"run_id": RUN_ID, "ended": 1.0}
+    world.put(f"monitors/{world.name}SpotFleetRequestId.json", json.dumps(record))
+    world.aws.sqs.delete_queue(QueueUrl=world.queue_url)
+    assert not lives_on(world, [1000.0])
+
+
+def test_a_machine_whose_queue_is_gone_has_no_jobs_to_wait_for(world: World) -> None:
+    begin_run(world)
+    world.put(world.keys.done("0" * 20), "{}")
+    world.queue_url += "Gone"
+    assert not lives_on(world, [1000.0, 1400.0])
+
+
+def test_a_stopped_run_does_not_keep_machines_for_the_jobs_that_wait(world: World) -> None:
+    begin_run(world)
+    world.put(world.keys.done("0" * 20), "{}")
+    world.put(world.keys.stopped, "too many failures")
+    world.send({"command": "true", "group": {"plate": "P1"}})
+    assert not lives_on(world, [1000.0, 1400.0])
+
+
+def test_a_stopped_run_keeps_machines_for_the_jobs_in_flight(world: World) -> None:
+    begin_run(world)
+    world.put(world.keys.done("0" * 20), "{}")
+    world.put(world.keys.stopped, "too many failures")
+    world.send({"command": "true", "group": {"plate": "P1"}})
+    world.aws.sqs.receive_message(QueueUrl=world.queue_url, VisibilityTimeout=600)
+    assert lives_on(world, [1000.0, 1400.0])
+
+
+def test_machines_for_which_nothing_is_submitted_end_after_an_hour_whoever_replaced_them(
+    world: World,
+) -> None:
+    begin_run(world)
+    bought = time.time()
+    assert lives_on(world, [bought, bought + 3500])
+    assert not lives_on(world, [bought + 3700, bought + 4100])
+
+
+def test_a_duty_that_fails_takes_no_other_with_it(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    begin_run(world)
+    clock = [1000.0]
+    instance_id = machine(world)
+    switch = duties(world, instance_id, clock)
+    world.put(
+        f"monitors/{world.name}SpotFleetRequestId.json", json.dumps({"fleets": [], "ended": 1})
+    )
+    world.folder.rename(world.folder.with_name("gone"))
+    switch.do()
+    metrics = world.aws.cloudwatch.list_metrics(Namespace=NAMESPACE)["Metrics"]
+    assert {"Name": "InstanceId", "Value": instance_id} in [m["Dimensions"][0] for m in metrics]
+    assert state_of(world, instance_id) == "terminated"
+    assert "No state in the log for this machine" in caplog.text
+
+
+def test_a_record_that_cannot_be_understood_ends_no_duties(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.put(f"monitors/{world.name}SpotFleetRequestId.json", '{"fleets": [7], "ended": 1}')
+    assert lives_on(world, [1000.0, 1400.0])
+    assert "No dead man's switch for this machine" in caplog.text
 
 
 def test_no_machine_ends_itself_before_anything_was_submitted(world: World) -> None:
@@ -97,13 +169,18 @@ def test_no_machine_ends_itself_while_another_works(world: World) -> None:
 
 
 def assert_lives_on(world: World) -> None:
-    clock = [1000.0]
+    assert lives_on(world, [1000.0, 3000.0, 5000.0])
+
+
+def lives_on(world: World, moments: list[float]) -> bool:
+    """Whether an idle machine runs after its worker's duties at these moments."""
     instance_id = machine(world)
+    clock = [0.0]
     switch = duties(world, instance_id, clock)
-    for _ in range(3):
+    for moment in moments:
+        clock[0] = moment
         switch.do()
-        clock[0] += 2000
-    assert state_of(world, instance_id) == "running"
+    return state_of(world, instance_id) == "running"
 
 
 def test_the_state_of_a_machine_is_a_line(tmp_path: Path) -> None:
