@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 from distributed_something.protocol.jobs import (
     JOB_ID_ATTRIBUTE,
     REASON_ATTRIBUTE,
+    REASON_BYTES,
     RUN_ID_ATTRIBUTE,
 )
 
@@ -24,9 +25,11 @@ logger = logging.getLogger(__name__)
 
 LONGEST_POLL = 20  # seconds, the most that SQS waits
 LONGEST_VISIBILITY = 43200  # seconds
-LONGEST_REASON = 1000  # characters
+MOST_ATTRIBUTES = 10  # of a message
 # SQS has said each of these, in its time, of a receipt whose lease is over.
 _NOT_OURS = {"MessageNotInflight", "ReceiptHandleIsInvalid", "InvalidParameterValue"}
+# And each of these of a message that is too large, or has too many attributes.
+_REFUSED = {"InvalidParameterValue", "InvalidMessageContents"}
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
 _NOT_ALLOWED = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -116,11 +119,32 @@ def give_back(sqs: SQSClient, queue_url: str, message: Message, delay: float) ->
 def send_to_dead_letters(
     sqs: SQSClient, dead_letter_url: str, message: Message, reason: str
 ) -> None:
-    """Copy a message to the dead-letter queue with the reason as an attribute."""
-    attributes = {**message.attributes, REASON_ATTRIBUTE: legal_text(reason)[:LONGEST_REASON]}
+    """Copy a message to the dead-letter queue with the reason as an attribute.
+
+    A message that was sent by hand may leave no room for it: then other attributes, and at last the
+    reason, which the ledger has too, are left out.
+    """
+    said = {REASON_ATTRIBUTE: _cut(legal_text(reason), REASON_BYTES)}
+    given = message.attributes
+    ours = {name: given[name] for name in (RUN_ID_ATTRIBUTE, JOB_ID_ATTRIBUTE) if name in given}
+    for attributes in ({**given, **said}, {**ours, **said}):
+        if len(attributes) > MOST_ATTRIBUTES:
+            continue
+        try:
+            _send(sqs, dead_letter_url, message.body, attributes)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in _REFUSED:
+                raise
+            logger.warning("The dead letter is sent with fewer attributes: %s", error)
+        else:
+            return
+    _send(sqs, dead_letter_url, message.body, ours)
+
+
+def _send(sqs: SQSClient, url: str, body: str, attributes: Mapping[str, str]) -> None:
     sqs.send_message(
-        QueueUrl=dead_letter_url,
-        MessageBody=message.body,
+        QueueUrl=url,
+        MessageBody=body,
         MessageAttributes={
             name: {"DataType": "String", "StringValue": value}
             for name, value in attributes.items()
@@ -129,9 +153,20 @@ def send_to_dead_letters(
     )
 
 
+def _cut(text: str, most: int) -> str:
+    """As much of a text as fits into so many bytes."""
+    return text.encode()[:most].decode(errors="ignore")
+
+
 def is_no_longer_ours(error: ClientError) -> bool:
     """Whether SQS says that a message is visible again, deleted, or another receiver's."""
     return str(error.response["Error"]["Code"]).rsplit(".", 1)[-1] in _NOT_OURS
+
+
+def is_beyond_limit(error: ClientError) -> bool:
+    """Whether SQS says that it lets nobody hold a message for so long; it is still ours then."""
+    refusal = error.response["Error"]
+    return refusal["Code"] == "InvalidParameterValue" and "VisibilityTimeout" in refusal["Message"]
 
 
 def legal_text(text: str) -> str:

@@ -48,7 +48,10 @@ REASON_ATTRIBUTE = "Reason"  # on dead letters
 # The most SQS takes in a message and in a request of several, attributes included:
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
 MESSAGE_BYTES = 1024 * 1024
-ATTRIBUTE_BYTES = 128  # more than names, types and values of RunId and JobId take
+REASON_BYTES = 800  # the most of a dead letter's reason
+# More than names, types and values of RunId, JobId and Reason take: a message that could be sent
+# but not become a dead letter would come back for ever.
+ATTRIBUTE_BYTES = 128 + REASON_BYTES + 96
 
 _NAME_LENGTH = 200  # characters: a name becomes part of S3 keys and of a log stream's name
 _MOST = 1e9  # of seconds 31 years, of MiB more than any machine has

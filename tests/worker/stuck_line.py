@@ -13,7 +13,7 @@ class StuckLine:
 
     def __init__(self, endpoint_url: str, text: str) -> None:
         parts = urlsplit(endpoint_url)
-        self._target = (parts.hostname, parts.port)
+        self._target = (parts.hostname, parts.port or 80)
         self._text = text.encode()
         self._sockets: list[socket.socket] = []
         self._server = socket.create_server(("127.0.0.1", 0))

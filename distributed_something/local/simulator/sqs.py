@@ -28,6 +28,7 @@ from . import rules
 
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
 MAX_IN_FLIGHT = 120_000
+MAX_ATTRIBUTES = 10
 _COUNTS = {
     "ApproximateNumberOfMessages": "waiting",
     "ApproximateNumberOfMessagesNotVisible": "in_flight",
@@ -40,6 +41,26 @@ def _message_not_inflight() -> SQSException:
     return SQSException(
         "AWS.SimpleQueueService.MessageNotInflight", "The specified message isn't in flight."
     )
+
+
+def _check_size(queue: Any, body: str, attributes: dict[str, Any]) -> None:
+    """Refuse what AWS does: names, types and values of attributes count as the body does."""
+    if len(attributes) > MAX_ATTRIBUTES:
+        raise InvalidParameterValue(
+            f"Number of message attributes [{len(attributes)}] exceeds the allowed maximum "
+            f"[{MAX_ATTRIBUTES}]."
+        )
+    most = queue.maximum_message_size
+    size = len(body.encode()) + sum(
+        len(f"{name}{one['DataType']}{one.get('StringValue', '')}".encode())
+        + len(one.get("BinaryValue", ""))
+        for name, one in attributes.items()
+    )
+    if size > most:
+        raise InvalidParameterValue(
+            "One or more parameters are invalid. "
+            f"Reason: Message must be shorter than {most} bytes."
+        )
 
 
 @dataclass(eq=False)
@@ -285,6 +306,7 @@ class SimulatedSqs(SQSBackend):
     ) -> Message:
         queue: Any = self.get_queue(queue_name)
         self._validate_message(queue, message_body, int(delay_seconds or 0))
+        _check_size(queue, message_body, message_attributes or {})
         message = Message(str(uuid4()), message_body, system_attributes)
         message.message_attributes = message_attributes or {}
         delay = int(queue.delay_seconds if delay_seconds is None else delay_seconds)
