@@ -20,7 +20,8 @@ _PATIENT = Config(
     retries={"mode": "standard", "total_max_attempts": 5},
     max_pool_connections=PARALLEL_TRANSFERS + 4,
 )
-# A renewal that hangs must fail in time for the next one, so it neither waits long nor tries again.
+# For leases: a renewal or claim that hangs must fail in time for the next one, so it neither waits
+# long nor tries again.
 _BRISK = Config(
     connect_timeout=5, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 1}
 )
@@ -33,6 +34,7 @@ class Clients:
     sqs: SQSClient
     lease_sqs: SQSClient
     s3: S3Client
+    lease_s3: S3Client
     logs: CloudWatchLogsClient
 
 
@@ -43,5 +45,6 @@ def make_clients(region: str) -> Clients:
         sqs=session.client("sqs", config=_PATIENT),
         lease_sqs=session.client("sqs", config=_BRISK),
         s3=session.client("s3", config=_PATIENT),
+        lease_s3=session.client("s3", config=_BRISK),
         logs=session.client("logs", config=_PATIENT),
     )

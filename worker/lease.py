@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from .handover import Claim
-from .job_queue import Message, is_no_longer_ours
+from .job_queue import Message, is_beyond_limit, is_no_longer_ours
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 
 RENEWALS_PER_VISIBILITY = 4
 TOLERATED_FAILURES = 2  # a third one in a row leaves less than a renewal's time
+# Of SQS's limit, 43 s: when exactly a message was received is known to SQS alone.
+_MARGIN = 0.001
 
 
 class Lease:
@@ -71,7 +73,10 @@ class Lease:
         with self._lock:
             if self._claiming and self._claim is not None:
                 self._claiming = False
-                self._claim.withdraw()
+                try:
+                    self._claim.withdraw()
+                except (ClientError, BotoCoreError) as error:  # it soon looks dead by itself
+                    logger.warning("The claim could not be withdrawn: %s", error)
 
     def renew(self) -> bool:
         """Renew now; False if the lease is lost."""
@@ -95,7 +100,7 @@ class Lease:
             if self._claiming or self._now() + self._visibility > self._ends:
                 self._hold_without_sqs()
             else:
-                self._extend()
+                self._extend_or_claim()
         except (ClientError, BotoCoreError) as error:
             if isinstance(error, ClientError) and is_no_longer_ours(error):
                 self._lose(f"it ran out, and another worker may have the job ({error})")
@@ -112,7 +117,16 @@ class Lease:
     @property
     def _ends(self) -> float:
         """When SQS gives the message to somebody else, whatever we ask."""
-        return self.message.received + self._limit
+        return self.message.received + self._limit * (1 - _MARGIN)
+
+    def _extend_or_claim(self) -> None:
+        """Renew, or claim if SQS says that its longest lease ends, whatever our clock says."""
+        try:
+            self._extend()
+        except ClientError as error:
+            if not is_beyond_limit(error):
+                raise
+            self._hold_without_sqs()
 
     def _extend(self) -> None:
         self._sqs.change_message_visibility(

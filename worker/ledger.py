@@ -19,6 +19,8 @@ logger = logging.getLogger(__name__)
 
 # A message that was sent by hand, with no run of this app ever begun, still gets a ledger.
 NO_RUN = "no-run"
+# HeadObject has no body to name its error in; without s3:ListBucket an absent key is a 403.
+_ABSENT = ("404", "NoSuchKey", "NotFound")
 
 
 @dataclass(frozen=True)
@@ -40,15 +42,17 @@ def is_done(s3: S3Client, bucket: str, keys: RunKeys, job_id: str) -> bool:
     try:
         s3.head_object(Bucket=bucket, Key=keys.done(job_id))
     except ClientError as error:
-        # HeadObject has no body to name its error in; without s3:ListBucket an absent key is a 403.
-        if error.response["Error"]["Code"] in ("404", "NoSuchKey", "NotFound"):
+        if error.response["Error"]["Code"] in _ABSENT:
             return False
         raise
     return True
 
 
 def mark_done(s3: S3Client, bucket: str, keys: RunKeys, attempt: Attempt) -> bool:
-    """Write the done marker; False if another attempt has written it first."""
+    """Write the done marker; False if another attempt has written it first.
+
+    The SDK sends a request again whose answer was lost: then the marker that is there is our own.
+    """
     try:
         s3.put_object(
             Bucket=bucket, Key=keys.done(attempt.job_id), Body=attempt.to_json(), IfNoneMatch="*"
@@ -56,7 +60,7 @@ def mark_done(s3: S3Client, bucket: str, keys: RunKeys, attempt: Attempt) -> boo
     except ClientError as error:
         code = error.response["Error"]["Code"]
         if code == "PreconditionFailed":
-            return False
+            return _read_done(s3, bucket, keys, attempt.job_id).attempt_id == attempt.attempt_id
         # Two conditional writes met; S3 asks the loser to look again.
         if code == "ConditionalRequestConflict":
             return mark_done(s3, bucket, keys, attempt)
@@ -66,8 +70,23 @@ def mark_done(s3: S3Client, bucket: str, keys: RunKeys, attempt: Attempt) -> boo
 
 def complete(s3: S3Client, bucket: str, keys: RunKeys, job_id: str) -> None:
     """Write the attempt that a done marker holds, whose worker may have died just before it did."""
+    write_attempt(s3, bucket, keys, _read_done(s3, bucket, keys, job_id))
+
+
+def _read_done(s3: S3Client, bucket: str, keys: RunKeys, job_id: str) -> Attempt:
     body = s3.get_object(Bucket=bucket, Key=keys.done(job_id))["Body"].read()
-    write_attempt(s3, bucket, keys, Attempt.from_json(body))
+    return Attempt.from_json(body)
+
+
+def is_given_up(s3: S3Client, bucket: str, keys: RunKeys, job_id: str, since: float) -> bool:
+    """Whether a job was given up after `since` (seconds since 1970), when its message was sent."""
+    try:
+        head = s3.head_object(Bucket=bucket, Key=keys.dead(job_id))
+    except ClientError as error:
+        if error.response["Error"]["Code"] in _ABSENT:
+            return False
+        raise
+    return head["LastModified"].timestamp() >= since  # in whole seconds: in doubt it is not
 
 
 def mark_dead(s3: S3Client, bucket: str, keys: RunKeys, job_id: str, reason: str) -> None:

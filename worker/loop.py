@@ -62,6 +62,7 @@ class Loop:
     def run(self) -> None:
         """Work until asked to stop; raises MachineFault if this machine cannot work."""
         logger.info("Waiting for jobs of %s.", self._settings.app_name)
+        self._look_at_latest_run()
         while not self._stopping.asked:
             check_disk(self._place.directory.parent)
             if self._wait_while_run_is_stopped() or self._wait_for_mount():
@@ -117,7 +118,9 @@ class Loop:
             try:
                 job = Job.from_message(message.body)
             except BadJob as error:
-                self._bury(message, lease, keys, _identity(message), str(error))
+                identity = _identity(message)
+                if not self._was_given_up(message, lease, keys, identity):
+                    self._bury(message, lease, keys, identity, str(error))
             else:
                 self._decide(message, lease, keys, job)
 
@@ -130,6 +133,8 @@ class Loop:
             if message.receive_count > 1:
                 ledger.complete(s3, bucket, keys, job.job_id)
             self._delete(message)
+            return
+        if self._was_given_up(message, lease, keys, job.job_id):
             return
         history = ledger.History()
         if message.receive_count > 1:
@@ -159,7 +164,8 @@ class Loop:
             lease.release()
             self._delete(message)
             return
-        lease.claim_with(Claim(s3, bucket, keys, job.job_id, attempt.facts.attempt_id))
+        claim = Claim(self._clients.lease_s3, bucket, keys, job.job_id, attempt.facts.attempt_id)
+        lease.claim_with(claim)
         self._heart.busy(keys, job.job_id, job.name, attempt.facts.attempt_id)
         try:
             outcome = attempt.run()
@@ -171,6 +177,18 @@ class Loop:
             lease.release()
         self._settle(lease.message, lease, keys, outcome, history.failures)
         self._blame_the_machine(attempt.cannot_start, outcome)
+
+    def _was_given_up(self, message: Message, lease: Lease, keys: RunKeys, job_id: str) -> bool:
+        """Whether the job is a dead letter already; its message is only removed then."""
+        s3, bucket = self._clients.s3, self._settings.aws_bucket
+        if message.receive_count == 1 or not ledger.is_given_up(
+            s3, bucket, keys, job_id, message.sent
+        ):
+            return False
+        logger.info("Job %s was given up already; its message is removed.", job_id)
+        lease.release()
+        self._delete(message)
+        return True
 
     def _blame_the_machine(self, cannot_start: bool, outcome: Outcome) -> None:
         """Raise MachineFault if it was not the job's fault, or not so many jobs' in a row."""
@@ -185,6 +203,19 @@ class Loop:
                 f"The commands of {len(self._not_started)} jobs in a row could not be started; "
                 f"the last one: {outcome.reason}"
             )
+
+    def _look_at_latest_run(self) -> None:
+        """See before a first job is taken whether the run is stopped, and beat for it."""
+        s3, app_name = self._clients.s3, self._settings.app_name
+        try:
+            run_id = ledger.find_run_id(s3, self._settings.aws_bucket, app_name)
+        except (ClientError, BotoCoreError) as error:
+            logger.warning("The latest run could not be looked up: %s", error)
+            return
+        if run_id != ledger.NO_RUN:
+            keys = RunKeys(app_name, run_id)
+            self._heart.begin(keys)
+            self._heart.look_at_run(keys)
 
     def _wait_while_run_is_stopped(self) -> bool:
         """Whether the run is stopped, after waiting a while if it is."""

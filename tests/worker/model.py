@@ -42,8 +42,8 @@ class Died(BaseException):
     """The worker was killed at this call; nothing that it does from now on has any effect."""
 
 
-def refused(code: str) -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": code}}, "model")
+def refused(code: str, why: str = "") -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": why or code}}, "model")
 
 
 class NoSuchKey(ClientError):
@@ -96,7 +96,7 @@ class Model:
         if message is None or message.hidden_until <= self.clock:
             raise refused("InvalidParameterValue")
         if self.clock + seconds > message.received + LIMIT:
-            raise refused("InvalidParameterValue")
+            raise refused("InvalidParameterValue", "Total VisibilityTimeout is beyond the limit")
         message.hidden_until = self.clock + seconds
 
     def delete(self, receipt: str) -> None:
@@ -215,10 +215,12 @@ class S3:
             "ResponseMetadata": {"HTTPHeaders": {"date": format_datetime(date, usegmt=True)}},
         }
 
-    def head_object(self, Key: str, **_: Any) -> None:
+    def head_object(self, Key: str, **_: Any) -> dict[str, Any]:
         self._turn.wait()
         if Key not in self._model.objects:
             raise refused("404")
+        written = self._model.objects[Key][1]
+        return {"LastModified": datetime.fromtimestamp(int(written), timezone.utc)}
 
     def delete_object(self, Key: str, **_: Any) -> None:
         self._turn.wait()
@@ -258,7 +260,13 @@ class Worker:
             slot=f"slot-{number}",
             instance_id="i-0",
         )
-        clients = Clients(sqs=sqs, lease_sqs=sqs, s3=s3, logs=None)  # type: ignore[arg-type]
+        clients = Clients(
+            sqs=sqs,  # type: ignore[arg-type]
+            lease_sqs=sqs,  # type: ignore[arg-type]
+            s3=s3,  # type: ignore[arg-type]
+            lease_s3=s3,  # type: ignore[arg-type]
+            logs=None,  # type: ignore[arg-type]
+        )
         heart = Heart(s3, place, now=model.now)  # type: ignore[arg-type]  # never started: silent
         self._loop = Loop(
             clients,

@@ -11,6 +11,8 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import EndpointConnectionError
 
+from worker.clients import make_clients
+from worker.handover import Claim
 from worker.job_queue import Message, give_back, receive
 from worker.lease import Lease
 
@@ -109,3 +111,79 @@ def test_nothing_is_renewed_after_the_release(world: World, line: Line) -> None:
         lease.release()
         lease.renew()
     assert line.calls == []
+
+
+def claim_on(world: World, s3: Any) -> Claim:
+    return Claim(s3, world.bucket, world.keys, "0" * 20, "attempt")
+
+
+def test_a_lease_that_sqs_ends_sooner_than_expected_is_claimed_and_not_lost(
+    world: World, line: Line
+) -> None:
+    lost: list[str] = []
+    message = take(world, 60)
+    lease = Lease(
+        line.client(),
+        world.queue_url,
+        message,
+        43200,  # from now, some milliseconds after the receipt, is beyond SQS's limit
+        limit=1e9,
+        on_lost=lambda: lost.append("lost"),
+        now=lambda: message.received,
+    )
+    until(lambda: time.time() > message.received + 0.5, "a moment passes")
+    claim = claim_on(world, world.aws.s3)
+    lease.claim_with(claim)
+    assert lease.renew()
+    assert lost == []
+    assert world.object_keys() == [world.keys.lease_claim(claim.job_id)]
+    lease.release()
+    assert world.object_keys() == []
+
+
+def test_a_lease_is_claimed_some_seconds_before_sqs_ends_it(world: World, line: Line) -> None:
+    message = take(world, 60)
+    lease = Lease(
+        line.client(),
+        world.queue_url,
+        message,
+        60,
+        limit=43200,
+        on_lost=lambda: None,
+        now=lambda: message.received + 43200 - 60 - 10,
+    )
+    lease.claim_with(claim_on(world, world.aws.s3))
+    assert lease.renew()
+    assert line.calls == []
+    assert world.object_keys() != []
+
+
+def test_a_claim_that_cannot_be_withdrawn_does_not_keep_a_lease_from_its_release(
+    world: World, line: Line
+) -> None:
+    s3 = boto3.client(
+        "s3",
+        endpoint_url=world.simulator.endpoint_url,
+        region_name="us-east-1",
+        aws_access_key_id="simulated",
+        aws_secret_access_key="simulated",
+    )
+
+    def cut(**_: Any) -> None:
+        raise EndpointConnectionError(endpoint_url="the line is cut")
+
+    s3.meta.events.register("before-call.s3.DeleteObject", cut)
+    message = take(world, 60)
+    lease = Lease(line.client(), world.queue_url, message, 60, limit=30, on_lost=lambda: None)
+    lease.claim_with(claim_on(world, s3))
+    assert lease.renew()
+    lease.release()
+    assert world.object_keys() == [world.keys.lease_claim("0" * 20)]
+
+
+def test_what_holds_a_lease_neither_waits_long_nor_tries_again() -> None:
+    clients = make_clients("us-east-1")
+    for client in (clients.lease_sqs, clients.lease_s3):
+        config: Any = client.meta.config
+        assert config.read_timeout == 5
+        assert config.retries["total_max_attempts"] == 1
