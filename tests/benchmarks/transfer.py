@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import resource
 import shutil
 import statistics
 import subprocess
@@ -21,7 +22,7 @@ import sys
 import tempfile
 import time
 import venv
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,11 +40,11 @@ from worker.cache import Cache
 from worker.clients import make_clients
 from worker.inputs import Inputs
 from worker.results import Destination, send_results
-what, place, folder, share = sys.argv[1:]
+what, place, folder = sys.argv[1:]
 s3, folder = make_clients("us-east-1").s3, Path(folder)
 began = time.monotonic()
 if what == "down":
-    cache = Cache(folder.with_name("cache"), float(share))
+    cache = Cache(folder.with_name("cache"))
     Inputs(s3, Buckets(*["bucket"] * 4), folder, lambda: None, cache).bring_all((place,))
 else:
     send_results(s3, folder, Destination("bucket", place), lambda: None, UploadFlags())
@@ -61,17 +62,13 @@ class Size:
     size: int
 
 
-@dataclass
-class Times:
-    """Seconds of every turn; `bare` are the worker's without its process's start."""
+@dataclass(frozen=True)
+class Took:
+    """Seconds of one turn: by the clock, without the process's start, and of the processors."""
 
-    ours: list[float]
-    bare: list[float]
-    theirs: list[float]
-
-    @property
-    def ratio(self) -> float:
-        return statistics.median(self.ours) / statistics.median(self.theirs)
+    clock: float
+    bare: float
+    work: float
 
 
 def main() -> int:
@@ -79,16 +76,20 @@ def main() -> int:
     parser.add_argument("--small", action="store_true", help="200 files, 100 MB, three turns")
     parser.add_argument("--turns", type=int)
     parser.add_argument("--cli", help="the command line, if it is installed already")
+    parser.add_argument("--folder", help="where all is kept, such as /dev/shm for no disk at all")
     options = parser.parse_args()
     scale = 10 if options.small else 1
+    large = 2_000_000_000 // (20 if options.small else 1)
     sizes = [
         Size(f"{2000 // scale:,} files of 20 kB", "small/", 2000 // scale, 20_000),
-        Size(f"one file of {2000 // (2 * scale if scale > 1 else 1):,} MB", "large/", 1,
-             2_000_000_000 // (2 * scale if scale > 1 else 1)),
-    ]  # fmt: skip
+        Size(f"one file of {large // 10**6:,} MB", "large/", 1, large),
+    ]
     turns = options.turns or (3 if options.small else TURNS)
     worst = 0.0
-    with tempfile.TemporaryDirectory(prefix="transfer-") as name, served(Path(name)) as endpoint:
+    with (
+        tempfile.TemporaryDirectory(prefix="transfer-", dir=options.folder) as name,
+        served(Path(name)) as endpoint,
+    ):
         folder = Path(name)
         cli = options.cli or install_cli(folder / "venv")
         environment = environment_for(endpoint)
@@ -103,48 +104,51 @@ def compare(size: Size, folder: Path, cli: str, environment: dict[str, str], tur
     source, target = folder / "source", folder / "target"
     make_files(source, size)
 
-    def theirs(way: str) -> float:
-        pair = [str(source), f"s3://bucket/cli/{size.place}"]
-        if way == "down":
-            pair = [f"s3://bucket/cli/{size.place}", str(target)]
-        command = [cli, "s3", "cp", "--recursive", "--only-show-errors", *pair]
-        return timed(lambda: run(command, environment))[0]
-
-    def ours(way: str, share: float = 0.25) -> tuple[float, float]:
-        local = source if way == "up" else target
-        place = f"ours/{size.place}".rstrip("/" if way == "up" else "")
-        command = [sys.executable, "-c", WORKER, way, place, str(local), str(share)]
-        took, printed = timed(lambda: run(command, environment))
-        return took, float(printed)
+    def turn(way: str, whose: str) -> Took:
+        clear(target)
+        place = f"{whose}/{size.place}"
+        if whose == "cli":
+            pair = [str(source), f"s3://bucket/{place}"]
+            if way == "down":
+                pair = [f"s3://bucket/{place}", str(target)]
+            command = [cli, "s3", "cp", "--recursive", "--only-show-errors", *pair]
+        else:
+            local, place = (source, place.rstrip("/")) if way == "up" else (target, place)
+            command = [sys.executable, "-c", WORKER, way, place, str(local)]
+        took = run(command, environment)
+        check(way, target, size)
+        return took
 
     worst = 0.0
     for way in ("up", "down"):
-        times = Times([], [], [])
-        for turn in range(turns + 1):  # the first one is for the file system and does not count
-            clear(target)
-            whole, bare = ours(way)
-            check(way, target, size)
-            clear(target)
-            other = theirs(way)
-            check(way, target, size)
-            if turn:
-                times.ours.append(whole)
-                times.bare.append(bare)
-                times.theirs.append(other)
-        show(size, way, times)
-        worst = max(worst, times.ratio)
+        ours, theirs = [], []
+        for number in range(turns + 1):  # the first one is for the file system, and not counted
+            first = [turn(way, "ours")]
+            second = [turn(way, "cli")]
+            if number:
+                ours += first
+                theirs += second
+        worst = max(worst, show(f"{size.label} {way}", ours, theirs))
     shutil.rmtree(source)
     clear(target)
     return worst
 
 
-def show(size: Size, way: str, times: Times) -> None:
-    ours, bare, theirs = map(statistics.median, (times.ours, times.bare, times.theirs))
+def show(label: str, ours: list[Took], theirs: list[Took]) -> float:
+    """Print the medians, and return the ratio of the clocks'."""
+
+    def medians(all_took: list[Took]) -> Took:
+        columns = ([getattr(one, name) for one in all_took] for name in ("clock", "bare", "work"))
+        return Took(*map(statistics.median, columns))
+
+    we, they = medians(ours), medians(theirs)
     print(
-        f"{size.label:24} {way:5} worker {ours:6.2f} s ({bare:6.2f} s without its start)   "
-        f"aws s3 cp {theirs:6.2f} s   ratio {times.ratio:.2f} ({bare / theirs:.2f})",
+        f"{label:28} worker {we.clock:6.2f} s ({we.bare:6.2f} s without its start), "
+        f"aws s3 cp {they.clock:6.2f} s: {we.clock / they.clock:.2f}; "
+        f"of the processors {we.work:6.2f} s and {they.work:6.2f} s: {we.work / they.work:.2f}",
         flush=True,
     )
+    return we.clock / they.clock
 
 
 def make_files(folder: Path, size: Size) -> None:
@@ -171,19 +175,18 @@ def check(way: str, folder: Path, size: Size) -> None:
         assert found == [size.size] * size.files, f"{len(found)} files, {sum(found)} bytes"
 
 
-def timed(what: Callable[[], str]) -> tuple[float, str]:
+def run(command: list[str], environment: dict[str, str]) -> Took:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     began = time.monotonic()
-    result = what()
-    return time.monotonic() - began, result
-
-
-def run(command: list[str], environment: dict[str, str]) -> str:
     done = subprocess.run(
         command, env=environment, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True
     )
+    clock = time.monotonic() - began
     if done.returncode:
         raise SystemExit(f"{command[:3]} ended with exit code {done.returncode}.")
-    return done.stdout.strip()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    work = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Took(clock, float(done.stdout.strip() or clock), work)
 
 
 def environment_for(endpoint: str) -> dict[str, str]:
