@@ -58,17 +58,15 @@ def quota_of(machine: str) -> str:
 def running_spot_vcpus(ec2: EC2Client, code: str) -> int:
     """The vCPUs of the spot machines that the account has now and that a quota counts."""
     pages = ec2.get_paginator("describe_instances").paginate(
-        Filters=[
-            {"Name": "instance-lifecycle", "Values": ["spot"]},
-            {"Name": "instance-state-name", "Values": ["pending", "running"]},
-        ]
+        Filters=[{"Name": "instance-state-name", "Values": ["pending", "running"]}]
     )
     return sum(
         _vcpus(instance.get("CpuOptions", {}))
         for page in pages
         for reservation in page["Reservations"]
         for instance in reservation["Instances"]
-        if quota_of(instance["InstanceType"]) == code
+        if instance.get("InstanceLifecycle") == "spot"
+        and quota_of(instance["InstanceType"]) == code
     )
 
 

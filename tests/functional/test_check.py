@@ -228,6 +228,15 @@ def test_a_quota_that_is_too_small_is_told_in_machines(account: Aws) -> None:
     assert "L-34B43A08" in told
 
 
+def test_the_quota_is_looked_at_while_machines_run_too(account: Aws) -> None:
+    quota(16)
+    spot: Any = {"InstanceMarketOptions": {"MarketType": "spot"}, "InstanceType": "m5.xlarge"}
+    account.ec2.run_instances(ImageId="ami-12345678", MinCount=1, MaxCount=1, **spot)
+    found = [one for one in checked(account).findings if one.subject == "spot quota"]
+    assert [one.state for one in found] == [State.OK]
+    assert "8 vCPUs wanted (2 m5.xlarge), 16 allowed" in found[0].text
+
+
 def test_a_price_above_the_cap_is_told_with_the_cap_that_would_do(account: Aws) -> None:
     dear = checked(account, MACHINE_PRICE=0.000001)
     told = line(dear, "price of m5.xlarge", State.MISSING)
