@@ -11,8 +11,9 @@ from botocore.exceptions import ClientError
 from ..aws import images, network, queues, rights, storage
 from ..aws.tags import error_code
 from ..definitions.fleet import gets_public_ip
-from ..definitions.policies import allows
+from ..definitions.policies import allows, allows_below
 from ..errors import UsageError
+from ..protocol.buckets import Buckets
 
 if TYPE_CHECKING:
     from ..aws.session import Aws
@@ -181,17 +182,43 @@ def _worker_rights(aws: Aws, wish: Wish) -> Iterator[str]:
         return
     partition_of = f"arn:{aws.session.get_partition_for_region(aws.region)}"
     queue = queues.queue_arn(aws.sqs, queues.find_queue(aws.sqs, settings.sqs_queue_name))
-    bucket = f"{partition_of}:s3:::{settings.aws_bucket}/runs/"
+    bucket = f"{partition_of}:s3:::{settings.aws_bucket}/runs/x"
     needs = [("sqs:ReceiveMessage", queue, f"the queue {settings.sqs_queue_name}")]
     if not storage.has_policy(aws.s3, settings.aws_bucket):  # it might allow what no role does
         needs.append(("s3:PutObject", bucket, f"the bucket {settings.aws_bucket}"))
+    needs += _object_rights(aws, settings, partition_of)
     for action, resource, what in needs:
-        if not any(allows(document, action, resource) for document in documents):
+        can = allows_below if resource.endswith("/") else allows
+        if not any(can(document, action, resource) for document in documents):
             yield (
                 f"The workers would have the role {role} ({constant}), which may not {action} on "
                 f"{what}: run `python setup_AWS.py` and then `python run.py setup`, or give it "
                 "that right."
             )
+
+
+def _object_rights(aws: Aws, settings: Settings, partition: str) -> Iterator[tuple[str, str, str]]:
+    """What workers do with objects of the other buckets: action, start of the ARN, words."""
+    buckets = Buckets.of(settings)
+    done: set[tuple[str, str]] = {("s3:PutObject", buckets.log)}
+    for action, bucket in (
+        ("s3:GetObject", buckets.source),
+        ("s3:GetObject", buckets.workspace),
+        ("s3:PutObject", buckets.destination),
+    ):
+        if (action, bucket) not in done and not _may_have_policy(aws, bucket):
+            yield action, f"{partition}:s3:::{bucket}/", f"objects of the bucket {bucket}"
+        done.add((action, bucket))
+
+
+def _may_have_policy(aws: Aws, bucket: str) -> bool:
+    """Whether the bucket may give rights that no role does; another's keeps that to itself."""
+    try:
+        return storage.has_policy(aws.s3, bucket)
+    except ClientError as error:
+        if error_code(error) in ("AccessDenied", "MethodNotAllowed", "NoSuchBucket"):
+            return True
+        raise
 
 
 def _marketplace_terms(aws: Aws, wish: Wish) -> Iterator[str]:

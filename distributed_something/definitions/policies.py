@@ -341,6 +341,20 @@ def allows(policy: Document, action: str, resource: str) -> bool:
     )
 
 
+def allows_below(policy: Document, action: str, start: str) -> bool:
+    """Whether a document may allow an action on some resource whose ARN begins so."""
+    return any(
+        _may_begin(pattern, start) and allows(policy, action, pattern)
+        for one in _list(policy.get("Statement", []))
+        for pattern in _list(one.get("Resource", []))
+    )
+
+
+def _may_begin(pattern: str, start: str) -> bool:
+    bare = pattern.split("*")[0].split("?")[0]
+    return bare.startswith(start) or (bare != pattern and start.startswith(bare))
+
+
 _PULLING = ["BatchCheckLayerAvailability", "GetDownloadUrlForLayer", "BatchGetImage"]
 _PUSHING = ["InitiateLayerUpload", "UploadLayerPart", "CompleteLayerUpload", "PutImage"]
 _ENDING = ["ec2:ModifySpotFleetRequest", "ec2:TerminateInstances"]

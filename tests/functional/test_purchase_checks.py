@@ -212,16 +212,49 @@ def test_a_role_that_cannot_reach_the_queue_or_the_bucket_is_refused(
     aws: Aws, action: str, words: str
 ) -> None:
     name = f"only-{action[:-2]}"
+    profile = new_profile(aws, name, {"Action": action, "Resource": "*"})
+    told = refusal(aws, file_of(plain(IamInstanceProfile=profile)))
+    assert words in told and f"role {name} (IamInstanceProfile)" in told
+
+
+def test_each_bucket_must_be_open_to_what_its_role_in_a_run_needs(aws: Aws) -> None:
+    for bucket in ("pictures", "pipelines", "results"):
+        aws.s3.create_bucket(Bucket=bucket)
+    named: Any = {
+        "SOURCE_BUCKET": "pictures",
+        "WORKSPACE_BUCKET": "pipelines",
+        "DESTINATION_BUCKET": "results",
+    }
+    own: list[Any] = [
+        {"Action": "sqs:*", "Resource": "*"},
+        {"Action": "s3:*", "Resource": "arn:aws:s3:::lab-data/*"},
+    ]
+    closed = file_of(plain(IamInstanceProfile=new_profile(aws, "closed", *own)))
+    told = refusal(aws, closed, **named)
+    assert "may not s3:GetObject on objects of the bucket pictures" in told
+    assert "may not s3:GetObject on objects of the bucket pipelines" in told
+    assert "may not s3:PutObject on objects of the bucket results" in told
+    assert "lab-data" not in told
+    check(aws, closed)
+
+    more: list[Any] = [
+        {"Action": "s3:Get*", "Resource": ["arn:aws:s3:::pictures/2026/*", "arn:aws:s3:::pipe*"]},
+        {"Action": "s3:PutObject", "Resource": "arn:aws:s3:::results/out/*"},
+    ]
+    opened = file_of(plain(IamInstanceProfile=new_profile(aws, "opened", *own, *more)))
+    check(aws, opened, **named)
+
+
+def new_profile(aws: Aws, name: str, *allowed: dict[str, Any]) -> dict[str, str]:
+    """An instance profile with a role that is allowed this, and no more."""
     trust = {"Version": "2012-10-17", "Statement": []}
     aws.iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))
-    allowed = {"Effect": "Allow", "Action": action, "Resource": "*"}
-    policy = {"Version": "2012-10-17", "Statement": [allowed]}
+    statements = [{"Effect": "Allow", **one} for one in allowed]
+    policy = {"Version": "2012-10-17", "Statement": statements}
     aws.iam.put_role_policy(RoleName=name, PolicyName="one", PolicyDocument=json.dumps(policy))
     aws.iam.create_instance_profile(InstanceProfileName=name)
     aws.iam.add_role_to_instance_profile(InstanceProfileName=name, RoleName=name)
-    profile = {"Arn": f"arn:aws:iam::123456789012:instance-profile/{name}"}
-    told = refusal(aws, file_of(plain(IamInstanceProfile=profile)))
-    assert words in told and f"role {name} (IamInstanceProfile)" in told
+    return {"Arn": f"arn:aws:iam::123456789012:instance-profile/{name}"}
 
 
 def test_what_these_credentials_may_not_look_at_is_said_and_not_refused(aws: Aws) -> None:
