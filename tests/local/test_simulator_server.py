@@ -40,14 +40,19 @@ def test_the_port_that_was_asked_for_is_served_and_free_again_afterwards() -> No
             simulator.aws().sts.get_caller_identity()
 
 
+def listening() -> set[tuple[str, int]]:
+    """What this process listens to, for other tests too."""
+    return {
+        (connection.laddr.ip, connection.laddr.port)
+        for connection in psutil.Process().net_connections()
+        if connection.status == psutil.CONN_LISTEN
+    }
+
+
 def test_it_listens_on_the_loopback_address_alone() -> None:
+    before = listening()
     with Simulator() as simulator:
-        listening = [
-            connection.laddr
-            for connection in psutil.Process().net_connections()
-            if connection.status == psutil.CONN_LISTEN
-        ]
-    assert [(laddr.ip, laddr.port) for laddr in listening] == [("127.0.0.1", simulator.port)]
+        assert listening() - before == {("127.0.0.1", simulator.port)}
 
 
 def test_a_new_account_is_empty_whatever_the_last_one_held() -> None:
