@@ -193,6 +193,22 @@ def test_jobs_that_share_inputs_cannot_spoil_each_others(
             shutil.rmtree(world.folder / job)
 
 
+def test_a_job_that_changes_its_inputs_leaves_those_of_running_jobs_as_they_are(
+    world: World,
+) -> None:
+    cache = Cache(world.folder / "cache")
+    small, large = noise(1000), noise(LARGE)
+    world.put("shared/a.bin", small)
+    world.put("shared/b.bin", large)
+    for job in ("one", "two", "three"):
+        inputs(world, job, cache).bring("shared/")
+    for job, left in {"one": ("two", "three"), "three": ("two",)}.items():
+        for name, body in {"a.bin": small, "b.bin": large}.items():
+            spoil(world.folder / job / name, "written")
+            for other in left:
+                assert (world.folder / other / name).read_bytes() == body, (job, other, name)
+
+
 def spoil(path: Path, how: str) -> None:
     status = path.stat()
     if how == "mode taken":
