@@ -13,9 +13,10 @@ from typing_extensions import Self
 
 
 class FakeMetadata:
-    """Serves one machine's metadata on a free loopback port while in use as a context manager.
+    """One machine's metadata, served on a free loopback port once `environment` leads there.
 
-    Workers find it through AWS_EC2_METADATA_SERVICE_ENDPOINT, as botocore does.
+    A context manager, which ends the service. Workers find it through
+    AWS_EC2_METADATA_SERVICE_ENDPOINT, as botocore does.
     """
 
     def __init__(
@@ -27,13 +28,9 @@ class FakeMetadata:
             "placement/availability-zone": zone,
         }
         self._tokens: set[str] = set()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.05,), daemon=True
-        )
+        self._server: ThreadingHTTPServer | None = None
 
     def __enter__(self) -> Self:
-        self._thread.start()
         return self
 
     def __exit__(
@@ -42,13 +39,17 @@ class FakeMetadata:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+            self._server = None
 
     @property
     def environment(self) -> dict[str, str]:
         """What leads a worker here."""
+        if self._server is None:
+            self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+            threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
         port = self._server.server_address[1]
         return {"AWS_EC2_METADATA_SERVICE_ENDPOINT": f"http://127.0.0.1:{port}"}
 
