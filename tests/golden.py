@@ -15,7 +15,7 @@ CLONE = Path(__file__).parents[1]
 # What differs from one run of a test to the next, and what stands for it.
 _RANDOM = (
     (re.compile(r"\b(subnet|sg|vpc|ami|igw|lt|i)-[0-9a-f]{8,17}\b"), r"\1-0"),
-    (re.compile(r"\b\d{8}-\d{6}-[0-9a-f]{4}\b"), "20260102-030405-abcd"),
+    (re.compile(r"(?<!\d)\d{8}-\d{6}-[0-9a-f]{4}\b"), "20260102-030405-abcd"),
     (re.compile(r"\bsfr-[0-9a-f-]{36}\b"), "sfr-0"),
     (re.compile(r"http://127\.0\.0\.1:\d+"), "http://127.0.0.1:0"),
 )

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 
 import click
+from rich.filesize import decimal
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -77,7 +78,7 @@ def show_plan(plan: RetryPlan) -> bool:
     run = f"run {plan.run_id} of {plan.app_name}"
     say(f"To be queued again in {run}: {_jobs(plan.count)} ({names}).")
     if plan.given_up:
-        say(f"{plan.given_up:,} of them were given up and leave the dead-letter queue.")
+        say(f"Of these were given up, and leave the dead-letter queue: {plan.given_up:,}.")
     if plan.stopped:
         say(f"The run was stopped, and goes on: {plan.stopped}", style="yellow")
     if plan.reopens:
@@ -123,7 +124,7 @@ def show_downloaded(downloaded: Downloaded) -> None:
         )
         return
     say(
-        f"Brought {downloaded.files:,} files, {downloaded.size / 1e6:,.1f} MB, of "
+        f"Brought {downloaded.files:,} files, {decimal(downloaded.size)}, of "
         f"{_jobs(downloaded.jobs)} of run {downloaded.run_id}; {downloaded.whole:,} were there.",
         style="green",
     )

@@ -177,6 +177,6 @@ def test_the_verb_prints_the_folder_alone_where_nobody_watches(aws: Aws, tmp_pat
     )
     assert (done.returncode, done.stdout) == (0, "downloads\n"), done.stderr
     told, then = done.stderr.splitlines()
-    assert told == "Brought 1 files, 0.0 MB, of 1 job of run r1; 0 were there."
+    assert told == "Brought 1 files, 4 bytes, of 1 job of run r1; 0 were there."
     assert then == f"Next: python run.py --config {config} report"
     assert tree(tmp_path / "downloads") == {"r/a.csv": b"1234"}
