@@ -9,11 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from . import templates
+from .argv import read_command
 from .done_when import DoneWhen
 from .families import SOMETHING, Family, family_of_message
 from .sources import (
@@ -57,14 +57,6 @@ _NAME_LENGTH = 200  # characters: a name becomes part of S3 keys and of a log st
 _MOST = 1e9  # of seconds 31 years, of MiB more than any machine has
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f]|[\ud800-\udfff]")
 
-_FIELD = re.compile(r"\{[^{}\s]*\}")
-# A single-quoted part, an escaped character, or what only a shell understands.
-_SHELL_PART = re.compile(
-    r"""'[^']*'|\\.|"(?P<quoted>(?:\\.|[^"\\])*)"|(?P<operator>[();<>|&]+|`|\$[A-Za-z_{(])""",
-    re.DOTALL,
-)
-_SHELL_IN_QUOTES = re.compile(r"\\.|(?P<operator>`|\$[A-Za-z_{(])", re.DOTALL)
-_ASSIGNMENT = re.compile(r"\s*(?P<operator>[A-Za-z_]\w*=)")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -162,7 +154,7 @@ class JobKeys:
         shared = family.reserved(shared)
         shell = _flag(shared.get("shell"), "shell", problems)
         keys = cls(
-            command=_command(shared.get("command"), shell, problems),
+            command=read_command(shared.get("command"), shell, problems),
             shell=shell,
             inputs=read_sources(shared.get("inputs"), problems),
             output=_optional_text(shared.get("output"), "output", problems),
@@ -311,52 +303,6 @@ class Job:
         shown = {key: templates.plain(value) for key, value in given.items()}
         shown |= {key.upper(): path for key, path in directories.items()}
         return {key: text for key, text in shown.items() if _VARIABLE.fullmatch(key)} | filled
-
-
-def _command(value: object, shell: bool, problems: list[str]) -> tuple[str, ...]:
-    if value is None:  # a row of a table may have the command
-        return ()
-    if isinstance(value, str) and value.strip():
-        return (value,) if shell else _split(value, problems)
-    if (
-        isinstance(value, list)
-        and value
-        and all(isinstance(part, str) for part in value)
-        and not shell
-    ):
-        return tuple(value)
-    wanted = "text" if shell else "text or a list of texts"
-    problems.append(f"command is {value!r}; it must be {wanted}.")
-    return ()
-
-
-def _split(command: str, problems: list[str]) -> tuple[str, ...]:
-    """Split a command as a shell would, refusing what only a shell could do."""
-    try:
-        words = shlex.split(command)
-    except ValueError as error:
-        problems.append(f"command {command!r} cannot be split into words: {error}.")
-        return ()
-    if operator := _shell_operator(_FIELD.sub("x", command)):
-        problems.append(
-            f"command {command!r} has {operator!r}, which only a shell understands, "
-            'and no shell runs it: put "shell": true in the job file, '
-            "or give the command as a list of words."
-        )
-    return tuple(words)
-
-
-def _shell_operator(command: str) -> str:
-    """The first thing in a command that means something to a shell alone; '' if there is none."""
-    if assignment := _ASSIGNMENT.match(command):
-        return assignment["operator"]
-    for part in _SHELL_PART.finditer(command):
-        if part["operator"]:
-            return part["operator"]
-        for inner in _SHELL_IN_QUOTES.finditer(part["quoted"] or ""):
-            if inner["operator"]:
-                return inner["operator"]
-    return ""
 
 
 def _upload_flags(value: object, problems: list[str]) -> UploadFlags:
