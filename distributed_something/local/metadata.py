@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from secrets import token_hex
 from types import TracebackType
@@ -89,10 +90,11 @@ class FakeMetadata:
                     self._answer(404)
 
             def _answer(self, status: int, body: str = "") -> None:
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body.encode())
+                with suppress(ConnectionError):  # of a worker that was killed while it asked
+                    self.send_response(status)
+                    self.send_header("Content-Length", str(len(body)))
+                    self.end_headers()
+                    self.wfile.write(body.encode())
 
             def log_message(self, format: str, *args: object) -> None:
                 """Say nothing."""

@@ -304,7 +304,7 @@ def test_the_command_shows_makes_and_removes(
     shown = json.loads(capsys.readouterr().out)
     assert account_inventory(aws) == before
     assert sum(name.startswith("role ") for name in shown) == 10
-    assert sum(name.startswith("operator: ") for name in shown) == 2
+    assert sum(name.startswith("operator: ") for name in shown) == 3
     assert run() == 0
     assert "is ready for apps of every name" in capsys.readouterr().err
     assert run("destroy", "--yes") == 0

@@ -178,7 +178,7 @@ def test_a_queue_that_takes_less_than_a_message_has_is_named_before_anything_is_
     url = aws.sqs.get_queue_url(QueueName=QUEUE)["QueueUrl"]
     aws.sqs.set_queue_attributes(QueueUrl=url, Attributes={"MaximumMessageSize": "262144"})
     path = write_json(tmp_path / "jobs.json", {"groups": [{"text": "x" * 300_000}]})
-    with pytest.raises(UsageError, match=r"300,1\d\d bytes.*262,144.*setup"):
+    with pytest.raises(UsageError, match=r"301,0\d\d bytes.*262,144.*setup"):
         submit(aws, path)
     assert find_record(aws.s3, BUCKET, "Counting") is None
 
