@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from .errors import UsageError
+from .near_names import misspelt_constants
 from .protocol.upload_flags import UploadFlags
 
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d+")
@@ -24,6 +25,9 @@ _APP_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,66}")  # + `_DeadMessages` n
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _TOPIC = re.compile(r"(arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:)?[A-Za-z0-9_-]{1,256}")
 _SHOWN = 100  # characters of a value in a message
+_WORKERS_OWN = frozenset({"WORKER_CACHE_SHARE"})  # a worker's, which tasks get as any extra one
+# What ends a run that costs too much: nothing near these may be taken for anything else.
+_GUARDS = frozenset({"MAX_COST", "MAX_FAILURES", "MAX_HOURS", "MACHINE_PRICE"})
 
 
 def _flag(value: object) -> object:
@@ -271,6 +275,7 @@ def make_settings(constants: Mapping[str, object], source: str) -> Settings:
     problems: list[str] = []
     values = _with_defaults(constants)
     values["EXTRA"] = _extra(constants, problems)
+    problems += misspelt_constants(constants, _known() | _WORKERS_OWN, _GUARDS)
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
@@ -337,9 +342,13 @@ def _cores(value: object) -> int:
     return int(value) if isinstance(value, (int, str)) and str(value).isdigit() else 1
 
 
+def _known() -> frozenset[str]:
+    return frozenset(name.upper() for name in Settings.model_fields) - {"EXTRA"}
+
+
 def _extra(constants: Mapping[str, object], problems: list[str]) -> dict[str, str]:
     """The constants that are none of ours: scalars reach the worker, secrets are refused."""
-    known = {name.upper() for name in Settings.model_fields} - {"EXTRA"}
+    known = _known()
     extra = {}
     for name, value in constants.items():
         if name in known or not isinstance(value, (str, int, float, bool)):

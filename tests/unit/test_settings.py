@@ -11,6 +11,8 @@ from distributed_something.errors import UsageError
 from distributed_something.settings import Settings, load_settings, make_settings
 from tests.builders import constants, settings
 
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
 # The constants that the configs of the family have, with the values that they are shipped with.
 DISTRIBUTED_SOMETHING = """
 APP_NAME = 'DistributedSomething'
@@ -379,6 +381,69 @@ def test_a_constant_that_holds_a_secret_is_refused_and_its_value_not_shown(name:
 def test_a_secret_is_told_beside_the_other_faults() -> None:
     said = refusal(API_TOKEN="x", MEMORY=1)
     assert "2 problems" in said and "API_TOKEN" in said and "MEMORY" in said
+
+
+# Misspelt constants
+
+
+@pytest.mark.parametrize(
+    ("slip", "meant"),
+    [
+        ("MAX_COTS", "MAX_COST"),
+        ("MAXCOST", "MAX_COST"),
+        ("MAX_HOUR", "MAX_HOURS"),
+        ("MACHNE_PRICE", "MACHINE_PRICE"),
+        ("CLUTSER_MACHINSE", "CLUSTER_MACHINES"),
+        ("EBS_VOLUME_SIZE", "EBS_VOL_SIZE"),
+        ("NOTIFY_MAIL", "NOTIFY_EMAIL"),
+        ("ASSIGN_PI", "ASSIGN_IP"),
+        ("JOB_RETIRES", "JOB_RETRIES"),
+    ],
+)
+def test_a_misspelt_constant_is_refused_with_the_one_that_was_likely_meant(
+    slip: str, meant: str
+) -> None:
+    said = refusal(**{slip: 1})
+    assert f"{slip} is no constant of ours; did you mean {meant}?" in said
+    assert "1 problem:" in said and "names that are not all capitals" in said
+
+
+def test_a_misspelt_constant_that_is_needed_is_told_beside_what_is_missing() -> None:
+    said = refusal(MEMORY=None, MEMROY=4000)
+    assert "MEMORY is missing" in said and "did you mean MEMORY?" in said
+
+
+def test_what_may_cost_money_is_refused_even_where_the_right_one_is_there_too() -> None:
+    assert "did you mean MAX_COST?" in refusal(MAX_COST=0, MAX_COSTS=5)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        # of upstream's family
+        *("SCRIPT_DOWNLOAD_URL", "USE_PLUGINS", "UPDATE_PLUGINS", "PLUGINS_COMMIT", "MY_NAME"),
+        *("INSTALL_REQUIREMENTS", "REQUIREMENTS", "REQUIREMENTS_FILE", "ALWAYS_CONTINUE"),
+        "WORKER_CACHE_SHARE",
+        # such as people have
+        *("AWS_BUCKET_2", "AWS_BUCKET2", "GCS_BUCKET", "INPUT_BUCKET", "MIN_COST", "MAX_CORES"),
+        *("MIN_HOURS", "MAX_JOBS", "MAX_TIME", "MEMORY_GB", "JOB_NAME", "MODEL_NAME", "TAG_NAME"),
+        *("MAX_FILE_SIZE_BYTES", "SECONDS_TO_STOP", "LOG_LEVEL", "TIMEOUT", "THRESHOLD", "PLATES"),
+        *("MACHINE_TYPES", "DOCKER_TAG", "DOCKERHUB_USER", "MEM", "CORES", "PROJECT", "USER"),
+    ],
+)
+def test_an_ordinary_constant_of_ones_own_is_no_slip(name: str) -> None:
+    assert settings(**{name: "mine"}).extra == {name: "mine"}
+
+
+def test_a_name_that_is_no_constant_is_never_looked_at(tmp_path: Path) -> None:
+    assert load(tmp_path, f"{HELLO_WORLD}\n_MAX_COTS = 5\nMax_Cots = 5\n").extra == {
+        "MY_NAME": "Your Name"
+    }
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*/config.py")), ids=lambda p: p.parent.name)
+def test_the_examples_configs_have_no_slip(path: Path) -> None:
+    assert load_settings(path).app_name
 
 
 # Files that do not run

@@ -1,0 +1,86 @@
+"""Tell a slip of the keyboard in a known name from a name of somebody's own."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+
+_LONG = 4  # letters from which on a letter more, less or other is a slip and no other word
+_LEAST = 6  # letters of a name whose underscores may be anywhere
+_STEM = 3  # letters of a word that stand for all of it, as VOL for VOLUME
+_MOST_WORDS = 2  # with a slip each
+
+
+def likely_meant(name: str, known: Collection[str]) -> str:
+    """The known name of which this is likely a slip; '' if it is a known one or none is near.
+
+    Names are compared word by word, since another word makes another name: `MAX_COTS` is near
+    `MAX_COST`; `MIN_COST`, `MAX_CORES` and `AWS_BUCKET_2` are not. Capitals make no difference.
+    """
+    if name in known:
+        return ""
+    found = [one for one in known if _is_near(name.casefold(), one.casefold())]
+    return min(found, key=lambda one: (abs(len(one) - len(name)), one), default="")
+
+
+def is_other_form(name: str, meant: str) -> bool:
+    """Whether a near name is another form of the same words, such as their plural or a stem.
+
+    That may well be a name of somebody's own; `MAX_COTS` cannot.
+    """
+    pairs = list(zip(name.casefold().split("_"), meant.casefold().split("_"), strict=False))
+    return all(one == other or _is_stem(one, other) for one, other in pairs)
+
+
+def misspelt_constants(
+    constants: Mapping[str, object], known: Collection[str], guards: Collection[str]
+) -> Iterator[str]:
+    """A sentence for each constant of a config file that is likely a known one, misspelt.
+
+    One that may be there to make another, such as MACHINE_TYPES for MACHINE_TYPE, is let be; but
+    nothing near `guards`, which end a run that costs too much, is taken for anything else.
+    """
+    for name, value in constants.items():
+        meant = likely_meant(name, known)
+        is_guard = meant in guards and isinstance(value, (str, int, float, bool))
+        if not meant or (meant in constants and is_other_form(name, meant) and not is_guard):
+            continue
+        yield (
+            f"{name} is no constant of ours; did you mean {meant}? If it is your own, give it "
+            "another name; names that are not all capitals, or begin with _, are never looked at."
+        )
+
+
+def _is_near(name: str, known: str) -> bool:
+    joined = name.replace("_", ""), known.replace("_", "")
+    if joined[0] == joined[1]:
+        return name == known or len(joined[0]) >= _LEAST
+    words, meant = name.split("_"), known.split("_")
+    if len(words) != len(meant):
+        return False
+    pairs = [pair for pair in zip(words, meant, strict=True) if pair[0] != pair[1]]
+    if len(pairs) > _MOST_WORDS or any(sign.isdigit() for pair in pairs for sign in "".join(pair)):
+        return False
+    return all(_is_stem(*pair) or _is_slip(*pair, alone=len(words) == 1) for pair in pairs)
+
+
+def _is_stem(one: str, other: str) -> bool:
+    """Whether one of two words begins as the other: a plural, or VOL and VOLUME."""
+    short, long = sorted((one, other), key=len)
+    return len(short) >= _STEM and long.startswith(short)
+
+
+def _is_slip(word: str, meant: str, *, alone: bool) -> bool:
+    """Whether a word is another with two letters swapped, or one letter more, less or other.
+
+    Words seldom begin with a slip: `hell` is no `shell`, unless other words beside it agree.
+    """
+    short, long = sorted((word, meant), key=len)
+    start = 0
+    while start < len(short) and short[start] == long[start]:
+        start += 1
+    one, other = short[start:], long[start:]
+    if len(one) == len(other):
+        if one[:2] == other[1::-1] and one[2:] == other[2:]:
+            return True
+        return start > 0 and len(short) >= _LONG and one[1:] == other[1:]
+    return (start > 0 or not alone) and len(short) >= _LONG and one == other[1:]
