@@ -28,11 +28,13 @@ _DIGITS = 8  # of a job id, enough to say where to cut
 
 @dataclass(frozen=True)
 class LastAttempt:
-    """How a job's last attempt stands; `attempts` is how many it has had."""
+    """How a job's last attempt stands; `attempts` is how many it has had, `failed` of them did."""
 
     attempt_id: str
     state: AttemptState
     attempts: int
+    failed: int = 0
+    last_failed: str = ""  # the id of the last of these, or empty
 
     @property
     def started(self) -> float:
@@ -144,6 +146,8 @@ class _Part:
         self._attempt = ""
         self._state = AttemptState.STARTED
         self._attempts = 0
+        self._failed = 0
+        self._last_failed = ""
 
     def take(self, page: ListObjectsV2OutputTypeDef, until: str | None) -> bool:
         """Read a page; False once the part's end is reached."""
@@ -158,10 +162,11 @@ class _Part:
         if self._job:
             self.survey.attempts[self._state] += 1
             if self._state is not AttemptState.DONE:
-                last = LastAttempt(self._attempt, self._state, self._attempts)
-                self.survey.open[self._job] = last
-        self._job = self._attempt = ""
-        self._attempts = 0
+                self.survey.open[self._job] = LastAttempt(
+                    self._attempt, self._state, self._attempts, self._failed, self._last_failed
+                )
+        self._job = self._attempt = self._last_failed = ""
+        self._attempts = self._failed = 0
 
     def _take_key(self, key: str, written: datetime) -> None:
         kind, _, name = key[self._skip :].partition("/")
@@ -196,6 +201,9 @@ class _Part:
             self.survey.attempts[self._state] += 1
         self._attempt, self._state = attempt, AttemptState(state)
         self._attempts += 1
+        if self._state is AttemptState.FAILED:
+            self._failed += 1
+            self._last_failed = attempt
 
 
 def _list_part(s3: S3Client, bucket: str, keys: RunKeys, after: str, until: str | None) -> _Part:

@@ -27,6 +27,7 @@ from rich.table import Table
 
 from ..commands.belongings import UNSEEN, Belonging
 from ..commands.cancel import Cancelled
+from ..commands.failing import Failing
 from ..commands.monitor import MonitorOutcome, RunProgress
 from ..commands.start_cluster import Purchase
 from ..commands.submit_job import Submitted
@@ -302,13 +303,19 @@ class _ChangePrinter:
     def __init__(self, app_name: str = "") -> None:
         self._app = f"{app_name}  " if app_name else ""
         self._last: tuple[object, ...] = ()
+        self._failing: Failing | None = None
 
     def __call__(self, look: RunProgress) -> None:
         numbers = (look.waiting + look.delayed, look.in_flight, look.finished)
         seen = (*numbers, look.machines, look.target, look.note)
-        if seen == self._last:
-            return
-        self._last = seen
+        if seen != self._last:
+            self._say(look, numbers)
+        if look.failing and look.failing != self._failing:
+            moment = time.strftime("%H:%M:%S", time.localtime(look.time))
+            say(f"{moment}  {self._app}{look.failing.sentence()}", style="yellow")
+        self._last, self._failing = seen, look.failing
+
+    def _say(self, look: RunProgress, numbers: tuple[int, int, int]) -> None:
         waiting, running, finished = numbers
         line = (
             f"{time.strftime('%H:%M:%S', time.localtime(look.time))}  {self._app}"

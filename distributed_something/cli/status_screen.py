@@ -117,7 +117,8 @@ def _jobs(status: Status) -> list[RenderableType]:
     bar = ProgressBar(total=max(jobs.submitted, 1), completed=settled, width=_BAR_WIDTH)
     share = f"{settled / jobs.submitted:.0%}" if jobs.submitted else "no jobs"
     line.add_row(bar, f"{share} of {jobs.submitted:,}" if jobs.submitted else share, _pace(status))
-    return [line, _counts(jobs)]
+    failing = [Text(status.failing.sentence(), style="yellow")] if status.failing else []
+    return [line, _counts(jobs), *failing]
 
 
 def _pace(status: Status) -> str:

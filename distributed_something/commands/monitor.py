@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ from ..errors import DistributedSomethingError, TeardownIncomplete
 from ..ledger import DeadJob, LedgerSummary, read_dead, summarise, why_stopped
 from ..record import RunRecord
 from .export import export_if_due
+from .failing import FailureWatch
 from .notices import tell_end
 from .one_look import MonitorState as MonitorState
 from .one_look import Pace as Pace
@@ -166,7 +167,7 @@ def _watch(
 ) -> RunRecord:
     """Look again and again until the run is over; returns its record as it is then."""
     began = now()
-    state = MonitorState(began=began)
+    state, failures = MonitorState(began=began), FailureWatch()
     answered: float | None = None
     while True:
         try:
@@ -177,6 +178,9 @@ def _watch(
                 connection.aws, record, state, pace=pace, cheapest=cheapest, now=now
             )
             answered = now()
+            if record.run_id and progress.left:
+                failing = failures.look(connection.aws, record, progress.submitted, answered)
+                progress = replace(progress, failing=failing)
             on_progress(progress)
         except (ClientError, BotoCoreError) as error:
             if answered is None and is_throttled(error):

@@ -27,6 +27,7 @@ from ..scaling import (
 )
 from .adoption import adopt, save_adopted
 from .export import EXPORT_SECONDS
+from .failing import Failing
 from .give_back import balance_service, carry_out, lower_targets
 from .guards import find_limit, hold_to
 from .look import View, look
@@ -91,11 +92,17 @@ class RunProgress:
     target: int
     late: int = 0  # machines that have not joined the cluster in time
     note: str = ""
+    failing: Failing | None = None  # jobs that fail and are tried again; the Lambda looks for none
+
+    @property
+    def left(self) -> int:
+        """Jobs that the queue holds, as far as SQS's counts tell."""
+        return self.waiting + self.in_flight + self.delayed
 
     @property
     def finished(self) -> int:
         """Jobs that the queue has let go of: done or dead-lettered, as far as SQS's counts tell."""
-        return max(0, self.submitted - self.waiting - self.in_flight - self.delayed)
+        return max(0, self.submitted - self.left)
 
 
 def step(

@@ -17,6 +17,7 @@ from ..money import LEFT_OUT, MachineLife, Prices, cost_of_all, cost_per_hour
 from ..protocol.attempts import Attempt
 from ..protocol.ledger_keys import AttemptState
 from ..survey import LastAttempt, Survey
+from .failing import Failing, failing_jobs
 from .sight import Sight, look_around
 from .spending import lives, price_cap, prices_of, with_machines
 from .why_stuck import why_stuck
@@ -105,6 +106,7 @@ class Status:
     money: Money | None  # None: nobody knows which machines there were
     why: tuple[Trouble, ...]
     unseen: tuple[str, ...]
+    failing: Failing | None = None  # jobs that fail and are tried again
 
 
 def status(
@@ -136,6 +138,7 @@ def status(
         money=spent,
         why=tuple(why_stuck(sight, record, reasons)),
         unseen=(*sight.unseen, *unseen),
+        failing=failing_jobs(aws, record, sight.survey),
     )
 
 

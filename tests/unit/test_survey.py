@@ -55,7 +55,7 @@ def tried(job: str, number: int, *states: AttemptState) -> list[str]:
 
 
 def test_every_job_stands_where_its_marks_and_its_last_attempt_say(aws: Aws) -> None:
-    done, dead, failed, taken, begun, twice = IDS[:6]
+    done, dead, failed, taken, begun, twice, again = IDS[:7]
     put(
         aws,
         *tried(done, 1, STARTED, FAILED),
@@ -65,6 +65,9 @@ def test_every_job_stands_where_its_marks_and_its_last_attempt_say(aws: Aws) -> 
         KEYS.dead(dead),
         *tried(failed, 1, STARTED, INTERRUPTED),
         *tried(failed, 2, STARTED, FAILED),
+        *tried(failed, 3, STARTED, FAILED),
+        *tried(again, 1, STARTED, FAILED),
+        *tried(again, 5, STARTED),
         *tried(taken, 3, STARTED, INTERRUPTED),
         *tried(begun, 4, STARTED),
         *tried(twice, 1, STARTED),
@@ -81,14 +84,16 @@ def test_every_job_stands_where_its_marks_and_its_last_attempt_say(aws: Aws) -> 
         seen = survey_run(aws.s3, BUCKET, KEYS)
     assert calls == ["ListObjectsV2"]
     assert (seen.submitted, sorted(seen.done)) == (42, sorted([done, twice]))
-    assert seen.dead == {dead: LastAttempt("0000000001000-ab", FAILED, 1)}
+    first = "0000000001000-ab"
+    assert seen.dead == {dead: LastAttempt(first, FAILED, 1, 1, first)}
     assert seen.open == {
-        failed: LastAttempt("0000000002000-ab", FAILED, 2),
+        failed: LastAttempt("0000000003000-ab", FAILED, 3, 2, "0000000003000-ab"),
         taken: LastAttempt("0000000003000-ab", INTERRUPTED, 1),
         begun: LastAttempt("0000000004000-ab", STARTED, 1),
+        again: LastAttempt("0000000005000-ab", STARTED, 2, 1, first),
     }
     assert seen.open[taken].started == 3.0
-    assert seen.attempts == Counter({FAILED: 3, INTERRUPTED: 2, STARTED: 2, DONE: 1})
+    assert seen.attempts == Counter({FAILED: 5, INTERRUPTED: 2, STARTED: 3, DONE: 1})
     assert [*seen.heartbeats] == [KEYS.heartbeat("i-1", "s")]
     assert seen.broken == {"i-2"}
     assert seen.watched is not None and abs(seen.looked - seen.watched) < 60
