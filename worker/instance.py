@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import logging
 import socket
@@ -15,6 +16,9 @@ logger = logging.getLogger(__name__)
 METADATA_ENDPOINT = "http://169.254.169.254"
 _TOKEN_SECONDS = 21600  # the longest that IMDSv2 gives
 _TIMEOUT = 1.0  # the service is on the machine itself
+_TRIES = 3  # to learn a machine's id: without it, it has no alarm, no duties and no notices
+# No service, no answer in time, no HTTP, no text.
+_NO_ANSWER = (OSError, http.client.HTTPException, ValueError)
 
 
 class Metadata:
@@ -36,7 +40,7 @@ class Metadata:
                 if error.code != 401:
                     return None
                 self._token = ""  # it has run out
-            except OSError:
+            except _NO_ANSWER:
                 return None
         return None
 
@@ -44,7 +48,7 @@ class Metadata:
         headers = {"X-aws-ec2-metadata-token-ttl-seconds": str(_TOKEN_SECONDS)}
         try:
             self._token = self._ask("PUT", "api/token", headers)
-        except OSError:
+        except _NO_ANSWER:
             return False
         return True
 
@@ -94,7 +98,7 @@ def identify(variables: Mapping[str, str], metadata: Metadata | None) -> dict[st
     if variables.get("INSTANCE_ID"):
         names = ("INSTANCE_ID", "INSTANCE_TYPE", "INSTANCE_ZONE")
         return {name: variables.get(name, "") for name in names}
-    found = metadata.get("meta-data/instance-id") if metadata else None
+    found = _find_id(metadata) if metadata else None
     if metadata is None or not found:
         return {"INSTANCE_ID": socket.gethostname(), "INSTANCE_TYPE": "", "INSTANCE_ZONE": ""}
     return {
@@ -102,3 +106,8 @@ def identify(variables: Mapping[str, str], metadata: Metadata | None) -> dict[st
         "INSTANCE_TYPE": metadata.get("meta-data/instance-type") or "",
         "INSTANCE_ZONE": metadata.get("meta-data/placement/availability-zone") or "",
     }
+
+
+def _find_id(metadata: Metadata) -> str | None:
+    tries = (metadata.get("meta-data/instance-id") for _ in range(_TRIES))
+    return next((found for found in tries if found), None)

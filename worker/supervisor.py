@@ -9,16 +9,15 @@ import secrets
 import signal
 import socket
 import subprocess
-import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from distributed_something.protocol.environment import WorkerEnvironment
 
+from .chores import do_duties, heed_notices, start
 from .directories import remove
 from .environment import (
     Pace,
@@ -28,16 +27,13 @@ from .environment import (
     working_directory,
 )
 from .install import install
-from .instance import Notices, find_metadata, identify, read_notices
+from .instance import find_metadata, identify
 from .machine import FAULT_EXIT, check_disk, end_broken_machine, read_fault
 from .mount import Mount, mounted_bucket
 from .outcomes import MachineFault
 from .processes import adopt_orphans, kill_descendants, reap
 from .stopping import SAVE_SIGNAL, STOP_SIGNALS, Stopping, listen, write_interruption
 from .user import loop_user
-
-if TYPE_CHECKING:
-    from .duties import Duties
 
 logger = logging.getLogger(__name__)
 
@@ -91,8 +87,7 @@ class Supervisor:
             check_disk(self._directory)
         except MachineFault as fault:
             self._cannot_work(str(fault))
-        threading.Thread(target=self._do_duties, name="duties", daemon=True).start()
-        threading.Thread(target=self._watch_notices, name="notices", daemon=True).start()
+        self._begin_chores()
         self._install()
         self._begin_mount()
         logger.info(
@@ -110,6 +105,20 @@ class Supervisor:
         if self._fault:
             self._give_up_machine()
         return 0
+
+    def _begin_chores(self) -> None:
+        """Heed the machine's notices and do its duties, each in a thread."""
+        machine, stopping = self._variables["INSTANCE_ID"], self._stopping
+        start(heed_notices, self._metadata, machine, stopping, self._pace.notice_seconds)
+        start(
+            do_duties,
+            self._settings,
+            machine,
+            self._count_busy,
+            self._directory,
+            self._pace,
+            stopping,
+        )
 
     def _cannot_work(self, why: str) -> None:
         self._fault = why
@@ -166,56 +175,6 @@ class Supervisor:
             self._stopping.ask(f"the worker was told to stop ({number.name})")
         else:
             self._stopping.wake.set()
-
-    def _watch_notices(self) -> None:
-        """Ask the instance metadata whether the machine is about to go."""
-        metadata, machine = self._metadata, self._variables["INSTANCE_ID"]
-        # A rehearsal may run on a machine of EC2's, whose notices are not the simulated one's.
-        if metadata is None or metadata.get("meta-data/instance-id") != machine:
-            return
-        while not self._stopping.asked:
-            try:
-                self._heed(read_notices(metadata))
-            except Exception:  # the next answer may be the notice
-                logger.exception("The instance metadata could not be read.")
-            self._stopping.wait(self._pace.notice_seconds)
-
-    def _heed(self, notices: Notices) -> None:
-        if notices.stop:
-            self._stopping.ask(notices.stop)
-        elif notices.rebalance:
-            self._stopping.save_wanted.set()
-            self._stopping.wake.set()
-
-    def _do_duties(self) -> None:
-        """Report on this machine, if it is one of EC2's, whatever goes wrong at times."""
-        from .duties import is_ec2
-
-        duties: Duties | None = None
-        if not is_ec2(self._variables["INSTANCE_ID"]):
-            return
-        while not self._stopping.asked:
-            try:
-                if duties is None:
-                    duties = self._make_duties()
-                    duties.begin()
-                else:
-                    duties.do()
-            except Exception:  # without a word for a while, the alarm ends this machine
-                logger.exception("The duties for this machine failed; they are tried again.")
-            self._stopping.wait(self._pace.duty_seconds)
-
-    def _make_duties(self) -> Duties:
-        from .duties import Duties, make_duty_clients
-
-        return Duties(
-            make_duty_clients(self._settings.aws_region),
-            self._settings,
-            self._variables["INSTANCE_ID"],
-            self._count_busy,
-            self._directory,
-            self._pace.idle_seconds,
-        )
 
     def _count_busy(self) -> int:
         """How many loops work on a job: each has a folder in its own while it does."""
