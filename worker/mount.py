@@ -30,7 +30,8 @@ logger = logging.getLogger(__name__)
 
 FOLDER_VARIABLE = "WORKER_MOUNT"
 FOLDER = Path("/home/ubuntu/bucket")  # as ever in this family, whose tables name paths below it
-TRIES = 5  # in a row that fail, after which the machine cannot work
+TRIES = 5  # in a row that fail or do not last, after which the machine cannot work
+LASTING = 300.0  # seconds; a mount that drops or hangs sooner has not lasted
 _LONGEST_PAUSE = 30.0  # seconds between two tries
 _PATIENCE = 60.0  # seconds without the bucket, after which a program that lives on is ended
 _ANSWER_SECONDS = 2.0  # within which a folder that works says that it is there
@@ -158,6 +159,7 @@ class Mount:
         self._process: subprocess.Popen[bytes] | None = None
         self._lines: deque[str] = deque(maxlen=_LAST_LINES)
         self._was_mounted = False
+        self._mounted_at = 0.0
         self._last_seen = 0.0  # when the bucket was, or else its program was started
         self._failures = 0
         self._due = 0.0
@@ -184,10 +186,12 @@ class Mount:
     def _look(self, process: subprocess.Popen[bytes]) -> None:
         """Note whether a program that lives shows the bucket, and end one that does not."""
         if self.bucket.is_mounted():
+            self._last_seen = self._now()
             if not self._was_mounted:
                 logger.info("The bucket %s is mounted on %s.", self.bucket.name, self.bucket.folder)
-            self._was_mounted, self._failures = True, 0
-            self._last_seen = self._now()
+                self._was_mounted, self._mounted_at = True, self._last_seen
+            elif self._last_seen - self._mounted_at >= LASTING:
+                self._failures = 0
         elif self._now() - self._last_seen > _PATIENCE:
             why = f"{self._command[0]} ran for {_PATIENCE:g} s without the bucket, and was ended."
             if why not in self._lines:
@@ -232,21 +236,20 @@ class Mount:
 
     def _note_end(self, code: int) -> None:
         self._process = None
-        said = " ".join(self._lines)
+        self._failures += 1
+        said = " ".join(self._lines) or f"exit code {code}"
+        if self._failures >= TRIES:
+            what = "does not stay mounted" if self._was_mounted else "cannot be mounted"
+            raise MachineFault(
+                f"The bucket {self.bucket.name} {what} on {self.bucket.folder}: {said}"
+            )
         if self._was_mounted:
             logger.warning(
-                "The mount of the bucket %s dropped (exit code %d); it is mounted again. %s",
+                "The mount of the bucket %s dropped; it is mounted again. %s",
                 self.bucket.name,
-                code,
                 said,
             )
             return
-        self._failures += 1
-        if self._failures >= TRIES:
-            raise MachineFault(
-                f"The bucket {self.bucket.name} cannot be mounted on {self.bucket.folder}: "
-                f"{said or f'exit code {code}'}"
-            )
         pause = min(_LONGEST_PAUSE, 2.0 ** (self._failures - 1))
         logger.warning("The bucket could not be mounted, next try in %g s: %s", pause, said)
         self._due = self._now() + pause

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import docker
+import psutil
 import pytest
 from docker.models.containers import Container
 
 from tests.images import worker_on
-from worker.mount import TRIES, Bucket, Mount, find_driver, mount_command
+from worker.mount import LASTING, TRIES, Bucket, Mount, find_driver, mount_command
 from worker.outcomes import MachineFault
 
 from .containers import Containers
@@ -172,6 +173,50 @@ def test_a_program_that_neither_mounts_nor_ends_is_a_fault_of_the_machine(tmp_pa
         with pytest.raises(MachineFault, match="s3fs ran for 60 s without the bucket"):
             until(keep, "the machine is given up")
         assert len(tried) == TRIES
+    finally:
+        mount.end()
+
+
+class _Steady(Bucket):
+    """A bucket that is mounted whenever it is asked for."""
+
+    def is_mounted(self, table: str | None = None) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("lasting", "given_up"), [(LASTING - 1, True), (LASTING + 1, False)])
+def test_a_mount_that_drops_again_and_again_is_a_fault_of_the_machine_unless_it_lasts_between(
+    tmp_path: Path, lasting: float, given_up: bool
+) -> None:
+    program = tmp_path / "s3fs"
+    program.write_text("#!/bin/sh\necho 'the line is bad'\nexec sleep 600\n")
+    program.chmod(0o755)
+    clock = 0.0
+    bucket = _Steady("plates", "eu-west-1", tmp_path / "bucket")
+    variables = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    mount = Mount(bucket, "s3fs", variables, now=lambda: clock)
+
+    def drop() -> None:
+        """Mount, let it last, and drop it; the next look is the one that notices."""
+        nonlocal clock
+        mount.keep()
+        mount.keep()
+        clock += lasting
+        mount.keep()
+        (pid,) = mount.pids
+        process = psutil.Process(pid)
+        process.kill()
+        until(lambda: process.status() == psutil.STATUS_ZOMBIE, "the program has ended")
+
+    try:
+        for _ in range(TRIES):
+            drop()
+        if given_up:
+            with pytest.raises(MachineFault, match="plates does not stay mounted on"):
+                mount.keep()
+        else:
+            mount.keep()
+            assert mount.pids
     finally:
         mount.end()
 
