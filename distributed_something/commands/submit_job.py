@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 from ..aws.messages import Message, queue_message_limit, send_messages
 from ..aws.queues import find_queue
 from ..definitions.jobs import Group, JobMaker, JobMessage, fingerprint_of
+from ..definitions.key_slips import idle_keys, misspelt_columns, misspelt_keys, slip_of_column
 from ..definitions.seen import Seen
 from ..errors import UsageError
 from ..ledger import SubmittedJob, count_submitted, read_job_lists, write_job_list
-from ..protocol.families import FAMILIES
-from ..protocol.jobs import BadJob
+from ..protocol.families import FAMILIES, SOMETHING
+from ..protocol.jobs import RESERVED_KEYS, BadJob
 from ..protocol.ledger_keys import new_attempt_id
 from ..record import RunRecord
 from .job_files import JobFile, open_job_file
@@ -114,9 +115,13 @@ def say_family(file: JobFile) -> None:
 def make_maker(file: JobFile) -> JobMaker:
     """The maker of a file's jobs; raises UsageError with all that is wrong with its shared keys."""
     try:
-        return JobMaker(file.shared, file.family)
+        maker = JobMaker(file.shared, file.family)
     except BadJob as error:
         raise _usage_error(file, error.problems) from None
+    given = {*file.shared, *file.dropped}
+    if slips := list(misspelt_keys(given, maker.keys, file.family)):
+        raise _usage_error(file, slips)
+    return maker
 
 
 def check_groups(
@@ -134,6 +139,13 @@ def check_groups(
             on_progress(groups, None)
     if check.faults:
         raise _usage_error(file, check.sentences())
+    if check.idle:
+        logger.warning(
+            "In a group of %s no template uses %s: there it is a value like any other. What it "
+            "means beside `groups` it can mean for a single job in a table or in JSON Lines.",
+            file.path,
+            ", ".join(f"`{key}`" for key in sorted(check.idle)),
+        )
     if not groups:
         raise UsageError(f"{file.path} has no groups: there is nothing to queue.")
     return Checked(groups, check.largest)
@@ -145,8 +157,10 @@ class _Check:
     def __init__(self, file: JobFile, maker: JobMaker) -> None:
         self.faults: dict[str, tuple[str, int]] = {}  # kind: its first sentence, how many groups
         self.largest = 0
+        self.idle: set[str] = set()  # keys of groups that mean something only elsewhere
         self._file = file
         self._maker = maker
+        self._plain_names: set[str] = set()  # of values, which are surely no slips
         self._groups = Seen()
         self._names = Seen()
 
@@ -156,8 +170,24 @@ class _Check:
             self.largest = look.size
         for problem in look.problems:
             self._add(problem.kind, f"{self._file.noun} {number}: {problem.sentence}")
+        if isinstance(group.value, dict) and not group.value.keys() <= self._plain_names:
+            self._look_at_names(number, group, group.value)
         if not self.faults and self._maker.output_of(group) is None:
             self._compare_names(number, group, look.fingerprint)
+
+    def _look_at_names(self, number: int, group: Group, values: dict[str, object]) -> None:
+        """Look for names of values that were likely to be reserved keys; most rows have no new."""
+        if self._file.noun in ("Row", "Line"):
+            message = self._maker.message(group)
+            for sentence in misspelt_columns(values, message, self._maker.family):
+                self._add(sentence, f"{self._file.noun} {number}: {sentence}")
+        elif self._maker.family is SOMETHING:
+            self.idle |= set(idle_keys(values, self._maker.keys))
+        self._plain_names |= {
+            one
+            for one in values
+            if one == "name" or not (one in RESERVED_KEYS or slip_of_column(one))
+        }
 
     def _compare_names(self, number: int, group: Group, fingerprint: int) -> None:
         """Refuse two jobs that would write to the same place without anyone having said so."""

@@ -1,0 +1,138 @@
+"""Misspelt keys of job files are refused, and every value of a user's own is taken as it is."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from distributed_something.commands.job_files import open_job_file
+from distributed_something.commands.submit_job import check_groups, make_maker
+from distributed_something.errors import UsageError
+from distributed_something.settings import load_settings
+from tests.builders import write_json
+from tests.family_files import JOB_FILES
+
+ROOT = Path(__file__).parents[2]
+SHARED_FIXTURE = Path(__file__).parents[3] / "shared/fixtures/upstream/exampleJob.json"
+AS_SHIPPED = [
+    *sorted((ROOT / "tests/upstream_forms/jobs").glob("*.json")),
+    *sorted((ROOT / "examples").glob("*/job*")),
+    ROOT / "files/exampleJob.json",
+    *([SHARED_FIXTURE] if SHARED_FIXTURE.exists() else []),
+]
+COMMAND = {"command": "tool {plate}"}
+
+
+def look(path: Path, **defaults: Any) -> int:
+    file = open_job_file(path, defaults)
+    return check_groups(file, make_maker(file)).groups
+
+
+def look_at(folder: Path, **content: Any) -> int:
+    return look(write_json(folder / "jobs.json", {"groups": [{"plate": "P1"}], **content}))
+
+
+def refusal(folder: Path, **content: Any) -> str:
+    with pytest.raises(UsageError) as refused:
+        look_at(folder, **content)
+    return str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("slip", "meant"),
+    [
+        ("comand", "command"),
+        ("Command", "command"),
+        ("input", "inputs"),
+        ("outputs", "output"),
+        ("checkpont", "checkpoint"),
+        ("timout", "timeout"),
+        ("time_out", "timeout"),
+        ("memmory_limit", "memory_limit"),
+        ("enviroment", "environment"),
+        ("no_retry_exit_code", "no_retry_exit_codes"),
+        ("donewhen", "done_when"),
+        ("upload_flag", "upload_flags"),
+    ],
+)
+def test_a_misspelt_shared_key_is_refused_with_the_one_that_was_likely_meant(
+    tmp_path: Path, slip: str, meant: str
+) -> None:
+    said = (
+        refusal(tmp_path, **COMMAND, **{slip: "x"})
+        if slip.lower() != "command"
+        else refusal(tmp_path, **{slip: "tool {plate}"})
+    )
+    assert f"`{slip}` means nothing here" in said and f"did you mean `{meant}`?" in said
+    assert "nothing was sent" in said
+
+
+def test_a_value_that_a_template_or_the_shells_line_uses_is_no_slip(tmp_path: Path) -> None:
+    assert look_at(tmp_path, command="tool {input} {plate}", input="a.csv") == 1
+    assert look_at(tmp_path, command="tool {plate}", output="r/{names}/{plate}", names="x") == 1
+    assert look_at(tmp_path, command='tool "$input"', shell=True, input="a.csv") == 1
+
+
+def test_without_a_command_something_py_may_read_an_input_of_its_own(tmp_path: Path) -> None:
+    assert look_at(tmp_path, input="somewhere", outputs="there") == 1
+    assert "did you mean `timeout`?" in refusal(tmp_path, timout=60)
+
+
+def test_a_misspelt_key_that_a_family_would_not_send_is_refused_too(tmp_path: Path) -> None:
+    content = {**JOB_FILES["CellProfiler, text"].content, "command": "cellprofiler -g {Metadata}"}
+    with pytest.raises(UsageError, match="did you mean `checkpoint`"):
+        look(write_json(tmp_path / "jobs.json", {**content, "checkpont": True}))
+
+
+@pytest.mark.parametrize("path", AS_SHIPPED, ids=lambda path: f"{path.parent.name}-{path.name}")
+def test_no_key_of_a_job_file_as_it_is_shipped_is_a_slip(path: Path, tmp_path: Path) -> None:
+    config = path.parent / "config.py"
+    assert look(path, **(load_settings(config).job_defaults if config.exists() else {}))
+    if path.suffix == ".json" and "command" not in json.loads(path.read_text()):
+        assert look(path, command="tool")
+
+
+@pytest.mark.parametrize("case", sorted(JOB_FILES))
+def test_no_key_of_the_familys_forms_is_a_slip(case: str, tmp_path: Path) -> None:
+    path = write_json(tmp_path / "jobs.json", JOB_FILES[case].content)
+    assert look(path) == len(JOB_FILES[case].messages)
+    assert look(path, command="tool") == len(JOB_FILES[case].messages)
+
+
+def test_a_misspelt_column_of_a_table_is_refused_and_ordinary_ones_are_not(
+    tmp_path: Path,
+) -> None:
+    table = tmp_path / "jobs.csv"
+    table.write_text("Name,env,plate,Output,names,command\na,b,c,d,e,tool\n")
+    assert look(table) == 1
+    table.write_text("plate,timout,command\nP1,60,tool\nP2,60,tool\n")
+    with pytest.raises(UsageError) as refused:
+        look(table)
+    assert "Row 1: `timout` means nothing" in str(refused.value)
+    assert "(1 more like it.)" in str(refused.value)
+    table.write_text("plate,input,command\nP1,a.csv,tool {input}\nP2,b.csv,tool\n")
+    with pytest.raises(UsageError, match="Row 2: `input` means nothing"):
+        look(table)
+
+
+def test_a_misspelt_key_of_a_line_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "jobs.jsonl"
+    path.write_text('{"plate": "P1", "command": "tool"}\n{"plate": "P2", "comand": "tool"}\n')
+    with pytest.raises(UsageError, match="Line 2: `comand` means nothing"):
+        look(path)
+
+
+def test_a_reserved_key_within_a_group_is_told_to_be_a_mere_value(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    groups = [{"plate": "P1", "timeout": 60, "name": "n"}, {"plate": "P2", "comand": "x"}]
+    with caplog.at_level(logging.WARNING):
+        assert look_at(tmp_path, **COMMAND, groups=groups) == 2
+    assert "no template uses `comand`, `timeout`" in caplog.text
+    caplog.clear()
+    assert look_at(tmp_path, command="tool {plate} {timeout}", groups=groups[:1]) == 1
+    assert not caplog.text
