@@ -14,7 +14,7 @@ from . import screens
 from .build_verb import build
 from .check_verb import check
 from .completion_verb import completion
-from .faults import explain
+from .faults import EXIT_STOPPED, explain
 from .jobs_verbs import download, retry
 from .monitor_verb import monitor
 from .options import PATH
@@ -48,7 +48,7 @@ def run_command(command: click.Command, name: str, obj: dict[str, Any] | None = 
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         screens.say("Stopped.")
-        return 130
+        return EXIT_STOPPED
     except Exception as error:
         explained = explain(error)
         if explained is None:

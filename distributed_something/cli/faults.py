@@ -12,6 +12,7 @@ from ..errors import DistributedSomethingError
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
+EXIT_STOPPED = 130  # by Ctrl-C, as shells have it
 
 _CREDENTIALS = "run `aws configure` (or `aws sso login`), or set AWS_PROFILE in config.py"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from .connection import connect
 from .faults import EXIT_FAILED
 from .options import FILES, PATH
 from .report_verb import leave_report
+from .stopping import told_if_stopped
 from .type_runs import monitor_each
 
 
@@ -51,14 +53,17 @@ def monitor(
     aws = connect(settings)
     again = partial(connect, settings)
     found = read_record_file(record_file) if record_file else None
-    outcome = watch_run(
-        aws,
-        found or find_watched(aws, settings, reconnect=again),
-        folder=FILES,
-        cheapest=cheapest,
-        on_progress=screens.progress_printer(as_json),
-        reconnect=again,
-    )
+    record = found or find_watched(aws, settings, reconnect=again)
+    words = f"monitor {shlex.quote(str(record_file))}" if record_file else "monitor"
+    with told_if_stopped(words, by_itself=bool(record.schedule)):
+        outcome = watch_run(
+            aws,
+            record,
+            folder=FILES,
+            cheapest=cheapest,
+            on_progress=screens.progress_printer(as_json),
+            reconnect=again,
+        )
     screens.show_outcome(outcome, as_json)
     _leave(aws, outcome)
     if not outcome.is_complete:

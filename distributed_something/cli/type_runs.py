@@ -15,6 +15,7 @@ from ..errors import DistributedSomethingError, NotFound, UsageError
 from ..settings import Settings, load_settings
 from . import screens
 from .faults import EXIT_FAILED, explain
+from .stopping import told_if_stopped
 
 Verb = TypeVar("Verb", bound=Callable[..., None])
 
@@ -88,7 +89,8 @@ def monitor_each(
 ) -> None:
     """Watch the runs of all types at once; raises Exit if one did not end in good order."""
     runs = type_settings(settings)
-    ended = watch_all([partial(watch, own) for own in runs])
+    with told_if_stopped("monitor", by_itself=settings.auto_monitor):
+        ended = watch_all([partial(watch, own) for own in runs])
     codes = []
     for own, outcome in zip(runs, ended, strict=True):
         screens.say(f"{own.machine_type[0]}:", style="bold")

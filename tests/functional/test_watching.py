@@ -1,0 +1,42 @@
+"""A person at a terminal watches a run, and stops watching with Ctrl-C."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from distributed_something.commands.runs import ensure_run
+from distributed_something.commands.setup import setup
+from distributed_something.local.simulator import Simulator
+from tests.builders import settings, write_config
+from tests.functional.account import new_account
+from tests.terminals import CTRL_C, on_terminal
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[Simulator]:
+    with Simulator() as simulator:
+        aws = new_account(simulator)
+        setup(aws, settings())
+        ensure_run(aws, settings(), folder=None)
+        yield simulator
+
+
+def test_who_stops_watching_hears_that_machines_cost_money_and_what_ends_them(
+    simulator: Simulator, tmp_path: Path
+) -> None:
+    write_config(tmp_path)
+    with on_terminal(["monitor"], tmp_path, simulator.environment) as terminal:
+        terminal.wait_for(lambda shown: "Nothing was submitted yet" in shown)
+        terminal.type(CTRL_C)
+        code = terminal.end()
+    said = re.sub(r"\x1b\[[\d;]*m", "", terminal.shown).split("^C")[-1]
+    assert code == 130
+    assert "Machines that are up go on, and cost money" in said
+    assert re.search(r"Watch again: +python run.py monitor\b", said)
+    assert re.search(r"End the run now: +python run.py cancel\b", said)
+    assert "Lambda" not in said
+    assert "Traceback" not in said
