@@ -40,3 +40,27 @@ def test_who_stops_watching_hears_that_machines_cost_money_and_what_ends_them(
     assert re.search(r"End the run now: +python run.py cancel\b", said)
     assert "Lambda" not in said
     assert "Traceback" not in said
+
+
+def test_status_is_refreshed_in_place_and_leaves_the_terminal_as_it_was(
+    simulator: Simulator, tmp_path: Path
+) -> None:
+    write_config(tmp_path)
+    words = ["status", "--watch", "--every", "1"]
+    with on_terminal(words, tmp_path, simulator.environment) as terminal:
+        terminal.wait_for(lambda shown: shown.count("Machines: 0 of 0") >= 2)
+        before = terminal.shown
+        terminal.type(CTRL_C)
+        code = terminal.end()
+        assert terminal.settings_now() == terminal.settings
+    assert code == 130
+    shown = [one for one in terminal.shown.split("Run 2") if "Machines: 0 of 0" in one]
+    lines = shown[0].count("\n")
+    assert lines > 3
+    # Before each further look the cursor goes up over every line of the last, and wipes it.
+    back = "\x1b[1A\x1b[2K" * lines
+    assert before.count(back) == before.count("Machines: 0 of 0") - 1
+    assert terminal.shown.rindex("\x1b[?25h") > terminal.shown.rindex("\x1b[?25l")  # a cursor again
+    assert "\x1b[?1049h" not in terminal.shown  # the last look is still there to be read
+    assert "Traceback" not in terminal.shown
+    assert terminal.shown.endswith("\n")
