@@ -131,3 +131,30 @@ def test_a_container_that_is_stopped_as_it_starts_ends(
         return str(container.status)
 
     until(lambda: state() == "exited", "the container has ended")
+
+
+def test_a_job_that_kills_its_container_every_time_is_a_dead_letter_after_job_retries(
+    world: World, containers: Containers
+) -> None:
+    script = (
+        "import os, signal, time\n"
+        "stat = open(f'/proc/{os.getppid()}/stat').read()\n"
+        "supervisor = int(stat.rpartition(')')[2].split()[1])\n"
+        "os.kill(supervisor, signal.SIGKILL)\n"
+        "time.sleep(60)\n"
+    )
+    command = ["python3", "-c", script.replace("{", "{{").replace("}", "}}")]
+    job = world.send({"command": command, "group": {"plate": "deadly"}})
+    container = containers.start(
+        settings={"job_retries": 3, "sqs_message_visibility": 2, "docker_cores": 1},
+        restart_policy={"Name": "always"},  # as ECS does
+    )
+    world.until_empty()
+    plain = world.send({"command": "true", "group": {"plate": "the next one"}})
+    world.until_empty()
+    container.reload()
+    assert container.attrs["RestartCount"] == 3
+    assert [state for state, _ in world.attempts(job)] == ["started"] * 3
+    ((_, reason),) = world.dead_letters()
+    assert reason.startswith("3 attempts failed or vanished without a word")
+    assert world.done() == [plain]
