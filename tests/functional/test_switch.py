@@ -1,17 +1,20 @@
 """A user of Distributed-CellProfiler switches: files, roles and dead-letter queue stay theirs.
 
-IAM is enforced, as far as the simulated one can: the commands have the rights that are printed for
-a person, the worker those of the task role.
+Every command is typed as it always was, in a process of its own. Its keys, and where AWS is, are in
+that user's `~/.aws`, so that nothing takes this for a rehearsal. IAM is enforced, as far as the
+simulated one can: commands have the rights that are printed for a person, workers the task role's.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -19,28 +22,27 @@ import pytest
 from distributed_something.aws import queues
 from distributed_something.aws.session import Aws
 from distributed_something.commands.inventory import take_inventory, what_stays
-from distributed_something.commands.monitor import monitor
-from distributed_something.commands.setup import setup
-from distributed_something.commands.setup_account import setup_account
 from distributed_something.definitions.account import LAMBDA_ROLE, TASK_ROLE
 from distributed_something.definitions.task import worker_environment
-from distributed_something.errors import UsageError
 from distributed_something.ledger import summarise
 from distributed_something.local.account import make_roles
-from distributed_something.local.machines import Interruptions, Machines
-from distributed_something.local.scheduler import Scheduler
 from distributed_something.local.simulator import Rules, Simulator
+from distributed_something.protocol import IMAGE_LABEL, PROTOCOL_VERSION
 from distributed_something.record import RunRecord, read_record_file
 from distributed_something.settings import Settings, load_settings
 from tests.family_files import CONFIGS
 from tests.lives import Clock, Life
 from tests.worker.test_something import clone_with
 
-from .test_rights import OPERATOR, SCOPE, check_rights, give_rights, take_role, user
+from .test_rights import OPERATOR, check_rights, give_rights, take_role, user
 from .test_upstream_files import FORMS, KEY, fill_in
 
 ROOT = Path(__file__).parents[2]
 OLD_IMAGE = "cellprofiler/distributed-cellprofiler:2.2.0_4.2.8"
+NEW_IMAGE = "127.0.0.1:9/lab/cellprofiler:1.0"  # of a registry that does not answer
+# An engine that has built the new image, and knows no other.
+LABELS = json.dumps([{IMAGE_LABEL: PROTOCOL_VERSION}, "amd64", []])
+DOCKER = f"#!/bin/sh\ncase \"$*\" in *{NEW_IMAGE}*) echo '{LABELS}' ;; *) exit 1 ;; esac\n"
 SOMETHING = ROOT / "examples" / "cellprofiler" / "something.py"
 CELLPROFILER = """#!/bin/bash
 while [ $# -gt 0 ]; do
@@ -87,13 +89,13 @@ def simulator() -> Iterator[Simulator]:
             check_rights(simulator, False)
 
 
-def their_config(folder: Path, image: str) -> Path:
+def write_config(folder: Path, image: str) -> Settings:
     """The config that they have, with their bucket in it; only its image is ever changed."""
     config = {**CONFIGS["CellProfiler"], "DOCKERHUB_TAG": image, "DOCKER_CORES": 1}
     config |= dict.fromkeys(("AWS_BUCKET", "SOURCE_BUCKET", "DESTINATION_BUCKET"), "lab-data")
     path = folder / "config.py"
     path.write_text("".join(f"{name} = {value!r}\n" for name, value in config.items()))
-    return path
+    return load_settings(path)
 
 
 def admin_of(simulator: Simulator) -> Aws:
@@ -107,35 +109,67 @@ def admin_of(simulator: Simulator) -> Aws:
     return admin
 
 
-def verb(person: Aws, folder: Path, *words: str) -> None:
-    """One verb as they always typed it, with that person's credentials."""
-    credentials = person.session.get_credentials()
-    assert credentials is not None
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    done = subprocess.run(
-        [sys.executable, ROOT / "run.py", *words],
-        cwd=folder,
-        env={
-            **clean,
-            "HOME": str(folder),
-            "AWS_ENDPOINT_URL": str(person.endpoint_url),
-            "AWS_ACCESS_KEY_ID": credentials.access_key,
-            "AWS_SECRET_ACCESS_KEY": credentials.secret_key,
-        },
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, f"{words}: {done.stderr}"
+@dataclass(frozen=True)
+class Desk:
+    """Where somebody types commands: a folder with config.py, and keys in a home of their own."""
+
+    folder: Path
+    home: Path
+
+    @classmethod
+    def of(cls, aws: Aws, folder: Path, home: Path) -> Desk:
+        keys = aws.session.get_credentials()
+        assert keys is not None
+        (home / ".aws").mkdir(parents=True)
+        (home / ".aws" / "config").write_text(
+            f"[default]\nregion = us-east-1\nendpoint_url = {aws.endpoint_url}\n"
+        )
+        (home / ".aws" / "credentials").write_text(
+            f"[default]\naws_access_key_id = {keys.access_key}\n"
+            f"aws_secret_access_key = {keys.secret_key}\n"
+        )
+        write_program(home / "bin" / "docker", DOCKER)
+        return cls(folder, home)
+
+    def begin(self, line: str) -> subprocess.Popen[str]:
+        """A command such as `python run.py setup`, with nobody at a terminal to be asked."""
+        python, script, *words = line.split()
+        assert python == "python"
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        return subprocess.Popen(
+            [sys.executable, ROOT / script, *words],
+            cwd=self.folder,
+            env={
+                **clean,
+                "HOME": str(self.home),
+                "PATH": f"{self.home / 'bin'}:{os.environ['PATH']}",
+                "AWS_EC2_METADATA_DISABLED": "true",
+            },
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def type(self, line: str, expected: int = 0) -> str:
+        """What a command says until it ends with the expected code."""
+        typed = self.begin(line)
+        said, _ = typed.communicate(timeout=120)
+        assert typed.returncode == expected, f"{line}: {said}"
+        return said
+
+
+def write_program(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(0o755)
 
 
 def work(task: dict[str, str], admin: Aws, record: RunRecord, own: Settings, folder: Path) -> str:
     """Let a real worker with the new image's code do all jobs, with the task role's rights."""
     clone = clone_with(folder / "clone", SOMETHING.read_text())
     program = folder / "bin" / "cellprofiler"
-    program.parent.mkdir()
-    program.write_text(CELLPROFILER)
-    program.chmod(0o755)
+    write_program(program, CELLPROFILER)
     urls = [
         queues.find_queue(admin.sqs, name) for name in (own.sqs_queue_name, "user_DeadMessages")
     ]
@@ -176,50 +210,72 @@ def keys(aws: Aws, prefix: str) -> set[str]:
     return {one["Key"] for one in page.get("Contents", [])}
 
 
+def watch(desk: Desk, line: str, life: Life) -> str:
+    """Let `monitor` run to its end, while EC2 and ECS do what they do by themselves."""
+    watching = desk.begin(line)
+    deadline = time.monotonic() + 300
+    try:
+        while watching.poll() is None and time.monotonic() < deadline:
+            life.tick()
+            time.sleep(0.5)
+    finally:
+        watching.kill()
+        said, _ = watching.communicate()
+    assert watching.returncode == 0, said
+    return said
+
+
 @pytest.mark.slow
 def test_the_four_commands_work_as_before_on_unchanged_files(
     simulator: Simulator, tmp_path: Path
 ) -> None:
     admin, person = admin_of(simulator), user(simulator, "person")
-    (tmp_path / "files").mkdir()
-    job = FORMS / "jobs" / "cellprofiler_text.json"
-    fleet = fill_in(admin, FORMS / "fleets" / "linux1.json", tmp_path)
+    folder = tmp_path / "clone"
+    (folder / "files").mkdir(parents=True)
+    shutil.copy(FORMS / "jobs" / "cellprofiler_text.json", folder / "files" / "exampleJob.json")
+    fill_in(admin, FORMS / "fleets" / "linux1.json", folder / "files")
+    files = {path: path.read_bytes() for path in (folder / "files").iterdir()}
+    owner = Desk.of(admin, folder, tmp_path / "owner")
+    desk = Desk.of(person, folder, tmp_path / "person")
     theirs = {role["RoleName"] for role in admin.iam.list_roles()["Roles"]}
+    for part in OPERATOR:
+        give_rights(admin, part)
+    check_rights(simulator, True)
 
     # The old image is refused, before anything is made, with the line that builds the new one.
     before = take_inventory(admin)
-    old = load_settings(their_config(tmp_path, OLD_IMAGE))
-    with pytest.raises(UsageError, match=r"build --base cellprofiler/cellprofiler"):
-        setup(admin, old, labels_of=lambda _: {})
+    write_config(folder, OLD_IMAGE)
+    refused = desk.type("python run.py setup", expected=2)
+    line = "python run.py build --base cellprofiler/cellprofiler:TAG --push"
+    assert line in " ".join(refused.split())
     assert take_inventory(admin) == before
 
-    # One run of setup_AWS.py.
-    setup_account(admin, SCOPE)
-    for part in (*OPERATOR, TASK_ROLE, LAMBDA_ROLE):
+    # The image is built, and setup_AWS.py run once. Then all is as it always was.
+    own = write_config(folder, NEW_IMAGE)
+    owner.type("python setup_AWS.py")
+    for part in (TASK_ROLE, LAMBDA_ROLE):
         give_rights(admin, part)
-    own = load_settings(their_config(tmp_path, "lab/cellprofiler:1.0"))
+    check_rights(simulator, False)  # AWS itself hands roles out
     task = take_role(simulator, TASK_ROLE)
     check_rights(simulator, True)
     before = take_inventory(admin)
 
-    verb(person, tmp_path, "setup")
-    verb(person, tmp_path, "submitJob", str(job))
-    verb(person, tmp_path, "startCluster", str(fleet), "--yes")
-    record = read_record_file(tmp_path / "files" / "DistributedCPSpotFleetRequestId.json")
-    life = Life(person, own, tmp_path, Clock())
-    life.world = admin  # what EC2, ECS and the machines do is AWS's own affair
-    life.machines = Machines(admin, Interruptions())
-    life.scheduler = Scheduler(admin, most_tasks=100)
+    desk.type("python run.py setup")
+    desk.type("python run.py submitJob files/exampleJob.json")
+    desk.type("python run.py startCluster files/linux1.json")
+    record = read_record_file(folder / "files" / "DistributedCPSpotFleetRequestId.json")
+    life = Life(admin, own, folder, Clock())  # what EC2, ECS and the machines do is AWS's affair
     life.tick()
     log = work(task, admin, record, own, tmp_path)
-    life.clock.during = life.tick
-    outcome = monitor(person, record, folder=tmp_path / "files", **life.times)
+    said = watch(desk, "python run.py monitor files/DistributedCPSpotFleetRequestId.json", life)
 
-    assert (outcome.summary.done, outcome.summary.dead) == (2, 0)
+    assert "2 done" in said, said
     assert "denied" not in log.lower()
     assert keys(admin, "projects/counts/analysis/") == RESULTS
+    assert {path: path.read_bytes() for path in files} == files
     assert theirs <= {role["RoleName"] for role in admin.iam.list_roles()["Roles"]}
-    assert take_inventory(admin) - before <= what_stays(outcome.record)
+    ended = read_record_file(folder / "files" / "DistributedCPSpotFleetRequestId.json")
+    assert take_inventory(admin) - before <= what_stays(ended)
     url = queues.find_queue(admin.sqs, "user_DeadMessages")
     (letter,) = admin.sqs.receive_message(QueueUrl=url)["Messages"]
     assert letter["Body"] == "an old letter"
