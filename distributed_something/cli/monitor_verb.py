@@ -73,7 +73,11 @@ def monitor(
 def _leave(aws: Aws, outcome: MonitorOutcome) -> None:
     """What comes after the end of a run: its page, and the next verb."""
     leave_report(aws, outcome.record)
-    if outcome.summary.done:
+    if not outcome.summary.done:
+        return
+    if outcome.summary.dead or outcome.unfinished.count:
+        screens.besides("Results of the jobs that are done", "download")
+    else:
         screens.next_step("download")
 
 

@@ -20,7 +20,7 @@ from ..commands.start_cluster import start_cluster as buy_machines
 from ..commands.submit_job import submit_job as queue_jobs
 from ..commands.type_plan import machines_of_type, runs_of_jobs
 from ..settings import load_settings
-from . import dry_run_screen, screens
+from . import again_screen, dry_run_screen, screens
 from .connection import connect, is_simulated
 from .options import FILES, PATH, REHEARSALS, family_option
 from .type_runs import for_each_run
@@ -62,6 +62,7 @@ def _image_reader(aws: Aws) -> LabelsOf | None:
     help="With --dry-run: how long a job takes, if not as long as in the last rehearsal or run.",
 )
 @click.option("--json", "as_json", is_flag=True, help="With --dry-run: all of it as JSON.")
+@click.option("--yes", is_flag=True, help="Do not ask before jobs are queued a second time.")
 @click.pass_obj
 def submit_job(
     obj: dict[str, Any],
@@ -71,8 +72,12 @@ def submit_job(
     dry_run: bool,
     minutes: float | None,
     as_json: bool,
+    yes: bool,
 ) -> None:
     """Check every job of JOB_FILE (.json, .jsonl or .csv), then queue one message a group.
+
+    Jobs that the app's last run has already are told; on a terminal, a run that is live is asked
+    about before they are queued a second time.
 
     Example: python run.py submitJob files/exampleJob.json --dry-run
     """
@@ -94,8 +99,9 @@ def submit_job(
     if minutes is not None or as_json:
         raise click.UsageError("--minutes and --json go with --dry-run.")
     aws = connect(settings)
+    asks = sys.stdin.isatty() and not yes
     for own in runs_of_jobs(aws, settings, job_file, family, tag_offset):
-        with screens.job_progress() as on_progress:
+        with screens.job_progress() as bar:
             submitted = queue_jobs(
                 aws,
                 own,
@@ -103,7 +109,8 @@ def submit_job(
                 folder=FILES,
                 family=family,
                 tag_offset=tag_offset,
-                on_progress=on_progress,
+                on_progress=bar,
+                confirm=partial(again_screen.ask_again, bar) if asks else again_screen.show_again,
             )
         screens.show_submitted(submitted)
     screens.next_step("startCluster files/exampleFleet_us-east-1.json")
@@ -166,4 +173,7 @@ def cancel(obj: dict[str, Any], yes: bool, only_list: bool, as_json: bool) -> No
     ask = screens.show_due if yes else screens.ask_to_cancel
     cancelled = end_run(aws, settings, folder=FILES, confirm=ask)
     screens.show_cancelled(settings.app_name, cancelled)
-    screens.next_step("report")
+    if cancelled.unfinished.path:
+        screens.besides("What ran", "report")
+    else:
+        screens.next_step("report")

@@ -40,6 +40,8 @@ from ..record import RunRecord
 from ..settings import Settings
 
 people = Console(stderr=True)
+# The queue goes with its run: whoever goes on with its jobs makes it again first.
+TRY_AGAIN = ("setup", "retry", "startCluster FLEET.json")
 DEFAULT_CONFIG = "config.py"
 
 
@@ -53,6 +55,17 @@ def next_step(words: str) -> None:
     say(f"Next: {run_line(words)}", style="bold")
 
 
+def next_steps(*verbs: str) -> None:
+    """The verbs that follow, in their order: each needs what stands before it."""
+    for number, words in enumerate(verbs):
+        say(f"{'Then' if number else 'Next'}: {run_line(words)}", style="bold")
+
+
+def besides(what: str, words: str) -> None:
+    """A verb that can be run at any time, where others are to follow."""
+    say(f"{what}: {run_line(words)}")
+
+
 def run_line(words: str) -> str:
     """A command line with a verb, for the same config file as this one's."""
     context = click.get_current_context(silent=True)
@@ -61,9 +74,34 @@ def run_line(words: str) -> str:
     return f"python run.py {named}{words}"
 
 
+class JobBar:
+    """Shows jobs per second while they are checked (no total) and queued; on a terminal only."""
+
+    def __init__(self, bar: Progress) -> None:
+        self._bar = bar
+        self._checking = bar.add_task("Checking jobs", total=None, rate="")
+        self._sending = bar.add_task("Queueing jobs", total=None, rate="", visible=False)
+        self._began = time.monotonic()
+
+    def __call__(self, done: int, total: int | None) -> None:
+        self._bar.start()
+        if total is None:
+            self._bar.update(self._checking, completed=done)
+            return
+        if not self._bar.tasks[1].visible:
+            self._began = time.monotonic()
+            self._bar.update(self._checking, visible=False)
+        rate = f"{done / max(time.monotonic() - self._began, 1e-6):,.0f} jobs/s"
+        self._bar.update(self._sending, completed=done, total=total, visible=True, rate=rate)
+
+    def pause(self) -> None:
+        """Leave the screen to a question until the next progress."""
+        self._bar.stop()
+
+
 @contextmanager
-def job_progress() -> Iterator[Callable[[int, int | None], None]]:
-    """A bar that shows jobs per second while they are checked and queued; on a terminal only."""
+def job_progress() -> Iterator[JobBar]:
+    """A bar for the jobs of a file."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -73,24 +111,7 @@ def job_progress() -> Iterator[Callable[[int, int | None], None]]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=people, disable=not people.is_terminal, transient=True) as bar:
-        checking = bar.add_task("Checking jobs", total=None, rate="")
-        sending = bar.add_task("Queueing jobs", total=None, rate="", visible=False)
-        began = time.monotonic()
-
-        def show(done: int, total: int | None) -> None:
-            nonlocal began
-            if total is None:
-                bar.update(checking, completed=done)
-                return
-            if not bar.tasks[1].visible:
-                began = time.monotonic()
-                bar.update(checking, visible=False)
-            rate = done / max(time.monotonic() - began, 1e-6)
-            bar.update(
-                sending, completed=done, total=total, visible=True, rate=f"{rate:,.0f} jobs/s"
-            )
-
-        yield show
+        yield JobBar(bar)
 
 
 def show_submitted(submitted: Submitted) -> None:
@@ -198,8 +219,7 @@ def _show_given_up(outcome: MonitorOutcome) -> None:
     for reason in dict.fromkeys(one.reason for one in outcome.given_up):
         say(f"  {reason}", style="red")
     say("Each is in the dead-letter queue with its reason. See why, mend it, and try again:")
-    for words in ("logs --failed", "setup", "retry", "startCluster FLEET.json"):
-        next_step(words)
+    next_steps("logs --failed", *TRY_AGAIN)
 
 
 def _stays(record: RunRecord) -> str:
@@ -220,7 +240,7 @@ def show_unfinished(unfinished: Unfinished) -> None:
     names = ", ".join(unfinished.names) + (f" and {more:,} more" if more else "")
     say(f"Unaccounted for: {names}.", style="yellow")
     if unfinished.path:
-        next_step(f"submitJob {unfinished.path}")
+        next_steps("setup", f"submitJob {unfinished.path}", "startCluster FLEET.json")
 
 
 def show_belongings(app_name: str, found: Sequence[Belonging], as_json: bool) -> None:

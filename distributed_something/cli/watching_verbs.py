@@ -73,7 +73,7 @@ def status(
             _show_running(seen, as_json)
         else:
             _show(seen, as_json)
-            screens.next_step(_next(seen))
+            screens.next_steps(*_next(seen))
 
 
 @click.command()
@@ -146,12 +146,18 @@ def _watch(aws: Aws, settings: Settings, record: RunRecord, every: float, as_jso
             record = refresh(aws, record)
 
 
-def _next(seen: Status) -> str:
+def _next(seen: Status) -> tuple[str, ...]:
+    """The verbs that follow, in order."""
+    jobs = seen.jobs
     if seen.ended is not None:
-        return "retry" if seen.jobs.left or seen.jobs.dead else "download"
-    if seen.jobs.dead or seen.jobs.failed:
-        return "logs --failed"
-    return "monitor" if seen.machines else "startCluster files/exampleFleet_us-east-1.json"
+        return screens.TRY_AGAIN if jobs.left or jobs.dead else ("download",)
+    if not jobs.submitted:
+        return ("submitJob JOBS.json",)
+    if jobs.dead or jobs.failed:
+        return ("logs --failed",)
+    if seen.machines or not jobs.left:
+        return ("monitor",)
+    return ("startCluster files/exampleFleet_us-east-1.json",)
 
 
 def _show_running(seen: Status, as_json: bool) -> None:
@@ -198,7 +204,7 @@ def _print_failed(aws: Aws, record: RunRecord, as_json: bool) -> None:
     if not found:
         screens.say("No job failed.")
     elif not as_json:
-        screens.next_step("retry")
+        screens.next_steps(*(("retry",) if record.is_live else screens.TRY_AGAIN))
 
 
 def _print_job(aws: Aws, record: RunRecord, name: str, follow: bool, as_json: bool) -> None:

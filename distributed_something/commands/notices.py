@@ -125,7 +125,7 @@ def _end_lines(
         "The results:      python run.py download",
     ]
     if summary.dead or summary.unfinished:
-        lines.append("Jobs once more:   python run.py retry")
+        lines.append("Jobs once more:   python run.py setup, then retry, then startCluster")
     return lines
 
 

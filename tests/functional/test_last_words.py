@@ -58,8 +58,9 @@ def test_jobs_that_failed_for_good_are_told_with_reasons_and_the_way_to_try_agai
     said = capsys.readouterr()
     assert "2 jobs failed for good" in said.err
     assert said.err.count("exit code 3") == 1
-    order = [said.err.index(f"Next: python run.py {verb}") for verb in VERBS]
+    order = [said.err.index(f": python run.py {verb}") for verb in VERBS]
     assert order == sorted(order)
+    assert said.err.count("Next: ") == 1
     told = json.loads(said.out.splitlines()[-1])
     assert told["over"] is True
     assert (told["submitted"], told["done"], told["dead"], told["unfinished"]) == (3, 1, 2, 0)
