@@ -15,12 +15,13 @@ from ..aws.queues import find_queue
 from ..definitions.jobs import Group, JobMaker, JobMessage, fingerprint_of
 from ..definitions.key_slips import idle_keys, misspelt_columns, misspelt_keys, slip_of_column
 from ..definitions.seen import Seen
-from ..errors import UsageError
-from ..ledger import SubmittedJob, count_submitted, read_job_lists, write_job_list
+from ..errors import DistributedSomethingError, UsageError
+from ..ledger import SubmittedJob, write_job_list
 from ..protocol.families import FAMILIES, SOMETHING
 from ..protocol.jobs import RESERVED_KEYS, BadJob
 from ..protocol.ledger_keys import new_attempt_id
-from ..record import RunRecord
+from ..record import RunRecord, find_record
+from .again import Again, find_again, hash_of, listed_jobs
 from .job_files import JobFile, open_job_file
 from .provenance import keep_jobs
 from .runs import ensure_run
@@ -67,6 +68,7 @@ def submit_job(
     family: str | None = None,
     tag_offset: int = 0,
     on_progress: Progress = lambda _done, _total: None,
+    confirm: Callable[[Again], bool] = lambda _: True,
     now: Callable[[], float] = time.time,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Submitted:
@@ -76,8 +78,9 @@ def submit_job(
     `tag_offset` is the number of the first job where each machine type has a run of its own.
 
     Nothing is created before every group was found right: UsageError tells what is not, NotFound
-    that there is no queue. `on_progress` is told how many groups were checked with None, and then
-    how many jobs were sent of how many.
+    that there is no queue, DistributedSomethingError that `confirm` said no. That is asked only if
+    the app's last run has some of the jobs already. `on_progress` is told how many groups were
+    checked with None, and then how many jobs were sent of how many.
     """
     file = open_job_file(job_file, settings.job_defaults, FAMILIES[family] if family else None)
     file = jobs_of_type(file, settings, tag_offset)
@@ -86,14 +89,22 @@ def submit_job(
     checked = check_groups(file, maker, limit, on_progress)
     queue_url = find_queue(aws.sqs, settings.sqs_queue_name)
     _check_size(checked.largest, queue_message_limit(aws.sqs, queue_url), settings, job_file)
+    last = find_record(aws.s3, settings.aws_bucket, settings.app_name)
+    listed = listed_jobs(aws, last)
+    if last is not None and len(listed):
+        again = find_again(aws, last, listed, _unique_jobs(file, maker, limit))
+        if again.count and not confirm(again):
+            raise DistributedSomethingError("Nothing was queued and nothing was changed.")
     run = ensure_run(aws, settings, folder=folder, now=now)
+    if last is None or run.run_id != last.run_id:
+        listed = listed_jobs(aws, run)
     keep_jobs(aws, run, settings, file)
     jobs = _unique_jobs(file, maker, limit)
     sent = send_messages(
         aws.sqs,
         queue_url,
         run.run_id,
-        _listed_first(aws, run, jobs, now),
+        _listed_first(aws, run, jobs, listed, now),
         on_sent=lambda sent: on_progress(sent, checked.groups),
         sleep=sleep,
     )
@@ -230,19 +241,27 @@ def _unique_jobs(file: JobFile, maker: JobMaker, limit: int | None) -> Iterator[
     seen = Seen()
     for group in islice(file.groups(), limit):
         job = maker.make(group)
-        if seen.add(_hash(job)):
+        if seen.add(hash_of(job.job_id)):
             yield job
 
 
 def _listed_first(
-    aws: Aws, run: RunRecord, jobs: Iterator[JobMessage], now: Callable[[], float]
+    aws: Aws,
+    run: RunRecord,
+    jobs: Iterator[JobMessage],
+    listed: Seen,
+    now: Callable[[], float],
 ) -> Iterator[Message]:
-    """The jobs' messages, each given out only once its job is in a list of the run's ledger."""
-    listed = _already_listed(aws, run)
+    """The jobs' messages, each given out only once its job is in a list of the run's ledger.
+
+    Those that are `listed` there are sent again, but not counted again.
+    """
     submission = new_attempt_id(now())
     chunk = 0
     while jobs_here := list(islice(jobs, CHUNK)):
-        lines = [_line(job) for job in jobs_here if not len(listed) or listed.add(_hash(job))]
+        lines = [
+            _line(job) for job in jobs_here if not len(listed) or listed.add(hash_of(job.job_id))
+        ]
         if lines:
             name = f"{submission}-{chunk:06d}"
             write_job_list(aws.s3, run.bucket, run.keys, name, lines)
@@ -250,19 +269,5 @@ def _listed_first(
         chunk += 1
 
 
-def _already_listed(aws: Aws, run: RunRecord) -> Seen:
-    """The jobs that were submitted to this run before: sent again, but not counted again."""
-    listed = Seen()
-    if count_submitted(aws.s3, run.bucket, run.keys):
-        for job in read_job_lists(aws.s3, run.bucket, run.keys):
-            listed.add(int(job.job_id[:16], 16))
-    return listed
-
-
 def _line(job: JobMessage) -> bytes:
     return SubmittedJob(job.job_id, job.name, job.body).to_line()
-
-
-def _hash(job: JobMessage) -> int:
-    """64 bits of the job's id: of a million jobs, two agree with a chance of 3 in 100 million."""
-    return int(job.job_id[:16], 16)

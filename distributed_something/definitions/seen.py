@@ -17,6 +17,17 @@ class Seen:
     def __len__(self) -> int:
         return self._count
 
+    def __contains__(self, value: int) -> bool:
+        value = value or 1
+        table = self._table
+        mask = len(table) - 1
+        place = value & mask
+        while table[place]:
+            if table[place] == value:
+                return True
+            place = (place + 1) & mask
+        return False
+
     def add(self, value: int) -> bool:
         """Remember a hash below 2**64; returns whether it is new."""
         value = value or 1  # 0 marks a free place

@@ -1,0 +1,69 @@
+"""See which jobs of a job file an app's last run has already, before they are queued again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..definitions.seen import Seen
+from ..ledger import count_submitted, read_heartbeats_at, read_job_lists
+from ..protocol.attempts import HEARTBEAT_LIVE_SECONDS
+from ..survey import survey_run
+
+if TYPE_CHECKING:
+    from ..aws.session import Aws
+    from ..definitions.jobs import JobMessage
+    from ..record import RunRecord
+
+
+@dataclass(frozen=True)
+class Again:
+    """How the jobs of a file stand that the app's last run has already."""
+
+    app_name: str
+    run_id: str
+    is_live: bool
+    jobs: int  # of the file
+    waiting: int
+    running: int
+    done: int
+    given_up: int
+
+    @property
+    def count(self) -> int:
+        return self.waiting + self.running + self.done + self.given_up
+
+
+def listed_jobs(aws: Aws, run: RunRecord | None) -> Seen:
+    """The hashes (`hash_of`) of the jobs that were submitted to a run."""
+    listed = Seen()
+    if run is not None and run.run_id and count_submitted(aws.s3, run.bucket, run.keys):
+        for job in read_job_lists(aws.s3, run.bucket, run.keys):
+            listed.add(hash_of(job.job_id))
+    return listed
+
+
+def find_again(aws: Aws, run: RunRecord, listed: Seen, jobs: Iterator[JobMessage]) -> Again:
+    """Compare a file's jobs, each given once, with those of a run, by its ledger."""
+    seen = survey_run(aws.s3, run.bucket, run.keys)
+    fresh = seen.beats_since(seen.looked - HEARTBEAT_LIVE_SECONDS) if run.is_live else []
+    busy = {beat.job_id for beat in read_heartbeats_at(aws.s3, run.bucket, fresh)}
+    settled = set(seen.done)
+    counts = {"jobs": 0, "waiting": 0, "running": 0, "done": 0, "given_up": 0}
+    for job in jobs:
+        counts["jobs"] += 1
+        if hash_of(job.job_id) not in listed:
+            continue
+        if job.job_id in settled:
+            counts["done"] += 1
+        elif job.job_id in busy:
+            counts["running"] += 1
+        else:
+            counts["given_up" if job.job_id in seen.dead else "waiting"] += 1
+    return Again(run.app_name, run.run_id, run.is_live, **counts)
+
+
+def hash_of(job_id: str) -> int:
+    """64 bits of a job's id: of a million jobs, two agree with a chance of 3 in 100 million."""
+    return int(job_id[:16], 16)
