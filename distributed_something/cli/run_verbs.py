@@ -127,6 +127,8 @@ def submit_job(
 def start_cluster(obj: dict[str, Any], fleet_file: Path, yes: bool, keep_ami: bool) -> None:
     """Show what FLEET_FILE and config.py ask for, then request the machines and wait for them.
 
+    On a terminal it asks first.  Without one, as in a script, it tells the price and buys.
+
     Example: python run.py startCluster files/exampleFleet_us-east-1.json
     """
     aws = connect(obj["settings"])
@@ -134,13 +136,13 @@ def start_cluster(obj: dict[str, Any], fleet_file: Path, yes: bool, keep_ami: bo
     if not settings.cluster_machines:
         screens.say(f"No job was submitted to {settings.app_name}: no machine is bought.")
         return
-    asks = sys.stdin.isatty() and not yes
+    ask = screens.ask_to_buy if sys.stdin.isatty() else screens.buy_unasked
     record = buy_machines(
         aws,
         settings,
         fleet_file,
         folder=FILES,
-        confirm=screens.ask_to_buy if asks else screens.show_purchase,
+        confirm=screens.show_purchase if yes else ask,
         on_capacity=screens.show_capacity,
         keep_ami=keep_ami,
         digest_of=None if is_simulated() else partial(image_digest, aws),
@@ -157,6 +159,8 @@ def start_cluster(obj: dict[str, Any], fleet_file: Path, yes: bool, keep_ami: bo
 @for_each_run(goes_on=True)
 def cancel(obj: dict[str, Any], yes: bool, only_list: bool, as_json: bool) -> None:
     """Stop the app's run now, machines first, and remove everything that any of its runs made.
+
+    On a terminal it asks first.  Without one, as in a script, it wants --yes.
 
     What exists is found by tags and names, with or without a monitor file.  The jobs that were not
     done are written to a job file.

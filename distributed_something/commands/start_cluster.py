@@ -32,9 +32,11 @@ from .purchase_checks import Wish, check_purchase
 from .runs import ensure_run
 from .schedule import start_schedule
 from .setup import ensure_log_groups
+from .work_ahead import job_notes
 
 if TYPE_CHECKING:
     from ..aws.session import Aws
+    from ..definitions.fleet_file import FleetFile
     from ..settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -90,7 +92,7 @@ def start_cluster(
     plan = plan_fleet(aws, settings, wanted, keep_ami=keep_ami)
     unseen = check_purchase(aws, Wish(settings, wanted, plan))
     plan = replace(plan, notes=(*plan.notes, *unseen))
-    if not confirm(_purchase(aws, settings, plan, now())):
+    if not confirm(_purchase(aws, settings, wanted, plan, now())):
         raise DistributedSomethingError("Nothing was bought and nothing was changed.")
     ensure_log_groups(aws, settings)
     record = ensure_run(aws, settings, folder=folder, now=now)
@@ -136,10 +138,13 @@ def _check_set_up(aws: Aws, settings: Settings) -> None:
     cluster.describe_service(aws.ecs, settings.ecs_cluster, service_name(settings.app_name))
 
 
-def _purchase(aws: Aws, settings: Settings, plan: FleetPlan, now: float) -> Purchase:
+def _purchase(
+    aws: Aws, settings: Settings, wanted: FleetFile, plan: FleetPlan, now: float
+) -> Purchase:
     last = find_record(aws.s3, settings.aws_bucket, settings.app_name)
     # A fleet that was taken back stays in the record if that could not be written.
     recorded = last.fleet_ids if last is not None and last.is_live else ()
+    already = {one: target for one in recorded if (target := _live_target(aws, one)) is not None}
     types = [one for launch in plan.launches for one in launch.machine_types]
     return Purchase(
         app_name=settings.app_name,
@@ -149,16 +154,18 @@ def _purchase(aws: Aws, settings: Settings, plan: FleetPlan, now: float) -> Purc
         price_cap=settings.machine_price,
         ends_by=valid_until(settings, now),
         disk_gib=max(launch.image.volume_gib for launch in plan.launches),
-        fleets_already=tuple(one for one in recorded if _asks_for_machines(aws, one)),
-        notes=plan.notes,
+        fleets_already=tuple(already),
+        notes=(*job_notes(aws, settings, wanted, sum(already.values())), *plan.notes),
     )
 
 
-def _asks_for_machines(aws: Aws, fleet_id: str) -> bool:
+def _live_target(aws: Aws, fleet_id: str) -> int | None:
+    """How many machines a fleet asks for; None if it asks for no more."""
     try:
-        return fleet.describe_fleet(aws.ec2, fleet_id).is_live
+        status = fleet.describe_fleet(aws.ec2, fleet_id)
     except NotFound:
-        return False
+        return None
+    return status.target if status.is_live else None
 
 
 def _taken_back(error: Exception, failures: list[str]) -> DistributedSomethingError:

@@ -23,9 +23,10 @@ from distributed_something.errors import DistributedSomethingError, NotFound, Us
 from distributed_something.local.simulator import Simulator
 from distributed_something.record import RunRecord, read_record_file, save_record
 from distributed_something.settings import Settings
-from tests.builders import settings, write_json
+from tests.builders import settings, write_config, write_json
 from tests.fleet_files import specification
 from tests.functional.account import Clock, new_account, simulated_ec2, working_fleet
+from tests.golden import screen
 
 
 @pytest.fixture(scope="module")
@@ -166,6 +167,50 @@ def test_the_person_sees_what_is_to_be_bought(aws: Aws, tmp_path: Path, clock: C
     assert purchase.disk_gib == 30
     assert purchase.fleets_already == ()
     assert any("ami-fad25980 is not there" in note for note in purchase.notes)
+
+
+def notes_of(aws: Aws, folder: Path, **constants: Any) -> str:
+    """What is noted of a purchase that is then not made."""
+    shown: list[Purchase] = []
+
+    def confirm(purchase: Purchase) -> bool:
+        shown.append(purchase)
+        return False
+
+    with pytest.raises(DistributedSomethingError, match="Nothing was bought"):
+        start(aws, folder, settings(**constants), confirm=confirm)
+    return " ".join(shown[0].notes)
+
+
+def test_machines_that_no_job_waits_for_are_told_before_they_are_bought(
+    aws: Aws, tmp_path: Path
+) -> None:
+    assert "No job waits in CountingQueue" in notes_of(aws, tmp_path)
+    queue = aws.sqs.get_queue_url(QueueName="CountingQueue")["QueueUrl"]
+    for _ in range(9):
+        aws.sqs.send_message(QueueUrl=queue, MessageBody="{}")
+    assert "job" not in notes_of(aws, tmp_path, CLUSTER_MACHINES=3, DOCKER_CORES=3)
+    said = notes_of(aws, tmp_path, CLUSTER_MACHINES=3, DOCKER_CORES=5, CPU_SHARES=1024)
+    assert "3 machines would be there for 9 jobs that wait or run, and 2 machines can" in said
+    start(aws, tmp_path, settings(CLUSTER_MACHINES=2, DOCKER_CORES=3))
+    said = notes_of(aws, tmp_path, CLUSTER_MACHINES=2, DOCKER_CORES=3)  # with those that are there
+    assert "4 machines would be there for 9 jobs that wait or run, and 3 machines can" in said
+
+
+def test_without_a_terminal_the_price_is_told_and_the_machines_are_bought(
+    simulator: Simulator, aws: Aws, tmp_path: Path
+) -> None:
+    write_config(tmp_path)
+    words = ["startCluster", str(working_fleet(aws, tmp_path))]
+    code, _, seen = screen(words, tmp_path, simulator.environment)
+    assert code == 0
+    assert "Machines: 2; price: at most $0.1 a machine-hour, $0.2 an hour for all." in seen
+    assert "They are bought now: there is no terminal to ask at." in seen
+    assert seen.index("price:") < seen.index("bought now") < seen.index("machines are up")
+    assert len(machines(aws)) == 2
+    code, _, seen = screen(["cancel"], tmp_path, simulator.environment)
+    assert code == 2 and "give --yes" in seen
+    assert len(machines(aws)) == 2
 
 
 def test_a_no_creates_nothing(aws: Aws, tmp_path: Path) -> None:

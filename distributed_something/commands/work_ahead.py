@@ -1,0 +1,41 @@
+"""Compare the machines that are about to be bought with the jobs that there are for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from ..aws import queues
+
+if TYPE_CHECKING:
+    from ..aws.session import Aws
+    from ..definitions.fleet_file import FleetFile
+    from ..settings import Settings
+
+
+def job_notes(
+    aws: Aws, settings: Settings, wanted: FleetFile, machines_already: int
+) -> Iterator[str]:
+    """Sentences for a person who buys though no job waits, or more machines than jobs can use."""
+    jobs = queues.count_jobs(aws.sqs, queues.find_queue(aws.sqs, settings.sqs_queue_name)).total
+    if not jobs:
+        yield (
+            f"No job waits in {settings.sqs_queue_name}: these machines would have nothing to do. "
+            "Jobs first: `python run.py submitJob JOBS.json`."
+        )
+        return
+    if any(one.weight is not None for one in wanted.specifications):
+        return  # then CLUSTER_MACHINES counts no machines
+    slots = settings.tasks_per_machine * settings.docker_cores
+    useful = -(-jobs // slots)
+    machines = machines_already + settings.cluster_machines
+    if machines > useful:
+        yield (
+            f"{_count(machines, 'machine')} would be there for {_count(jobs, 'job')} that wait or "
+            f"run, and {_count(useful, 'machine')} can take them all ({slots} at once on each, by "
+            "TASKS_PER_MACHINE and DOCKER_CORES): lower CLUSTER_MACHINES."
+        )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
