@@ -12,6 +12,7 @@ from ..commands.download import download as bring_results
 from ..commands.retry import retry as queue_again
 from . import jobs_screen, screens
 from .connection import connect
+from .fleet_hint import start_words
 from .options import FILES, PATH
 from .type_runs import for_each_run
 
@@ -62,8 +63,8 @@ def retry(
     if as_json:
         jobs_screen.print_retried(retried)
     if retried.sent:
-        words = "startCluster files/exampleFleet_us-east-1.json"
-        screens.next_step(words if retried.needs_machines else "monitor")
+        words = start_words(settings.aws_region) if retried.needs_machines else "monitor"
+        screens.next_step(words)
 
 
 @click.command()

@@ -22,6 +22,7 @@ from ..commands.type_plan import machines_of_type, runs_of_jobs
 from ..settings import load_settings
 from . import again_screen, dry_run_screen, screens
 from .connection import connect, is_simulated
+from .fleet_hint import start_words
 from .options import FILES, PATH, REHEARSALS, family_option
 from .type_runs import for_each_run
 
@@ -113,7 +114,7 @@ def submit_job(
                 confirm=partial(again_screen.ask_again, bar) if asks else again_screen.show_again,
             )
         screens.show_submitted(submitted)
-    screens.next_step("startCluster files/exampleFleet_us-east-1.json")
+    screens.next_step(start_words(settings.aws_region))
 
 
 @click.command("startCluster")

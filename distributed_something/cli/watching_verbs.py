@@ -20,6 +20,7 @@ from ..settings import Settings
 from ..survey import survey_run
 from . import screens, status_screen
 from .connection import connect
+from .fleet_hint import start_words
 from .type_runs import for_each_run, refuse_to_wait
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def status(
             _show_running(seen, as_json)
         else:
             _show(seen, as_json)
-            screens.next_steps(*_next(seen))
+            screens.next_steps(*_next(seen, settings.aws_region))
 
 
 @click.command()
@@ -146,7 +147,7 @@ def _watch(aws: Aws, settings: Settings, record: RunRecord, every: float, as_jso
             record = refresh(aws, record)
 
 
-def _next(seen: Status) -> tuple[str, ...]:
+def _next(seen: Status, region: str) -> tuple[str, ...]:
     """The verbs that follow, in order."""
     jobs = seen.jobs
     if seen.ended is not None:
@@ -157,7 +158,7 @@ def _next(seen: Status) -> tuple[str, ...]:
         return ("logs --failed",)
     if seen.machines or not jobs.left:
         return ("monitor",)
-    return ("startCluster files/exampleFleet_us-east-1.json",)
+    return (start_words(region),)
 
 
 def _show_running(seen: Status, as_json: bool) -> None:

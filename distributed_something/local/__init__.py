@@ -1,1 +1,4 @@
 """A simulated AWS and its machines, for laptops and tests."""
+
+# Names the fleet file of a served account to the verbs of another terminal.
+FLEET_VARIABLE = "REHEARSAL_FLEET_FILE"

@@ -10,6 +10,7 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from ..errors import DistributedSomethingError
+from . import FLEET_VARIABLE
 from .data import upload_folder
 from .rehearsal import DIRECTORY
 from .stage import Listener, staged
@@ -48,7 +49,7 @@ def serve(
     with staged(settings, directory / settings.app_name, runtime, listener, port=port) as stage:
         if data is not None:
             upload_folder(stage.aws.s3, settings.source_bucket or settings.aws_bucket, data)
-        variables = stage.simulator.environment
+        variables = {**stage.simulator.environment, FLEET_VARIABLE: str(stage.fleet_file)}
         line = "export " + " ".join(f"{k}={shlex.quote(v)}" for k, v in variables.items())
         on_ready(Served(stage.simulator.endpoint_url, line, stage.fleet_file))
         while not stopped.wait(0.5):

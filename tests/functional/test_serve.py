@@ -93,8 +93,8 @@ def without_aws(home: Path) -> dict[str, str]:
     return clean | {"HOME": str(home)}
 
 
-def verb(clone: Path, exported: dict[str, str], *words: str) -> None:
-    """One verb as a user types it; it must succeed."""
+def verb(clone: Path, exported: dict[str, str], *words: str) -> str:
+    """One verb as a user types it, which must succeed; what a person sees of it."""
     outcome = subprocess.run(
         [sys.executable, "run.py", *words],
         cwd=clone,
@@ -104,6 +104,7 @@ def verb(clone: Path, exported: dict[str, str], *words: str) -> None:
         timeout=300,
     )
     assert outcome.returncode == 0, f"{words}: {outcome.stderr}"
+    return outcome.stderr
 
 
 def make_clone(folder: Path, word: str) -> Path:
@@ -155,7 +156,8 @@ def test_two_clones_each_live_through_a_run_of_the_same_job_file(tmp_path: Path)
         before = take_inventory(aws)
 
         verb(first, exported, "setup")
-        verb(first, exported, "submitJob", "files/exampleJob.json")
+        said = verb(first, exported, "submitJob", "files/exampleJob.json")
+        assert f"Next: python run.py startCluster {exported['REHEARSAL_FLEET_FILE']}\n" in said
         verb(first, exported, "startCluster", "files/exampleFleet_us-east-1.json")
         record = "files/DistributedSomethingSpotFleetRequestId.json"
         assert (first / record).is_file()
