@@ -38,6 +38,13 @@ class View:
         return 0 if self.stopped else self.counts.waiting + self.counts.delayed
 
     @property
+    def unseen(self) -> int:
+        """Jobs in flight that no heartbeat of a machine tells of: just taken, paused, or lost."""
+        there = {machine.instance_id for machine in self.machines}
+        told = sum(1 for beat in self.beats if beat.instance_id in there)
+        return max(0, self.counts.in_flight - told)
+
+    @property
     def is_quiet(self) -> bool:
         """Whether no job is to be taken and none is in flight."""
         return not self.to_take and not self.counts.in_flight

@@ -49,6 +49,7 @@ class Pace:
     quiet_seconds: float = 75.0  # SQS's counts may lag by a minute
     quiet_looks: int = 3
     spare_looks: int = 2  # looks without a waiting job before a machine is given back
+    spare_seconds: float = 10.0  # likewise; a worker's heartbeat comes some seconds after its job
     heartbeat_seconds: float = HEARTBEAT_LIVE_SECONDS  # an older one is a dead worker's
     cheapest_after: float = 900.0
     patience: float = 86400.0  # how long AWS may not answer before the monitor gives up
@@ -66,6 +67,8 @@ class MonitorState:
     began: float
     submitted: int = 0
     spare_looks: int = 0
+    spare_since: float | None = None  # since when no job waits
+    unseen_since: float | None = None  # since when more jobs are in flight than heartbeats tell of
     quiet_looks: int = 0
     quiet_since: float | None = None
     is_over: bool = False
@@ -138,7 +141,7 @@ def step(
     if cheapest and now() - state.began >= pace.cheapest_after:
         with _going_on("keep a single machine"):
             view = _cap(aws, view, 1)
-    state, plan = _plan(record, view, state, pace)
+    state, plan = _plan(record, view, state, pace, now())
     with _going_on("give machines back"):
         carry_out(aws, record, plan)
         balance_service(aws, record, view, plan.applied(view.machines))
@@ -210,17 +213,48 @@ def stranded(record: RunRecord) -> str:
 
 
 def _plan(
-    record: RunRecord, view: View, state: MonitorState, pace: Pace
+    record: RunRecord, view: View, state: MonitorState, pace: Pace, now: float
 ) -> tuple[MonitorState, Plan]:
     """Which machines to give back, after several looks that saw no job waiting for one."""
-    is_spare = view.has_begun and not view.to_take
-    state = replace(state, spare_looks=state.spare_looks + 1 if is_spare else 0)
+    state = _count_spare(view, state, now)
     if _is_weighted(record):
         return state, Plan()
-    if state.spare_looks < pace.spare_looks:
+    if not _may_give_back(state, pace, now):
         return state, plan_ending_drained(view.machines)
     slots = record.tasks_per_machine * record.docker_cores
     return state, plan_giving_back(view.fleets, view.machines, view.counts.in_flight, slots)
+
+
+def _count_spare(view: View, state: MonitorState, now: float) -> MonitorState:
+    """For how long no job waits, and for how long one is in flight that no heartbeat tells of."""
+    is_spare = view.has_begun and not view.to_take
+    is_unseen = is_spare and view.unseen > 0
+    return replace(
+        state,
+        spare_looks=state.spare_looks + 1 if is_spare else 0,
+        spare_since=_since(state.spare_since, is_spare, now),
+        unseen_since=_since(state.unseen_since, is_unseen, now),
+    )
+
+
+def _since(known: float | None, is_so: bool, now: float) -> float | None:
+    if not is_so:
+        return None
+    return now if known is None else known
+
+
+def _may_give_back(state: MonitorState, pace: Pace, now: float) -> bool:
+    """Whether it is plain which machines are idle.
+
+    A job that no heartbeat tells of was taken just now by nobody knows whom, and ending that one
+    would interrupt it; after a dead worker's time it is a job that pauses, or was lost with its
+    machine.
+    """
+    if state.spare_since is None or state.spare_looks < pace.spare_looks:
+        return False
+    if now - state.spare_since < pace.spare_seconds:
+        return False
+    return state.unseen_since is None or now - state.unseen_since >= pace.heartbeat_seconds
 
 
 def _is_weighted(record: RunRecord) -> bool:

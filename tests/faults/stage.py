@@ -24,7 +24,14 @@ from .wire import Application, Killed, Wire
 
 JOBS = ("a", "b")
 # A look and its end are enough here: that several quiet looks are needed is proved elsewhere.
-PACE = Pace(spare_looks=1, quiet_looks=1, quiet_seconds=0.0, patience=60.0, export_seconds=10.0)
+PACE = Pace(
+    spare_looks=1,
+    spare_seconds=0.0,
+    quiet_looks=1,
+    quiet_seconds=0.0,
+    patience=60.0,
+    export_seconds=10.0,
+)
 MOST_SLEEPS = 200  # of one verb; one that waits longer waits without end
 # What a verb may end with; anything else is a bug.
 EXPECTED = (ClientError, BotoCoreError, DistributedSomethingError)

@@ -25,6 +25,7 @@ from distributed_something.commands.monitor import (
 )
 from distributed_something.commands.runs import refresh
 from distributed_something.errors import DistributedSomethingError, TeardownIncomplete
+from distributed_something.protocol.jobs import Job
 from distributed_something.record import RunRecord
 from tests.lives import Held, Life, answer, handling, open_life, record_on_disk, watch_calls
 
@@ -190,6 +191,88 @@ def test_idle_machines_are_given_back_and_the_working_one_is_not(life: Life) -> 
     assert kept[-1] == [worker]
     assert outcome.summary.done == 1
     assert script.seen[7].target == 1
+
+
+def receive(life: Life, record: RunRecord, instance_id: str) -> Held:
+    """A worker has taken a job, and its heartbeat is still on its way."""
+    url = queues.find_queue(life.aws.sqs, record.queue_name)
+    message = life.aws.sqs.receive_message(QueueUrl=url, VisibilityTimeout=600)["Messages"][0]
+    return Held(Job.from_message(message["Body"]), instance_id, message["ReceiptHandle"])
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_no_machine_is_given_back_while_nobody_knows_who_has_just_taken_a_job(
+    life: Life, place: int
+) -> None:
+    life.submit("a")
+    record = life.buy()
+    begins = life.instances()[place]
+    held: list[Held] = []
+    drained: list[list[str]] = []
+
+    def see() -> None:
+        found = cluster.container_instances(life.aws.ecs, record.cluster)
+        drained.append([one.instance_id for one in found if one.status == "DRAINING"])
+
+    script = Script(
+        life,
+        [
+            lambda: held.append(receive(life, record, begins)),
+            *[see] * 3,
+            lambda: life.beat(record, begins, held[0].job),
+            see,
+            lambda: life.finish(record, held[0]),
+        ],
+    )
+    outcome = script.play(record)
+    assert drained[:3] == [[], [], []]
+    assert len(drained[3]) == 2 and begins not in drained[3]
+    assert outcome.summary.done == 1
+
+
+def test_a_job_that_no_heartbeat_tells_of_for_long_is_a_lost_machines_and_holds_none(
+    life: Life,
+) -> None:
+    life.submit("a")
+    record = life.buy()
+    held: list[Held] = []
+    script = Script(
+        life,
+        [
+            lambda: held.append(receive(life, record, life.instances()[0])),
+            *[nothing] * 9,
+            lambda: life.finish(record, held[0]),
+        ],
+    )
+    script.play(record)
+    targets = [seen.target for seen in script.seen]
+    assert targets[:6] == [3] * 6
+    assert targets[9] == 1
+
+
+def test_a_rehearsals_quick_looks_wait_for_a_heartbeat_that_is_late(life: Life) -> None:
+    """Looks every half second came before the heartbeats, which are up to two seconds late."""
+    life.submit("a", "b")
+    record = life.buy()
+    first, second = life.instances()[:2]
+    held = [life.take(record, first), receive(life, record, second)]
+    life.finish(record, held[0])
+    life.beat(record, first, held[0].job)  # it has ended, and its heartbeat does not say so yet
+    scenes: list[Callable[[], object]] = [nothing] * 8
+    scenes += [
+        lambda: life.beat(record, first, None),
+        lambda: life.beat(record, second, held[1].job),
+    ]
+    drained: list[str] = []
+
+    def see() -> None:
+        found = cluster.container_instances(life.aws.ecs, record.cluster)
+        drained.extend(one.instance_id for one in found if one.status == "DRAINING")
+
+    scenes += [see] * 24
+    scenes += [lambda: life.finish(record, held[1])]
+    Script(life, scenes).play(record, pace=replace(PACE, look_every=0.5, quiet_seconds=1.0))
+    assert drained and second not in drained
 
 
 def test_a_machine_that_stops_its_worker_is_ended_only_when_the_task_is_gone(life: Life) -> None:
