@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import csv
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -16,17 +14,11 @@ import pytest
 
 from distributed_something.settings import load_settings
 
-from .kit import EXAMPLES, build, rehearsed, settings_of
+from .kit import EXAMPLES, rehearsed
+from .readme import Clone
 
 HERE = EXAMPLES / "fiji"
 DRAWN = {"disc_07": "7", "disc_12": "12", "disc_20": "20"}
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    folder = tmp_path / "data"
-    subprocess.run([sys.executable, HERE / "make_data.py", folder], check=True)
-    return folder
 
 
 @pytest.fixture
@@ -57,28 +49,20 @@ def with_script(folder: Path, url: str) -> Path:
 @pytest.mark.docker
 @pytest.mark.timeout(1800)  # its image is built first
 def test_every_disc_is_counted_wherever_the_macro_comes_from_and_no_job_sees_another(
-    engine: docker.DockerClient, data: Path, web: str, tmp_path: Path
+    engine: docker.DockerClient, web: str, tmp_path: Path
 ) -> None:
-    image = build(engine, "fiji")
-    # One container, so that the jobs come one after the other.
-    rehearsed(
-        settings_of("fiji", image, cluster_machines=1),
-        HERE / "job.json",
-        tmp_path / "bucket",
-        data=data,
-    )
+    clone = Clone(tmp_path / "clone")
+    clone.follow("fiji")
+    data = clone.results / "fiji-data"
     (data / "scripts" / "spots.ijm").unlink()
     from_web = load_settings(with_script(tmp_path, f"{web}/spots.ijm"))
-    rehearsed(
-        from_web.model_copy(update={"dockerhub_tag": image}),
-        HERE / "job.json",
-        tmp_path / "web",
-        data=data,
-    )
+    # One container, so that the jobs come one after the other.
+    alone = from_web.model_copy(update={"cluster_machines": 1})
+    rehearsed(alone, HERE / "job.json", tmp_path / "web", data=data)
 
-    for folder in (tmp_path / "bucket", tmp_path / "web"):
+    for folder in (clone.results / "Fiji", tmp_path / "web" / "Fiji"):
         assert {row["image"]: row["spots"] for row in rows(folder)} == DRAWN
         assert {row["last"] for row in rows(folder)} == {"none"}
-        assert {path.name for path in (folder / "Fiji" / "spots").iterdir()} == {
+        assert {path.name for path in (folder / "spots").iterdir()} == {
             f"{name}.csv" for name in DRAWN
         }

@@ -16,6 +16,7 @@ import pytest
 from tests.builders import write_json
 
 from .kit import build, rehearsed, settings_of
+from .readme import Clone
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "examples" / "nuclei"
@@ -80,23 +81,15 @@ def test_joining_nothing_is_refused_in_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_rehearsal_of_the_example_ends_in_one_table_and_one_picture(
-    tiles: Path, tmp_path: Path
-) -> None:
-    rehearsed = run(
-        sys.executable, ROOT / "run.py", "--config", EXAMPLE / "config.py",
-        "rehearse", EXAMPLE / "job.json", "--jobs", "6", "--runtime", "process",
-        "--data", tiles.parent, folder=tmp_path,
-    )  # fmt: skip
-    assert rehearsed.returncode == 0, rehearsed.stdout + rehearsed.stderr
+def test_the_commands_of_its_readme_end_in_one_table_and_one_picture(tmp_path: Path) -> None:
+    clone = Clone(tmp_path / "clone")
+    said = clone.follow("nuclei", runtime="process", rehearse="--jobs 6")
 
-    said = nuclei("join", "rehearsal/Nuclei", "joined", folder=tmp_path)
-
-    assert said.startswith("Nuclei in 6 tiles")
-    joined = rows(tmp_path / "joined/nuclei.csv")
+    assert "Nuclei in 6 tiles" in said
+    joined = rows(clone.results / "Nuclei/joined/nuclei.csv")
     assert {nucleus["tile"] for nucleus in joined} == {"A01", "A02", "A03", "A04", "A05", "B01"}
     assert max(float(nucleus["x"]) for nucleus in joined) > 4 * 102
-    assert (tmp_path / "joined/nuclei.png").stat().st_size > 100_000
+    assert (clone.results / "Nuclei/joined/nuclei.png").stat().st_size > 100_000
 
 
 @pytest.mark.slow

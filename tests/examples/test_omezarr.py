@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,8 @@ import pytest
 
 from tests.builders import write_json
 
-from .kit import EXAMPLES, build, rehearsed, settings_of
+from .kit import EXAMPLES, rehearsed, settings_of
+from .readme import Clone
 
 HERE = EXAMPLES / "omezarr"
 SIXTEEN = [f"{row}/{column}/{field}" for row in "AB" for column in ("01", "02") for field in "01"]
@@ -29,19 +28,20 @@ def metadata(path: Path) -> Any:
 def test_plates_become_valid_zarrs_by_the_flags_that_are_set_and_no_other(
     engine: docker.DockerClient, tmp_path: Path
 ) -> None:
-    subprocess.run([sys.executable, HERE / "make_data.py", tmp_path / "data"], check=True)
-    settings = settings_of("omezarr", build(engine, "omezarr"))
-    rehearsed(settings, HERE / "job.json", tmp_path / "set", data=tmp_path / "data")
+    clone = Clone(tmp_path / "clone")
+    clone.follow("omezarr")
     bare = json.loads((HERE / "job.json").read_text())
     for flag in ("resolutions", "tile_width", "tile_height"):
         del bare[flag]
     bare |= {"additional_flags": "--target-min-size 32 --tile_width 100", "plates": ["BR002"]}
     jobs = write_json(tmp_path / "bare.json", bare)
-    rehearsed(settings, jobs, tmp_path / "bare", data=tmp_path / "data")
+    data = clone.results / "omezarr-data"
+    rehearsed(settings_of("omezarr"), jobs, tmp_path / "bare", data=data)
 
-    first = tmp_path / "set" / "OMEZarr" / "zarr" / "BR001.ome.zarr"
+    zarrs = clone.results / "OMEZarr" / "zarr"
+    first = zarrs / "BR001.ome.zarr"
     other = tmp_path / "bare" / "OMEZarr" / "zarr" / "BR002.ome.zarr"
-    assert (tmp_path / "set" / "OMEZarr" / "zarr" / "BR002.ome.zarr" / ".zattrs").is_file()
+    assert (zarrs / "BR002.ome.zarr" / ".zattrs").is_file()
     attributes = metadata(first / ".zattrs")
     assert attributes["_creator"]["arguments"] == [
         "--resolutions=2", "--tile_width=64", "--tile_height=32",
