@@ -3,6 +3,10 @@ unset BASH_ENV  # scripts that the command starts are not commands of ours
 
 # The code is a copy of this job's own, which it may change.
 cp -r "$CODE" "$WORK_DIR/code"
+for folder in "${CODE%/*}"/*/; do  # further folders of the bucket are its neighbours, as they were
+    folder=${folder%/}
+    [ -e "$WORK_DIR/${folder##*/}" ] || ln -s "$folder" "$WORK_DIR"
+done
 cd "$WORK_DIR/code" || exit
 mkdir -p logs
 

@@ -99,3 +99,27 @@ def test_the_solver_finds_the_best_value(tmp_path: Path) -> None:
         text=True,
     )
     assert done.stdout == "90\n", done.stderr
+
+
+def test_a_further_folder_is_the_codes_neighbour_and_what_a_failed_command_left_is_kept(
+    tmp_path: Path,
+) -> None:
+    brought, work = tmp_path / "input", tmp_path / "work"
+    for path in (brought / "code" / "solve.sh", brought / "models" / "one.txt"):
+        path.parent.mkdir(parents=True)
+        path.write_text("the model")
+    (work / "output").mkdir(parents=True)
+    line = "cat ../models/one.txt > results.csv; echo on > logs/on.txt; rm solve.sh; exit 3"
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "BASH_ENV": str(HERE / "around-a-command.sh"),
+        "WORK_DIR": str(work),
+        "OUTPUT_DIR": str(work / "output"),
+        **{"CODE": str(brought / "code"), "RESULTS": "results.csv logs/* more/*.txt"},
+    }
+    ended = subprocess.run(["bash", "-c", line], env=environment, cwd=work)
+    assert ended.returncode == 3
+    kept = {str(one.relative_to(work / "output")) for one in work.glob("output/**/*.*")}
+    assert kept == {"results.csv", "logs/on.txt"}
+    assert (work / "output" / "results.csv").read_text() == "the model"
+    assert (brought / "code" / "solve.sh").is_file()  # the next command finds the code as it was

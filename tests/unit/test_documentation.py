@@ -36,7 +36,7 @@ _SETUP_AWS = re.compile(r"python setup_AWS\.py ([^\n`#|]+)")
 _OPTION = re.compile(r"`(--[a-z-]+)")
 # Options of other programs, on the pages for those who come from them and in the examples.
 _OF_OTHERS = {
-    "--create", "--dispatch", "--verbose", "--tag", "--ij", "--acl", "--storage-class",
+    "--create", "--dispatch", "--verbose", "--tag", "--extra", "--ij", "--acl", "--storage-class",
     "--excluded-wells", "--extra-grouping", "--write",
 }  # fmt: skip
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
