@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import os
+import subprocess
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -66,3 +68,25 @@ def test_every_disc_is_counted_wherever_the_macro_comes_from_and_no_job_sees_ano
         assert {path.name for path in (folder / "spots").iterdir()} == {
             f"{name}.csv" for name in DRAWN
         }
+
+
+def test_an_image_with_fiji_starts_it_headless_with_all_metadata_in_one_word(
+    web: str, tmp_path: Path
+) -> None:
+    fiji = tmp_path / "ImageJ-linux64"
+    fiji.write_text('#!/bin/sh\nfor word in "$@"; do echo "$word"; done\n')
+    fiji.chmod(0o755)
+    given = "threshold='100', image='disc_07'"
+    done = subprocess.run(
+        [HERE / "run-script", f"{web}/spots.ijm", given],
+        env={**os.environ, "FIJI": str(fiji)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    script = tmp_path / "spots.ijm"
+    assert done.stdout.splitlines() == [
+        *("--ij2", "--headless", "--console", "--run", str(script), given)
+    ]
+    assert script.read_text() == (HERE / "spots.ijm").read_text()

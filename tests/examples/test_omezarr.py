@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -53,3 +54,30 @@ def test_plates_become_valid_zarrs_by_the_flags_that_are_set_and_no_other(
         "--target-min-size", "32", "--tile_width", "100",
     ]  # fmt: skip
     assert len(metadata(other / "A/01/0/.zattrs")["multiscales"][0]["datasets"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        (
+            ["resolutions=6", "tile_width=512", "tile_height=512", "target-min-size=64"],
+            ["--resolutions=6", "--tile_width=512", "--tile_height=512", "--target-min-size=64"],
+        ),
+        (["resolutions=False", "tile_width=", "additional_flags=false"], []),
+        (["additional_flags=--series 0 -p"], ["--series", "0", "-p"]),
+    ],
+)
+def test_an_image_with_bioformats2raw_gives_it_the_flags_that_are_set(
+    flags: list[str], expected: list[str], tmp_path: Path
+) -> None:
+    program = tmp_path / "bioformats2raw"
+    program.write_text('#!/bin/sh\nfor word in "$@"; do echo "$word"; done\n')
+    program.chmod(0o755)
+    done = subprocess.run(
+        [HERE / "convert-plate", "P/Images/Index.idx.xml", "P.ome.zarr", *flags],
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines() == [*expected, "P/Images/Index.idx.xml", "P.ome.zarr"]
