@@ -15,10 +15,12 @@ from ..commands.setup_account import (
     watched_runs,
 )
 from ..definitions.account import documents
+from ..definitions.placeholders import is_bucket_placeholder
+from ..errors import UsageError
 from ..settings import load_settings
 from . import screens
 from .app import run_command
-from .connection import connect
+from .connection import connect, is_simulated
 from .faults import EXIT_FAILED
 
 
@@ -57,6 +59,8 @@ def account(
     yes: bool,
     config: Path,
 ) -> None:
+    if not is_simulated():
+        _refuse_placeholders(buckets)
     settings = load_settings(config, {"AWS_BUCKET": PLACEHOLDER})
     aws = connect(settings)
     # Nobody needs a bucket to look, or to remove what was made for one.
@@ -74,3 +78,13 @@ def account(
         screens.show_destroyed(failures)
         if failures:
             raise click.exceptions.Exit(EXIT_FAILED)
+
+
+def _refuse_placeholders(buckets: tuple[str, ...]) -> None:
+    """Raise UsageError for a bucket's name that the book has in the place of the reader's own."""
+    for name in filter(is_bucket_placeholder, buckets):
+        raise UsageError(
+            f"--bucket {name} names a placeholder: give a name of your own, which nobody else in "
+            "the world has, such as --bucket yourlab-images-2026, and the same as AWS_BUCKET in "
+            "config.py."
+        )

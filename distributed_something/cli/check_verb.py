@@ -47,6 +47,7 @@ def check(
         fleet_file,
         facts_of=None if aws is None or is_simulated() else partial(image_facts, aws),
         types_of=_nominal_types if offline else None,
+        is_rehearsal=aws is not None and is_simulated(),
         on_finding=check_screen.print_finding if as_json else lambda _: None,
     )
     if not as_json:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import UsageError
+from .placeholders import is_placeholder
 from .shapes import (
     FLEET,
     OVERRIDE,
@@ -40,7 +40,6 @@ _DECIDED_KEYS = frozenset(
 )
 # Nobody reads what these say, so a placeholder there does no harm.
 _UNREAD = _DECIDED_KEYS | _DECIDED_FLEET_KEYS - {"LaunchSpecifications", "LaunchTemplateConfigs"}
-_PLACEHOLDER = re.compile(r"([A-Z])\1{4,}|^your[-_]|[-_/]your[-_]|^<.+>$")
 
 
 @dataclass(frozen=True)
@@ -139,7 +138,7 @@ def _placeholders(values: object) -> list[str]:
     return [
         f"{path} is still the placeholder {text!r}: put your own value in its place."
         for path, text in _texts(values, "")
-        if _PLACEHOLDER.search(text) and "_comment" not in path
+        if is_placeholder(text) and "_comment" not in path
     ]
 
 

@@ -21,7 +21,8 @@ from distributed_something.local.simulator import Simulator
 from .kit import EXAMPLES, ROOT, settings_of
 from .readme import Clone, lines
 
-FLEET = (ROOT / "files" / "exampleFleet_us-east-1.json").read_text().replace("X" * 12, "1" * 12)
+ACCOUNT = "123456789012"
+FLEET = (ROOT / "files" / "exampleFleet_us-east-1.json").read_text().replace("X" * 12, ACCOUNT)
 
 
 @pytest.fixture

@@ -26,6 +26,7 @@ from distributed_something.errors import NotFound
 from distributed_something.local.simulator import ACCOUNT, REGION, Simulator
 from distributed_something.local.simulator.quotas import SimulatedQuotas
 from tests.builders import settings, write_config, write_json
+from tests.fleet_files import fleet
 from tests.functional.account import new_account, working_fleet
 from tests.golden import check_golden, screen
 
@@ -118,6 +119,67 @@ def test_without_an_account_files_and_sizes_are_looked_at(tmp_path: Path) -> Non
     code, _, seen = screen(["check", "jobs.json", "fleet.json", "--offline"], tmp_path, {})
     assert code == 1
     check_golden("check_offline", seen)
+
+
+def offline(folder: Path, **constants: Any) -> tuple[list[tuple[str, str]], str]:
+    """What `check --offline` finds missing or warns of: subjects with texts, and all fixes."""
+    write_config(folder, **constants)
+    found = check(None, settings(**constants)).findings
+    told = [one for one in found if one.state in (State.MISSING, State.WARNING) and one.fix]
+    return [(one.state.value, one.text) for one in told], " ".join(one.fix for one in told)
+
+
+@pytest.mark.parametrize(
+    ("constants", "state", "fix"),
+    [
+        ({"AWS_BUCKET": "your-bucket-name"}, "missing", "setup_AWS.py --bucket NAME"),
+        ({"SOURCE_BUCKET": "bucket-name"}, "missing", "set SOURCE_BUCKET to a bucket of yours"),
+        ({"DESTINATION_BUCKET": "your-bucket"}, "missing", "set DESTINATION_BUCKET"),
+        ({"DOCKERHUB_TAG": "user/distributed-something:sometag"}, "missing", "build --base"),
+        ({"DOCKERHUB_TAG": "user/distributed-gpu:1.0"}, "missing", "build --base"),
+        ({"SSH_KEY_NAME": "your-key-file.pem"}, "warning", "your key pair"),
+        ({"TASK_ROLE_ARN": "arn:aws:iam::111111111111:role/x"}, "missing", "a role of your"),
+        ({"NOTIFY_EMAIL": "you@example.org"}, "missing", "mend NOTIFY_EMAIL"),
+    ],
+)
+def test_a_constant_that_still_has_its_placeholder_is_told_with_the_fix(
+    tmp_path: Path, constants: dict[str, str], state: str, fix: str
+) -> None:
+    told, fixes = offline(tmp_path, **constants)
+    ((constant, value),) = constants.items()
+    ((found, text),) = told
+    assert found == state and constant in text and value in text
+    assert fix in fixes
+
+
+@pytest.mark.parametrize(
+    "constants",
+    [
+        {"AWS_BUCKET": "lab-bucket-name-7", "SSH_KEY_NAME": "yourke-lab.pem"},
+        {"DOCKERHUB_TAG": "users/tool:1", "NOTIFY_EMAIL": "a@example-lab.org"},
+        {"DOCKERHUB_TAG": "123456789012.dkr.ecr.us-east-1.amazonaws.com/user/tool:1"},
+        {"TASK_ROLE_ARN": "arn:aws:iam::123456789012:role/x", "SOURCE_BUCKET": "buckets"},
+    ],
+)
+def test_values_of_ones_own_are_no_placeholders(tmp_path: Path, constants: dict[str, str]) -> None:
+    assert offline(tmp_path, **constants) == ([], "")
+
+
+def test_a_fleet_file_whose_account_is_one_digit_is_not_filled_in(tmp_path: Path) -> None:
+    content = fleet()
+    content["IamFleetRole"] = content["IamFleetRole"].replace("123456789012", "111111111111")
+    found = check(None, settings(), None, write_json(tmp_path / "fleet.json", content)).findings
+    (told,) = (one for one in found if one.state is State.MISSING)
+    assert "IamFleetRole is still the placeholder 'arn:aws:iam::111111111111" in told.text
+
+
+def test_a_rehearsals_account_has_what_the_placeholders_name(
+    simulator: Simulator, tmp_path: Path
+) -> None:
+    new_account(simulator).s3.create_bucket(Bucket="your-bucket-name")
+    write_config(tmp_path, AWS_BUCKET="your-bucket-name", DOCKERHUB_TAG="user/tool:1")
+    _, _, seen = screen(["check"], tmp_path, simulator.environment)
+    assert "placeholder" not in seen and "bucket your-bucket-name" in seen
 
 
 def test_nobody_is_asked_for_what_credentials_are_needed_for(tmp_path: Path) -> None:

@@ -310,3 +310,15 @@ def test_the_command_shows_makes_and_removes(
     assert run("destroy", "--yes") == 0
     assert account_inventory(aws) == before
     assert run("--bucket") == 2
+
+
+def test_a_bucket_that_is_the_books_placeholder_is_refused_before_anything_is_asked_of_aws(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    config = str(write_config(tmp_path))
+    for name in ("your-bucket-name", "bucket-name"):
+        words = ["setup_AWS.py", "--config", config, "--bucket", name]
+        monkeypatch.setattr("sys.argv", words)
+        assert main("Help.") == 2
+        assert f"--bucket {name} names a placeholder" in capsys.readouterr().err

@@ -16,6 +16,7 @@ from ...definitions.fleet import types_of_overrides
 from ...errors import UsageError
 from . import account, fleet, image, jobs, machines, places
 from .findings import Finding, State, looked, missing, ok, unseen, warning
+from .placeholders import placeholders
 
 if TYPE_CHECKING:
     from ...aws.session import Aws
@@ -51,13 +52,14 @@ def check(
     facts_of: FactsOf | None = None,
     types_of: TypesOf | None = None,
     on_finding: Callable[[Finding], None] = lambda _: None,
+    is_rehearsal: bool = False,
     now: Callable[[], float] = time.time,
 ) -> Checkup:
     """Look at everything, whatever else is missing; changes nothing and never raises for AWS.
 
     Without `aws` only what needs no account is looked at, and `types_of` knows the machine types.
     `facts_of` looks at an image; without it the image is left alone. `on_finding` is told each
-    line as it comes.
+    line as it comes. A served rehearsal's account has whatever the config names, placeholders too.
     """
     found: list[Finding] = []
 
@@ -67,6 +69,8 @@ def check(
             on_finding(one)
 
     note([_config(settings)])
+    if not is_rehearsal:
+        note(placeholders(settings))
     sample, of_jobs = jobs.job_file(settings, job_file) if job_file else ([], [])
     wanted, of_fleet = fleet.fleet_file(fleet_file) if fleet_file else (None, [])
     note([*of_jobs, *of_fleet])

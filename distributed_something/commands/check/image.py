@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING
 
 from ...aws.registry import ImageFacts
+from ...definitions.placeholders import is_image_placeholder
 from ...errors import NotFound
 from ..image_check import of_upstream, other_worker
 from .findings import Finding, apart, missing, ok, unseen
@@ -22,10 +23,9 @@ _PLATFORMS = {"x86_64": "linux/amd64", "arm64": "linux/arm64"}
 def image(
     settings: Settings, facts_of: FactsOf, types: Collection[MachineType]
 ) -> Iterator[Finding]:
-    """The image of DOCKERHUB_TAG; by the rules of `setup`."""
+    """The image of DOCKERHUB_TAG; by the rules of `setup`. Its name alone is looked at before."""
     name = settings.dockerhub_tag
-    if refusal := of_upstream(name):
-        yield missing(_SUBJECT, *apart(refusal))
+    if of_upstream(name) or is_image_placeholder(name):
         return
     try:
         facts = facts_of(name)
