@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from enum import Enum
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 PARALLEL_READS = 16
 READ_AHEAD = 256  # objects fetched before the reader asks for them: bounds memory, not the ledger
+
+CLAIM_SECONDS = 300.0  # in which who has claimed a notice has sent it, or was ended
+_TOLD = b"told"
 
 # Where a long listing is cut: job ids begin with one of 16 digits, equally often.
 _DIGITS = "123456789abcdef"
@@ -63,6 +67,14 @@ class DeadJob:
     def from_json(cls, body: bytes) -> DeadJob:
         values = json.loads(body)
         return cls(values["job_id"], values["reason"])
+
+
+class Notice(Enum):
+    """How something stands that people are to be told of."""
+
+    OURS = "ours to tell"
+    ANOTHERS = "another's, who is about to"
+    TOLD = "told"
 
 
 @dataclass(frozen=True)
@@ -152,15 +164,31 @@ def why_stopped(s3: S3Client, bucket: str, keys: RunKeys) -> str:
     return body.decode() if body is not None else ""
 
 
-def claim_notice(s3: S3Client, bucket: str, keys: RunKeys, what: str) -> bool:
-    """Whether we are the first who tells of something in this run; nobody else is, from now on."""
+def claim_notice(s3: S3Client, bucket: str, keys: RunKeys, what: str) -> Notice:
+    """Whether it is ours to tell people of something in this run.
+
+    Who claims it first does. One who was ended before it was told has lost it after
+    CLAIM_SECONDS: rather twice than never.
+    """
+    key = keys.notice(what)
     try:
-        s3.put_object(Bucket=bucket, Key=keys.notice(what), Body=b"", IfNoneMatch="*")
+        s3.put_object(Bucket=bucket, Key=key, Body=b"", IfNoneMatch="*")
     except s3.exceptions.ClientError as error:
-        if error.response["Error"].get("Code") in ("PreconditionFailed", "412"):
-            return False
-        raise
-    return True
+        if error.response["Error"].get("Code") not in ("PreconditionFailed", "412"):
+            raise
+        answer = s3.get_object(Bucket=bucket, Key=key)
+        if answer["Body"].read() == _TOLD:
+            return Notice.TOLD
+        answered = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
+        if (answered - answer["LastModified"]).total_seconds() < CLAIM_SECONDS:
+            return Notice.ANOTHERS
+        s3.put_object(Bucket=bucket, Key=key, Body=b"")
+    return Notice.OURS
+
+
+def note_told(s3: S3Client, bucket: str, keys: RunKeys, what: str) -> None:
+    """Say that people were told of something: nobody tells them again."""
+    s3.put_object(Bucket=bucket, Key=keys.notice(what), Body=_TOLD)
 
 
 def stop_run(s3: S3Client, bucket: str, keys: RunKeys, reason: str) -> None:

@@ -69,6 +69,7 @@ class RunRecord:
     ended: float | None = None
     queue_deleted: float | None = None  # a deleted queue's name is not free for 60 s
     export_due: bool = False  # it has ended, and its logs are still to be exported
+    notice_due: bool = False  # it has ended, and its topic is still to be told
 
     @property
     def service(self) -> str:

@@ -22,7 +22,7 @@ from ..definitions.auto_monitor import schedule_name
 from ..errors import DistributedSomethingError
 from ..protocol.ledger_keys import RunKeys
 from ..record import read_run
-from .notices import tell_end
+from .notices import tell_if_due
 from .one_look import MonitorState, Pace, step, stranded
 from .tear_down import tear_down
 
@@ -57,10 +57,9 @@ def watch_once(
 
     `deadline` is in seconds since 1970. Returns what was seen, which Lambda keeps nowhere.
     """
-    record = _live_run(aws, bucket, keys)
-    if record is None:
-        delete_schedule(aws.scheduler, SCHEDULE_GROUP, schedule_name(keys.app_name, keys.run_id))
-        return {"over": True}
+    record = _run(aws, bucket, keys)
+    if record is None or not record.is_live:
+        return _see_off(aws, keys, record, now())
     state = _read_state(aws, bucket, keys) or MonitorState(began=now())
     state, progress = step(aws, record, state, pace=pace or Pace(), now=now)
     _write_state(aws, bucket, keys, state)
@@ -70,18 +69,35 @@ def watch_once(
     if not state.is_over:
         return asdict(progress)
     failures = tear_down(
-        aws, record, folder=None, export_due=True, sleep=_until(deadline, sleep, now), now=now
+        aws,
+        record,
+        folder=None,
+        export_due=True,
+        notice_due=True,
+        keeps_schedule=bool(record.topic),  # should we be ended before people are told
+        sleep=_until(deadline, sleep, now),
+        now=now,
     )
-    if not failures:
-        tell_end(aws, record, now())
+    if not failures and record.topic:
+        return {"failures": []} | _see_off(aws, keys, _run(aws, bucket, keys), now())
     return {"over": not failures, "failures": failures}
+
+
+def _see_off(aws: Aws, keys: RunKeys, record: RunRecord | None, now: float) -> dict[str, Any]:
+    """Tell of the end of a run if nobody has, and end its calls when that is done."""
+    if record is not None and not tell_if_due(aws, record, now):
+        return {"over": True, "told": False}
+    delete_schedule(aws.scheduler, SCHEDULE_GROUP, schedule_name(keys.app_name, keys.run_id))
+    return {"over": True}
 
 
 def _leave_alone(aws: Aws, record: RunRecord) -> bool:
     """End the calls for a run that has no machines; False if somebody is buying some just now."""
-    latest = _live_run(aws, record.bucket, record.keys)
-    if latest and (
-        latest.fleets != record.fleets or not all(one.fleet_id for one in latest.fleets)
+    latest = _run(aws, record.bucket, record.keys)
+    if (
+        latest
+        and latest.is_live
+        and (latest.fleets != record.fleets or not all(one.fleet_id for one in latest.fleets))
     ):
         return False
     name = schedule_name(record.app_name, record.run_id)
@@ -92,13 +108,12 @@ def _leave_alone(aws: Aws, record: RunRecord) -> bool:
     return True
 
 
-def _live_run(aws: Aws, bucket: str, keys: RunKeys) -> RunRecord | None:
-    """The run's record; None if it has ended, or if its bucket is gone with all that it said."""
+def _run(aws: Aws, bucket: str, keys: RunKeys) -> RunRecord | None:
+    """The run's record; None if there is none, or if its bucket is gone with all that it said."""
     try:
-        record = read_run(aws.s3, bucket, keys)
+        return read_run(aws.s3, bucket, keys)
     except aws.s3.exceptions.NoSuchBucket:
         return None
-    return record if record and record.is_live else None
 
 
 def _read_state(aws: Aws, bucket: str, keys: RunKeys) -> MonitorState | None:

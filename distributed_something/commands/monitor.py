@@ -20,7 +20,7 @@ from ..ledger import DeadJob, LedgerSummary, read_dead, summarise, why_stopped
 from ..record import RunRecord
 from .export import export_if_due
 from .failing import FailureWatch
-from .notices import tell_end
+from .notices import tell_if_due
 from .one_look import MonitorState as MonitorState
 from .one_look import Pace as Pace
 from .one_look import RunProgress as RunProgress
@@ -83,6 +83,8 @@ def monitor(
     record = _watch(connection, record, cheapest, pace, on_progress, sleep, now)
     _remove(connection, record, folder, pace, sleep, now)
     record = connection.ask(lambda aws: refresh(aws, record), sleep=sleep, now=now)
+    if tell_if_due(connection.aws, record, now()):
+        record = replace(record, notice_due=False)
     export_if_due(connection.aws, record, pace.export_seconds, sleep=sleep, now=now)
     return connection.ask(lambda aws: _outcome(aws, record, folder), sleep=sleep, now=now)
 
@@ -132,12 +134,11 @@ def _remove(
             record,
             folder=folder,
             export_due=pace.export_seconds > 0,
+            notice_due=True,
             sleep=sleep,
             now=now,
         )
         if not failures:
-            if record.is_live:  # as it was before; one that had ended was told of then
-                tell_end(connection.aws, record, now())
             return
         if not any(isinstance(one, PassingFailure) for one in failures):
             tries += 1

@@ -13,8 +13,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ..aws import topics
 from ..definitions.tags import app_tags
-from ..ledger import claim_notice, summarise, why_stopped
+from ..ledger import Notice, claim_notice, note_told, summarise, why_stopped
 from ..money import LEFT_OUT, cost_of_all
+from ..record import amend_ended
+from .reach import may_pass
 from .spending import lives, look_at_machines, prices_of
 
 if TYPE_CHECKING:
@@ -61,17 +63,34 @@ def with_topic(aws: Aws, settings: Settings, record: RunRecord) -> RunRecord:
     return replace(record, topic=ready_topic(aws, settings))
 
 
-def tell_end(aws: Aws, record: RunRecord, now: float) -> None:
-    """Tell, once a run, how it has ended."""
+def tell_if_due(aws: Aws, record: RunRecord, now: float) -> bool:
+    """Tell of the end of a run whose record says that nobody has; whether nothing is left to tell.
+
+    To be called again until then: who was to tell may have been ended on the way to it.
+    """
+    if not record.notice_due:
+        return True
+    if not tell_end(aws, record, now):
+        return False
+    try:
+        amend_ended(aws.s3, replace(record, notice_due=False))
+    except _FAULTS as error:
+        logger.warning("The monitor file goes on to say that people are to be told: %s", error)
+    return True
+
+
+def tell_end(aws: Aws, record: RunRecord, now: float) -> bool:
+    """Tell, once a run, how it has ended; whether that is done, or can never be."""
     if not record.topic or not record.run_id:
-        return
+        return True
     try:
         summary = summarise(aws.s3, record.bucket, record.keys)
         stopped = why_stopped(aws.s3, record.bucket, record.keys)
         text = "\n".join(_end_lines(aws, record, summary, stopped, now))
-        _tell(aws, record, "end", _end_subject(record, summary, stopped), text)
+        return _tell(aws, record, "end", _end_subject(record, summary, stopped), text)
     except _FAULTS as error:
         logger.warning("Nobody could be told that the run has ended: %s", error)
+        return not may_pass(error)
 
 
 def tell_stall(aws: Aws, record: RunRecord, why: str, finished: int) -> None:
@@ -94,11 +113,14 @@ def tell_stall(aws: Aws, record: RunRecord, why: str, finished: int) -> None:
         logger.warning("Nobody could be told that the run does not go on: %s", error)
 
 
-def _tell(aws: Aws, record: RunRecord, what: str, subject: str, text: str) -> None:
-    """Publish unless somebody else who watches the run has told the same."""
-    if claim_notice(aws.s3, record.bucket, record.keys, what):
+def _tell(aws: Aws, record: RunRecord, what: str, subject: str, text: str) -> bool:
+    """Publish unless somebody else who watches the run tells the same; whether it is told."""
+    notice = claim_notice(aws.s3, record.bucket, record.keys, what)
+    if notice is Notice.OURS:
         topics.publish(aws.sns, record.topic, subject, text)
+        note_told(aws.s3, record.bucket, record.keys, what)
         logger.info("Told %s: %s.", record.topic.rsplit(":", 1)[-1], subject)
+    return notice is not Notice.ANOTHERS
 
 
 def _end_subject(record: RunRecord, summary: LedgerSummary, stopped: str) -> str:

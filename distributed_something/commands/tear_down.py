@@ -50,6 +50,8 @@ class Teardown:
     now: Callable[[], float]
     whole_app: bool = False  # of every run, whether or not a record tells of it
     export_due: bool = False  # the logs are to be exported when all is done
+    notice_due: bool = False  # the topic is to be told when all is done
+    keeps_schedule: bool = False  # who calls deletes it, when nothing is left to do
 
     @property
     def tags(self) -> dict[str, str]:
@@ -75,6 +77,8 @@ def tear_down(
     *,
     folder: Path | None,
     export_due: bool = False,
+    notice_due: bool = False,
+    keeps_schedule: bool = False,
     sleep: Callable[[float], None] = time.sleep,
     now: Callable[[], float] = time.time,
 ) -> list[str]:
@@ -82,13 +86,19 @@ def tear_down(
 
     With a failure the run stays live, and calling this again goes on. A run that has ended already
     is left alone: its names may be in use by the next one. `folder` is this machine's records. With
-    `export_due` the record then says that somebody has to export the logs.
+    `export_due` the record then says that somebody has to export the logs, with `notice_due` that
+    its topic, if it has one, has to be told. Who `keeps_schedule` has to delete it.
     """
     record = _latest(aws, record)
     if not record.is_live:
         logger.info("Run %s of %s was removed already.", record.run_id, record.app_name)
         return []
-    teardown = Teardown(aws, record, folder, sleep, now, export_due=export_due)
+    teardown = Teardown(
+        *(aws, record, folder, sleep, now),
+        export_due=export_due,
+        notice_due=notice_due and bool(record.topic),
+        keeps_schedule=keeps_schedule,
+    )
     return _take_steps(teardown) or _end(teardown)
 
 
@@ -142,7 +152,8 @@ def _end(teardown: Teardown) -> list[str]:
             f.client_token for f in teardown.record.fleets
         }:
             return ["A fleet was added to the run while it was being removed: remove it again."]
-        ended = replace(latest, ended=teardown.now(), export_due=teardown.export_due)
+        ended = replace(latest, ended=teardown.now())
+        ended = replace(ended, export_due=teardown.export_due, notice_due=teardown.notice_due)
         save_record(teardown.aws.s3, ended, teardown.folder)
     except FAULTS as error:
         said = f"Could not mark the run as ended in its monitor file: {error}"
@@ -247,7 +258,8 @@ def _delete_dashboard(teardown: Teardown) -> None:
 
 
 def _delete_schedule(teardown: Teardown) -> None:
-    stop_schedule(teardown.aws, teardown.record)
+    if not teardown.keeps_schedule:
+        stop_schedule(teardown.aws, teardown.record)
 
 
 def _is_held_by_us_alone(teardown: Teardown) -> bool:

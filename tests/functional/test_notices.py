@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from moto.s3.models import s3_backends
 from moto.sns.models import sns_backends
 
 from distributed_something.commands.auto_monitor import watch_once
 from distributed_something.commands.inventory import take_inventory, what_stays
 from distributed_something.commands.monitor import Pace, monitor
 from distributed_something.commands.notices import tell_end, tell_stall
+from distributed_something.commands.runs import refresh
 from distributed_something.errors import DistributedSomethingError, UsageError
 from distributed_something.ledger import stop_run
 from distributed_something.local.simulator import ACCOUNT, REGION
 from distributed_something.record import RunRecord
 from tests.builders import settings
-from tests.lives import Life, open_life, refusing
+from tests.lives import Life, add_lambda, handling, open_life, refusing
 
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:Counting_notices"
 PACE = Pace(export_seconds=0.0)
@@ -97,6 +101,84 @@ def test_of_two_who_tell_the_same_only_the_first_is_heard(life: Life) -> None:
         tell_end(life.aws, record, life.clock.now())
         tell_stall(life.aws, record, "Why.", 3)
     assert len(told()) == 2
+
+
+def hours_pass(record: RunRecord, what: str) -> None:
+    """By the bucket's clock, since something was claimed."""
+    key = record.keys.notice(what)
+    stored = s3_backends[ACCOUNT]["aws"].get_object(record.bucket, key)
+    assert stored is not None
+    stored.last_modified -= timedelta(hours=2)
+
+
+@contextmanager
+def killed_at(client: Any, operation: str, *, after: bool) -> Iterator[None]:
+    """The process is ended right before or right after AWS does one operation."""
+
+    def end(**_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with (
+        handling([client], f"{'after' if after else 'before'}-call.*.{operation}", end),
+        pytest.raises(KeyboardInterrupt),
+    ):
+        yield
+
+
+def end_by_lambda(life: Life, record: RunRecord) -> None:
+    while not call(life, record).get("over"):
+        pass
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_a_lambda_that_is_ended_on_its_way_to_tell_tells_at_its_next_call(
+    tmp_path: Path, after: bool
+) -> None:
+    with open_life(tmp_path, NOTIFY_EMAIL="ada@example.org", AUTO_MONITOR="True") as life:
+        add_lambda(life.aws)
+        life.set_up()
+        record = begun(life, "a")
+        finish_all(life, record, 1)
+        with killed_at(life.aws.sns, "Publish", after=after):
+            end_by_lambda(life, record)
+        ended = refresh(life.aws, record)
+        assert (ended.is_live, ended.notice_due) == (False, True)
+        assert len(told()) == (1 if after else 0)
+        # It has claimed the notice a moment ago, and may yet send it.
+        assert call(life, record) == {"over": True, "told": False}
+        assert f"schedule {record.schedule}" in take_inventory(life.aws)
+        hours_pass(record, "end")
+        assert call(life, record) == {"over": True}
+        assert len(told()) == (2 if after else 1)  # rather twice than never
+        assert not refresh(life.aws, record).notice_due
+        assert not any(one.startswith("schedule ") for one in take_inventory(life.aws))
+        watched(life, record)
+        assert len(told()) == (2 if after else 1)
+
+
+def test_a_monitor_that_is_killed_before_it_has_told_tells_when_it_is_run_again(
+    life: Life,
+) -> None:
+    record = begun(life, "a")
+    finish_all(life, record, 1)
+    with killed_at(life.aws.sns, "Publish", after=False):
+        watched(life, record)
+    assert told() == []
+    hours_pass(record, "end")
+    watched(life, refresh(life.aws, record))
+    assert len(told()) == 1
+    assert not refresh(life.aws, record).notice_due
+
+
+def test_one_who_may_not_tell_is_not_called_for_ever(tmp_path: Path) -> None:
+    with open_life(tmp_path, NOTIFY_EMAIL="ada@example.org", AUTO_MONITOR="True") as life:
+        add_lambda(life.aws)
+        life.set_up()
+        record = begun(life, "a")
+        finish_all(life, record, 1)
+        with refusing(life.aws.sns, "Publish"):
+            end_by_lambda(life, record)
+        assert not any(one.startswith("schedule ") for one in take_inventory(life.aws))
 
 
 def test_a_stopped_run_is_told_with_its_reason(life: Life) -> None:
