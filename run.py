@@ -21,11 +21,14 @@ More: completion, VERB --help, documentation/ exit: 0 done, 1 failed, 2 wrong us
 """
 
 import sys
+from pathlib import Path
+
+from distributed_something.missing_package import advice
 
 try:
     from distributed_something.cli import main
 except ModuleNotFoundError as missing:
-    sys.exit(f"{missing.name} is not installed: run `python -m pip install -r requirements.txt`.")
+    sys.exit(advice(missing.name or "A package", Path(__file__)))
 
 if __name__ == "__main__":
     sys.exit(main(__doc__ or ""))

@@ -7,11 +7,14 @@ Example: python setup_AWS.py --bucket your-bucket-name
 """
 
 import sys
+from pathlib import Path
+
+from distributed_something.missing_package import advice
 
 try:
     from distributed_something.cli.account import main
 except ModuleNotFoundError as missing:
-    sys.exit(f"{missing.name} is not installed: run `python -m pip install -r requirements.txt`.")
+    sys.exit(advice(missing.name or "A package", Path(__file__)))
 
 if __name__ == "__main__":
     sys.exit(main(__doc__ or ""))
