@@ -43,6 +43,7 @@ class Message:
     received: float
     sent: float = 0.0
     receive_count: int = 1
+    message_id: str = ""  # the same at each receipt
     attributes: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -87,6 +88,7 @@ def _read(message: Mapping[str, Any], received: float) -> Message:
         received=received,
         sent=int(system.get("SentTimestamp", 0)) / 1000,
         receive_count=int(system.get("ApproximateReceiveCount", 1)),
+        message_id=message.get("MessageId", ""),
         attributes={
             name: value["StringValue"] for name, value in given.items() if "StringValue" in value
         },

@@ -49,6 +49,7 @@ class Lease:
         self._on_lost = on_lost
         self._now = now
         self._failures = 0
+        self._held_until = message.received + visibility  # by our own clock
         self._claim: Claim | None = None
         self._claiming = False
         self._released = threading.Event()
@@ -129,21 +130,28 @@ class Lease:
             self._hold_without_sqs()
 
     def _extend(self) -> None:
+        asked = self._now()
         self._sqs.change_message_visibility(
             QueueUrl=self._url,
             ReceiptHandle=self.message.receipt,
             VisibilityTimeout=self._visibility,
         )
+        self._held_until = asked + self._visibility
 
     def _hold_without_sqs(self) -> None:
         """Say that we are alive, and go on with the receipt that another worker left for us."""
         if self._claim is None:
             self._lose(f"SQS lets no one hold a message for more than {self._limit:g} s")
             return
+        asked = self._now()
+        if asked > self._held_until:  # a machine that hung: SQS cannot tell us any more
+            self._lose("it ran out, and another worker may have the job")
+            return
         if not self._claiming:
             logger.info("SQS's longest lease is ending; another worker will pass on a new one.")
         self._claiming = True
         self._claim.write()
+        self._held_until = asked + self._visibility
         received_anew = self._claim.take(self.message)
         if received_anew is None:
             return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
@@ -29,6 +29,16 @@ class History:
 
     attempts: int = 0
     failures: int = 0  # attempts that failed, or vanished without a word
+
+
+@dataclass(frozen=True)
+class Burial:
+    """The giving up of a job: its dead marker, written before its letter is sent and after."""
+
+    job_id: str
+    reason: str
+    message_id: str  # of the message that brought the job
+    letter_sent: bool = False
 
 
 def write_attempt(s3: S3Client, bucket: str, keys: RunKeys, attempt: Attempt) -> None:
@@ -78,21 +88,27 @@ def _read_done(s3: S3Client, bucket: str, keys: RunKeys, job_id: str) -> Attempt
     return Attempt.from_json(body)
 
 
-def is_given_up(s3: S3Client, bucket: str, keys: RunKeys, job_id: str, since: float) -> bool:
-    """Whether a job was given up after `since` (seconds since 1970), when its message was sent."""
+def find_burial(
+    s3: S3Client, bucket: str, keys: RunKeys, job_id: str, message_id: str
+) -> Burial | None:
+    """What the ledger says of the giving up of a job that this very message brought; or None.
+
+    A message has the same id at each receipt, and one that is sent anew has another.
+    """
     try:
-        head = s3.head_object(Bucket=bucket, Key=keys.dead(job_id))
-    except ClientError as error:
-        if error.response["Error"]["Code"] in _ABSENT:
-            return False
-        raise
-    return head["LastModified"].timestamp() >= since  # in whole seconds: in doubt it is not
+        body = s3.get_object(Bucket=bucket, Key=keys.dead(job_id))["Body"].read()
+    except s3.exceptions.NoSuchKey:
+        return None
+    told = json.loads(body)
+    if told.get("message_id") != message_id:
+        return None
+    return Burial(job_id, told["reason"], message_id, bool(told.get("letter_sent")))
 
 
-def mark_dead(s3: S3Client, bucket: str, keys: RunKeys, job_id: str, reason: str) -> None:
-    """Write why a job was given up."""
-    body = json.dumps({"job_id": job_id, "reason": reason}).encode()
-    s3.put_object(Bucket=bucket, Key=keys.dead(job_id), Body=body)
+def write_burial(s3: S3Client, bucket: str, keys: RunKeys, burial: Burial) -> None:
+    """Write why a job is given up, and whether its letter has been sent."""
+    body = json.dumps(asdict(burial)).encode()
+    s3.put_object(Bucket=bucket, Key=keys.dead(burial.job_id), Body=body)
 
 
 def count_dead(s3: S3Client, bucket: str, keys: RunKeys, enough: int) -> int:

@@ -7,6 +7,7 @@ import logging
 import random
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -30,6 +31,7 @@ from .tool import ToolResult, run_tool
 logger = logging.getLogger(__name__)
 
 NOT_STARTED_LIMIT = 3  # different jobs in a row; fewer may be the jobs' own fault
+_PERHAPS_A_SECOND = "(A worker ended while it sent this letter: there may be two of it.)"
 _LONGEST_PAUSE = 30.0  # seconds between two tries to reach a queue that does not answer
 
 
@@ -120,7 +122,7 @@ class Loop:
             except BadJob as error:
                 identity = _identity(message)
                 if not self._was_given_up(message, lease, keys, identity):
-                    self._bury(message, lease, keys, identity, str(error))
+                    self._bury(lease, keys, identity, str(error))
             else:
                 self._decide(message, lease, keys, job)
 
@@ -141,12 +143,14 @@ class Loop:
             if self._is_alive_elsewhere(message, lease, keys, job):
                 return
             history = ledger.read_history(s3, bucket, keys, job.job_id, message.sent)
+            if not lease.renew():  # a machine that hung: the attempts seen may be its successor's
+                return
         if history.failures >= self._settings.job_retries:
             reason = (
                 f"{history.failures} attempts failed or vanished without a word, the last one too: "
                 "a worker that vanishes has most often run out of memory."
             )
-            self._bury(message, lease, keys, job.job_id, reason)
+            self._bury(lease, keys, job.job_id, reason)
             return
         attempt = JobAttempt(
             self._clients,
@@ -174,19 +178,21 @@ class Loop:
             outcome = attempt.failed(f"The worker failed: {type(error).__name__}: {error}")
         finally:
             self._heart.idle()
-            lease.release()
-        self._settle(lease.message, lease, keys, outcome, history.failures)
+        self._settle(lease, keys, outcome, history.failures)
         self._blame_the_machine(attempt.cannot_start, outcome)
 
     def _was_given_up(self, message: Message, lease: Lease, keys: RunKeys, job_id: str) -> bool:
-        """Whether the job is a dead letter already; its message is only removed then."""
+        """Whether the job was given up before; if so, what its worker did not come to is done."""
+        if message.receive_count == 1:
+            return False
         s3, bucket = self._clients.s3, self._settings.aws_bucket
-        if message.receive_count == 1 or not ledger.is_given_up(
-            s3, bucket, keys, job_id, message.sent
-        ):
+        burial = ledger.find_burial(s3, bucket, keys, job_id, message.message_id)
+        if burial is None:
             return False
         logger.info("Job %s was given up already; its message is removed.", job_id)
         lease.release()
+        if not burial.letter_sent:
+            self._send_letter(message, keys, burial, f"{_PERHAPS_A_SECOND} {burial.reason}")
         self._delete(message)
         return True
 
@@ -246,43 +252,58 @@ class Loop:
         leave_receipt(s3, bucket, keys, job.job_id, claimant, message)
         return True
 
-    def _settle(
-        self, message: Message, lease: Lease, keys: RunKeys, outcome: Outcome, failures: int
-    ) -> None:
+    def _settle(self, lease: Lease, keys: RunKeys, outcome: Outcome, failures: int) -> None:
         """Do with the message what the attempt's end calls for."""
-        name, ending = outcome.attempt.name, outcome.ending
+        name, ending, job_id = outcome.attempt.name, outcome.ending, outcome.attempt.job_id
         logger.info("Job %s: %s. %s", name, ending.value, outcome.reason)
+        if ending is Ending.HOPELESS:
+            self._bury(lease, keys, job_id, outcome.reason)
+        elif ending is Ending.FAILED and failures + 1 >= self._settings.job_retries:
+            reason = f"{failures + 1} attempts failed; the last one: {outcome.reason}"
+            self._bury(lease, keys, job_id, reason)
+        else:
+            lease.release()
+            self._pass_on(lease.message, ending, failures)
+
+    def _pass_on(self, message: Message, ending: Ending, failures: int) -> None:
+        """Delete or give back the message of an attempt that is not the job's last failure."""
         if ending in (Ending.DONE, Ending.ELSEWHERE):
             self._delete(message)
-        elif ending is Ending.LOST:
-            return  # the message is somebody else's
         elif ending in (Ending.INTERRUPTED, Ending.BROKEN):
             self._give_back(message, 0)
-        elif ending is Ending.HOPELESS:
-            self._bury(message, lease, keys, outcome.attempt.job_id, outcome.reason)
-        elif failures + 1 >= self._settings.job_retries:
-            reason = f"{failures + 1} attempts failed; the last one: {outcome.reason}"
-            self._bury(message, lease, keys, outcome.attempt.job_id, reason)
-        else:
+        elif ending is not Ending.LOST:  # then the message is somebody else's
             self._give_back(message, self._backoff(failures + 1))
 
-    def _bury(
-        self, message: Message, lease: Lease, keys: RunKeys, job_id: str, reason: str
-    ) -> None:
-        """Send a job to the dead letters for good."""
+    def _bury(self, lease: Lease, keys: RunKeys, job_id: str, reason: str) -> None:
+        """Send a job to the dead letters for good, unless it is another worker's by now.
+
+        The ledger is told before and after. Whoever gets the message after a worker that died in
+        between neither runs the job nor loses its letter; a second one is the least evil then, and
+        says that it may be one.
+        """
+        if not lease.renew():
+            return
         logger.error("Job %s is given up: %s", job_id, reason)
         lease.release()
-        job_queue.send_to_dead_letters(
-            self._clients.sqs, self._settings.sqs_dead_letter_queue_url, message, reason
-        )
+        message = lease.message
         s3, bucket = self._clients.s3, self._settings.aws_bucket
-        ledger.mark_dead(s3, bucket, keys, job_id, reason)
+        burial = ledger.Burial(job_id, reason, message.message_id)
+        ledger.write_burial(s3, bucket, keys, burial)
+        self._send_letter(message, keys, burial, reason)
         self._delete(message)
         most = self._settings.max_failures
         if most and ledger.count_dead(s3, bucket, keys, most) >= most:
             why = f"{most} jobs or more were given up (MAX_FAILURES); the last one: {reason}"
             ledger.stop_run(s3, bucket, keys, why)
             self._heart.look_at_run(keys)
+
+    def _send_letter(
+        self, message: Message, keys: RunKeys, burial: ledger.Burial, reason: str
+    ) -> None:
+        sqs, url = self._clients.sqs, self._settings.sqs_dead_letter_queue_url
+        job_queue.send_to_dead_letters(sqs, url, message, reason)
+        sent = replace(burial, letter_sent=True)
+        ledger.write_burial(self._clients.s3, self._settings.aws_bucket, keys, sent)
 
     def _delete(self, message: Message) -> None:
         job_queue.delete(self._clients.sqs, self._settings.sqs_queue_url, message)

@@ -15,7 +15,7 @@ from distributed_something.local.simulator import Simulator
 from distributed_something.protocol.attempts import Attempt, Heartbeat
 from distributed_something.protocol.jobs import job_id
 from distributed_something.protocol.ledger_keys import AttemptState, RunKeys
-from worker.ledger import mark_dead
+from worker.ledger import Burial, write_burial
 
 BUCKET = "lab-data"
 KEYS = RunKeys("Counting", "20261121-000000-abcd")
@@ -105,7 +105,7 @@ def test_the_last_word_on_every_attempt_is_read(aws: Aws) -> None:
 
 def test_done_and_dead_markers_are_read(aws: Aws) -> None:
     aws.s3.put_object(Bucket=BUCKET, Key=KEYS.done("aa"), Body=attempt("aa").to_json())
-    mark_dead(aws.s3, BUCKET, KEYS, "bb", "exit code 3")
+    write_burial(aws.s3, BUCKET, KEYS, Burial("bb", "exit code 3", "message"))
     assert list(ledger.read_done(aws.s3, BUCKET, KEYS)) == [attempt("aa")]
     assert list(ledger.read_dead(aws.s3, BUCKET, KEYS)) == [ledger.DeadJob("bb", "exit code 3")]
     assert ledger.is_settled(aws.s3, BUCKET, KEYS, "aa")

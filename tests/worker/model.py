@@ -11,7 +11,8 @@ import io
 import itertools
 import json
 import threading
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from email.utils import format_datetime
@@ -21,7 +22,12 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from distributed_something.protocol.environment import WorkerEnvironment
-from distributed_something.protocol.jobs import RUN_ID_ATTRIBUTE, job_id
+from distributed_something.protocol.jobs import (
+    JOB_ID_ATTRIBUTE,
+    REASON_ATTRIBUTE,
+    RUN_ID_ATTRIBUTE,
+    job_id,
+)
 from distributed_something.protocol.ledger_keys import RunKeys
 from worker.clients import Clients
 from worker.environment import Pace, Place
@@ -34,8 +40,8 @@ from worker.tool import ToolResult
 APP, BUCKET, RUN = "model", "bucket", "20261121-142233-a1b2"
 KEYS = RunKeys(APP, RUN)
 VISIBILITY = 60
-LIMIT = 300.0  # seconds; SQS's twelve hours, shrunk
-RETRIES = 3
+LIMIT = 120.0  # seconds; SQS's twelve hours, shrunk
+RETRIES = 2
 
 
 class Died(BaseException):
@@ -61,18 +67,22 @@ class Held:
     received: float = 0.0
     receipt: str = ""
     count: int = 0
+    message_id: str = ""
 
 
 class Model:
     """The state of the queue and the bucket, and the clock."""
 
-    def __init__(self) -> None:
+    def __init__(self, reached: Counter[str] | None = None) -> None:
+        """What happens that a test is meant to bring about is counted in `reached`."""
+        self.reached = Counter() if reached is None else reached
         self.clock = 1_700_000_000.0
         self.messages: list[Held] = []
         self.dead_letters: list[str] = []
+        self.repeated: list[str] = []  # letters of messages that were known to have theirs
         self.objects: dict[str, tuple[bytes, float]] = {}
         self.finals: list[str] = []  # every done marker that was written
-        self.lost: list[str] = []  # messages deleted with neither done nor dead marker
+        self.lost: list[str] = []  # messages deleted with neither done marker nor dead letter
         self.late: list[str] = []  # jobs of attempts that told of their end without their lease
         self._receipts = itertools.count(1)
 
@@ -94,6 +104,7 @@ class Model:
     def change(self, receipt: str, seconds: int) -> None:
         message = self._find(receipt)
         if message is None or message.hidden_until <= self.clock:
+            self.reached["renewal after the lease"] += 1
             raise refused("InvalidParameterValue")
         if self.clock + seconds > message.received + LIMIT:
             raise refused("InvalidParameterValue", "Total VisibilityTimeout is beyond the limit")
@@ -103,31 +114,52 @@ class Model:
         message = self._find(receipt)
         if message is not None:
             self.messages.remove(message)
-            identity = json.loads(message.body)["group"]["id"]
-            settled = {k.rsplit("/", 1)[1] for k in self.objects if "/done/" in k or "/dead/" in k}
-            if not settled & {job_of(message.body)}:
-                self.lost.append(identity)
+            is_done = KEYS.done(job_of(message.body)) in self.objects
+            if not is_done and message.body not in self.dead_letters:
+                self.lost.append(message.body)
+
+    def bury(self, body: str, reason: str, had_its_letter: bool) -> None:
+        self.dead_letters.append(body)
+        self.reached["letter that may be a second"] += "there may be two of it" in reason
+        if had_its_letter:
+            self.repeated.append(body)
+
+    def has_its_letter(self, message: Held) -> bool:
+        """Whether the ledger says that the letter of this very message was sent."""
+        marker, _ = self.objects.get(KEYS.dead(job_of(message.body)), (b"{}", 0.0))
+        told = json.loads(marker)
+        return bool(told.get("letter_sent")) and told["message_id"] == message.message_id
 
     def _find(self, receipt: str) -> Held | None:
         return next((m for m in self.messages if m.receipt == receipt), None)
 
     # S3
 
-    def put(self, key: str, body: bytes, only_new: bool) -> None:
+    def put(self, key: str, body: bytes, only_new: bool, receipt: str) -> None:
+        """`receipt` is that of the message which the writer believes it holds."""
         if only_new and key in self.objects:
             raise refused("PreconditionFailed")
         self.objects[key] = (body, self.clock)
         if key.startswith(KEYS.done_markers):
             self.finals.append(key)
-        if key.endswith(".interrupted"):
-            self._note_if_late(json.loads(body))
+        for ending, what in _EVENTS.items():
+            self.reached[what] += key.endswith(ending)
+        # Others counted an attempt as vanished if its lease ran out before it told of its end.
+        if key.endswith(".interrupted") and not self.is_held(receipt):
+            self.late.append(json.loads(body)["job_id"])
 
-    def _note_if_late(self, attempt: dict[str, Any]) -> None:
-        """Others counted an attempt as vanished if its lease ran out before it told of its end."""
-        message = next((m for m in self.messages if job_of(m.body) == attempt["job_id"]), None)
-        held = message and message.received <= attempt["started"]
-        if message is None or not held or message.hidden_until <= self.clock:
-            self.late.append(attempt["job_id"])
+    def is_held(self, receipt: str) -> bool:
+        message = self._find(receipt)
+        return message is not None and message.hidden_until > self.clock
+
+
+# What it means that an object with such a key is written.
+_EVENTS = {
+    "/claim": "lease at SQS's limit",
+    "/receipt": "lease passed on",
+    ".interrupted": "interruption",
+    ".failed": "failure",
+}
 
 
 def job_of(body: str) -> str:
@@ -156,22 +188,29 @@ class Turn:
 class Sqs:
     def __init__(self, model: Model, turn: Turn) -> None:
         self._model, self._turn = model, turn
+        self._received = ""
+        self._had_its_letter = False
 
     def receive_message(self, VisibilityTimeout: int, **_: Any) -> dict[str, Any]:
         self._turn.wait()
         held = self._model.receive(VisibilityTimeout)
         if held is None:
             return {}
+        self._received, self._had_its_letter = held.receipt, self._model.has_its_letter(held)
         return {
             "Messages": [
                 {
+                    "MessageId": held.message_id,
                     "Body": held.body,
                     "ReceiptHandle": held.receipt,
                     "Attributes": {
                         "ApproximateReceiveCount": str(held.count),
                         "SentTimestamp": str(int(held.sent * 1000)),
                     },
-                    "MessageAttributes": {RUN_ID_ATTRIBUTE: {"StringValue": RUN}},
+                    "MessageAttributes": {
+                        RUN_ID_ATTRIBUTE: {"StringValue": RUN},
+                        JOB_ID_ATTRIBUTE: {"StringValue": job_of(held.body)},
+                    },
                 }
             ]
         }
@@ -181,27 +220,30 @@ class Sqs:
     ) -> None:
         self._turn.wait()
         self._model.change(ReceiptHandle, VisibilityTimeout)
+        went_on = ReceiptHandle != self._received
+        self._model.reached["lease that went on with a receipt left for it"] += went_on
 
     def delete_message(self, ReceiptHandle: str, **_: Any) -> None:
         self._turn.wait()
         self._model.delete(ReceiptHandle)
 
-    def send_message(self, MessageBody: str, **_: Any) -> None:
+    def send_message(self, MessageBody: str, MessageAttributes: Any, **_: Any) -> None:
         self._turn.wait()
-        self._model.dead_letters.append(MessageBody)
+        reason = MessageAttributes[REASON_ATTRIBUTE]["StringValue"]
+        self._model.bury(MessageBody, reason, self._had_its_letter)
 
 
 class S3:
     class exceptions:
         NoSuchKey = NoSuchKey
 
-    def __init__(self, model: Model, turn: Turn) -> None:
-        self._model, self._turn = model, turn
+    def __init__(self, model: Model, turn: Turn, receipt: Callable[[], str]) -> None:
+        self._model, self._turn, self._receipt = model, turn, receipt
 
     def put_object(self, Key: str, Body: Any, IfNoneMatch: str = "", **_: Any) -> None:
         self._turn.wait()
         body = Body if isinstance(Body, bytes) else Body.read()
-        self._model.put(Key, body, IfNoneMatch == "*")
+        self._model.put(Key, body, IfNoneMatch == "*", self._receipt())
 
     def get_object(self, Key: str, **_: Any) -> dict[str, Any]:
         self._turn.wait()
@@ -241,9 +283,10 @@ class Worker:
     def __init__(self, model: Model, folder: Path, number: int, fails: bool) -> None:
         self.turn = Turn()
         self.stopping = Stopping(now=model.now)
+        self._model = model
         self._lease: Lease | None = None
         self._fails = fails
-        sqs, s3 = Sqs(model, self.turn), S3(model, self.turn)
+        sqs, s3 = Sqs(model, self.turn), S3(model, self.turn, self._receipt)
         place = Place(
             settings=WorkerEnvironment(
                 app_name=APP,
@@ -287,6 +330,7 @@ class Worker:
         self.turn.waiting.acquire()
 
     def kill(self) -> None:
+        self._model.reached["death while it held a message"] += self._lease is not None
         self.turn.dead = True
         self.step()
         self._thread.join()
@@ -299,6 +343,9 @@ class Worker:
         finally:
             self.turn.ended = True
             self.turn.waiting.release()
+
+    def _receipt(self) -> str:
+        return "" if self._lease is None else self._lease.message.receipt
 
     def _make_lease(self, *arguments: Any, **named: Any) -> Lease:
         self._lease = Lease(*arguments, **named)

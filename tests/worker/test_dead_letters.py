@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from distributed_something.protocol.jobs import (
@@ -14,8 +16,9 @@ from distributed_something.protocol.jobs import (
 )
 from worker import job_queue, ledger
 from worker.job_queue import Message, receive, send_to_dead_letters
+from worker.ledger import Burial
 
-from .world import RUN_ID, World, until
+from .world import RUN_ID, World
 
 OURS = {RUN_ID_ATTRIBUTE: RUN_ID, JOB_ID_ATTRIBUTE: "0" * 20}
 LONG_REASON = "\u00e9" * 1000
@@ -52,21 +55,25 @@ def test_a_message_with_as_many_attributes_as_can_be_still_becomes_a_dead_letter
     assert letter(world, "{}", {**OURS, **others}).attributes.keys() == {*OURS, REASON_ATTRIBUTE}
 
 
-@pytest.mark.parametrize("body", [{"command": "true", "group": {"plate": "P1"}}, {"group": 1}])
-def test_a_given_up_job_whose_message_comes_back_is_neither_run_nor_given_up_again(
-    world: World, body: dict[str, object]
-) -> None:
+def given_up(world: World, body: dict[str, object], reason: str, letter_sent: bool) -> str:
+    """A job whose worker died while it gave it up, before or after its letter was sent."""
     job = world.send(body)
     message = receive(world.aws.sqs, world.queue_url, 60, 5)
     assert message is not None
-
-    def given_up_later() -> bool:
-        """LastModified is in whole seconds."""
-        ledger.mark_dead(world.aws.s3, world.bucket, world.keys, job, "It failed.")
-        return ledger.is_given_up(world.aws.s3, world.bucket, world.keys, job, message.sent)
-
-    until(given_up_later, "the job is given up after it was sent")
+    burial = Burial(job, reason, message.message_id, letter_sent)
+    ledger.write_burial(world.aws.s3, world.bucket, world.keys, burial)
     job_queue.give_back(world.aws.sqs, world.queue_url, message, 0)
+    return job
+
+
+BODIES: list[dict[str, object]] = [{"command": "true", "group": {"plate": "P1"}}, {"group": 1}]
+
+
+@pytest.mark.parametrize("body", BODIES)
+def test_a_given_up_job_whose_message_comes_back_is_neither_run_nor_given_up_again(
+    world: World, body: dict[str, object]
+) -> None:
+    job = given_up(world, body, "It failed.", letter_sent=True)
     world.start_worker()
     world.until_empty()
     world.stop()
@@ -75,16 +82,30 @@ def test_a_given_up_job_whose_message_comes_back_is_neither_run_nor_given_up_aga
     assert world.dead_letters() == []
 
 
+@pytest.mark.parametrize("body", BODIES)
+def test_a_letter_that_may_not_have_been_sent_is_sent_and_says_that_it_may_be_a_second_one(
+    world: World, body: dict[str, object]
+) -> None:
+    job = given_up(world, body, "It failed.", letter_sent=False)
+    world.start_worker()
+    world.until_empty()
+    world.stop()
+    assert world.attempts(job) == []
+    ((letter, reason),) = world.dead_letters()
+    assert json.loads(letter) == body
+    assert "there may be two of it" in reason and reason.endswith("It failed.")
+    told = json.loads(world.read(world.keys.dead(job)))
+    assert (told["reason"], told["letter_sent"]) == ("It failed.", True)
+
+
 def test_a_job_that_is_sent_anew_after_it_was_given_up_is_run_though_received_twice(
     world: World,
 ) -> None:
-    body = {"command": "true", "group": {"plate": "P1"}}
-    job = world.send(body)
+    job = given_up(world, BODIES[0], "It failed.", letter_sent=True)
     old = receive(world.aws.sqs, world.queue_url, 60, 5)
     assert old is not None
     job_queue.delete(world.aws.sqs, world.queue_url, old)
-    ledger.mark_dead(world.aws.s3, world.bucket, world.keys, job, "It failed.")
-    world.send(body)
+    world.send(BODIES[0])
     message = receive(world.aws.sqs, world.queue_url, 60, 5)
     assert message is not None
     job_queue.give_back(world.aws.sqs, world.queue_url, message, 0)

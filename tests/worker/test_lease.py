@@ -141,8 +141,10 @@ def test_a_lease_that_sqs_ends_sooner_than_expected_is_claimed_and_not_lost(
     assert world.object_keys() == []
 
 
-def test_a_lease_is_claimed_some_seconds_before_sqs_ends_it(world: World, line: Line) -> None:
+def lease_near_its_end(world: World, line: Line, after: float) -> Lease:
+    """A lease renewed 110 s before SQS's limit, `after` seconds later."""
     message = take(world, 60)
+    clock = message.received + 43200 - 110
     lease = Lease(
         line.client(),
         world.queue_url,
@@ -150,12 +152,50 @@ def test_a_lease_is_claimed_some_seconds_before_sqs_ends_it(world: World, line: 
         60,
         limit=43200,
         on_lost=lambda: None,
-        now=lambda: message.received + 43200 - 60 - 10,
+        now=lambda: clock,
     )
     lease.claim_with(claim_on(world, world.aws.s3))
     assert lease.renew()
-    assert line.calls == []
+    assert len(line.calls) == 1
+    clock += after
+    return lease
+
+
+def test_a_lease_is_claimed_some_seconds_before_sqs_ends_it(world: World, line: Line) -> None:
+    lease = lease_near_its_end(world, line, 40)
+    assert lease.renew()
+    assert len(line.calls) == 1
     assert world.object_keys() != []
+
+
+def test_a_lease_that_ran_out_while_its_worker_hung_is_not_claimed(
+    world: World, line: Line
+) -> None:
+    lease = lease_near_its_end(world, line, 70)
+    assert not lease.renew()
+    assert "it ran out" in lease.lost
+    assert world.object_keys() == []
+
+
+def test_a_claim_that_was_not_written_for_the_time_of_a_lease_is_lost(
+    world: World, line: Line
+) -> None:
+    clock = [0.0]
+    message = take(world, 60)
+    lease = Lease(
+        line.client(),
+        world.queue_url,
+        message,
+        60,
+        limit=60,
+        on_lost=lambda: None,
+        now=lambda: message.received + clock[0],
+    )
+    lease.claim_with(claim_on(world, world.aws.s3))
+    for clock[0] in (50.0, 100.0):
+        assert lease.renew()
+    clock[0] = 161.0  # others have taken it for dead
+    assert not lease.renew()
 
 
 def test_a_claim_that_cannot_be_withdrawn_does_not_keep_a_lease_from_its_release(
