@@ -28,7 +28,8 @@ def main(folder: Path) -> None:
         one.mkdir(parents=True, exist_ok=True)
     rows = [("FileName_DNA", "PathName_DNA", "Metadata_Position")]
     for position, count in NUCLEI.items():
-        (images / f"{position}.tif").write_bytes(tiff(draw(chance, count)))
+        cells = [(row, column) for row in range(5) for column in range(5)]
+        (images / f"{position}.tif").write_bytes(tiff(draw(chance, chance.sample(cells, count))))
         rows.append((f"{position}.tif", f"{MOUNT}/{IMAGES}", position))
     with (workspace / "load_data_csv/load_data.csv").open("w", newline="") as file:
         csv.writer(file).writerows(rows)
@@ -36,11 +37,13 @@ def main(folder: Path) -> None:
     print(f"{len(NUCLEI)} images are in {folder}.")
 
 
-def draw(chance: random.Random, count: int) -> bytes:
-    """Round nuclei, brightest in their middle, on a dark ground; grey values row by row."""
+def draw(chance: random.Random, cells: list[tuple[int, int]]) -> bytes:
+    """Round nuclei, brightest in their middle, on a dark ground; grey values row by row.
+
+    Each has one of 5 x 5 `cells` to itself.
+    """
     pixels = bytearray(chance.choices(range(12), k=SIZE * SIZE))
-    cells = [(row, column) for row in range(5) for column in range(5)]
-    for row, column in chance.sample(cells, count):
+    for row, column in cells:
         radius = chance.randint(10, 18)
         for y in range(-radius, radius + 1):
             for x in range(-radius, radius + 1):

@@ -15,11 +15,15 @@ ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
 
 
-def build(engine: docker.DockerClient, name: str) -> str:
-    """The tag of the worker's image on top of the example's own, with its something.py if any."""
-    own = EXAMPLES / name / "something.py"
-    something = own if own.is_file() else None
-    return worker_on(engine, name, BASE, file=EXAMPLES / name / "Dockerfile", something=something)
+def build(engine: docker.DockerClient, name: str, driver: str = "") -> str:
+    """The tag of the worker's image on top of the example's own, with its something.py if any.
+
+    A `driver` can mount the bucket.
+    """
+    file, something = EXAMPLES / name / "Dockerfile", EXAMPLES / name / "something.py"
+    own = something if something.is_file() else None
+    tag = f"{name}-{driver}" if driver else name
+    return worker_on(engine, tag, BASE, file=file, driver=driver, something=own)
 
 
 def settings_of(name: str, image: str | None = None, **changes: object) -> Settings:

@@ -27,6 +27,7 @@ from distributed_something.local.stage import Listener, Stage, staged
 from distributed_something.settings import Settings
 
 from .kit import EXAMPLES, build, settings_of
+from .readme import Clone
 
 HERE = EXAMPLES / "commands"
 # Tag, type, and the arguments of jobs.csv's lines.
@@ -85,6 +86,16 @@ def test_each_command_runs_on_its_type_and_all_runs_end_and_leave_nothing(
     (log,) = (tmp_path / "results").rglob("seed2.log")
     assert log.read_text().startswith("Sweep1 on a m5.large: value ")
     assert left <= frozenset().union(*stays)
+
+
+@pytest.mark.slow
+@pytest.mark.docker
+def test_the_commands_of_its_readme_show_every_result(
+    engine: docker.DockerClient, tmp_path: Path
+) -> None:
+    said = Clone(tmp_path / "clone").follow("commands")
+    found = [line.split(",")[:4] for line in said.splitlines() if line.startswith("Sweep")]
+    assert sorted(map(tuple, found)) == LINES
 
 
 def test_the_solver_finds_the_best_value(tmp_path: Path) -> None:

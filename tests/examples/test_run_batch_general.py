@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,15 +17,20 @@ import pytest
 from click.testing import CliRunner
 
 from distributed_something.aws.session import Aws
+from distributed_something.commands.check import check
 from distributed_something.commands.setup import setup
 from distributed_something.ledger import read_job_lists
+from distributed_something.local.nominal import nominal_types
 from distributed_something.local.simulator import Simulator
 from distributed_something.record import find_record
+from distributed_something.settings import load_settings
 from tests.builders import settings, write_config
 
-from .kit import EXAMPLES
+from .kit import EXAMPLES, ROOT
 
 SCRIPT = EXAMPLES / "cellprofiler" / "run_batch_general.py"
+CONFIG = SCRIPT.with_name("config.py")
+FLEET = ROOT / "files" / "exampleFleet_us-east-1.json"
 DEFAULT = {
     "pipelines": "projects/Proj/workspace/pipelines/B1",
     "rules": "projects/Proj/workspace/qc/B1/rules",
@@ -198,6 +204,21 @@ def test_a_level_below_the_site_is_in_the_metadata_and_the_folder(
         f"Metadata_Plate=P1,Metadata_Well=A01,Metadata_Site=3,Metadata_Crop={one}" for one in "12"
     ]
     assert {job["output_structure"] for job in jobs} == {f"{PER_SITE}-Metadata_Crop"}
+
+
+@pytest.mark.parametrize("step", ["Zproj", "Illum", "QC", "AssayDev", "Analysis"])
+def test_each_step_has_a_preset_that_lacks_nothing(
+    command: click.Command, step: str, tmp_path: Path
+) -> None:
+    config, fleet = tmp_path / "config.py", tmp_path / "fleet.json"
+    text = re.sub(r'^STEP = "\w+"', f'STEP = "{step}"', CONFIG.read_text(), flags=re.MULTILINE)
+    config.write_text(text.replace("your-bucket-name", "lab-data").replace('"user/', '"lab/'))
+    fleet.write_text(FLEET.read_text().replace("X" * 12, "123456789012"))
+    made(command, tmp_path, step.lower(), "Proj", "B1", "P1", "--wells", "A01", "--sites", "1")
+    preset = load_settings(config)
+    assert preset.sqs_queue_name == f"Spots_{step}Queue"
+    checkup = check(None, preset, tmp_path / "jobs.jsonl", fleet, types_of=nominal_types)
+    assert checkup.is_ready, checkup
 
 
 @pytest.mark.parametrize(
