@@ -37,7 +37,7 @@ _OPTION = re.compile(r"`(--[a-z-]+)")
 # Options of other programs, on the pages for those who come from them and in the examples.
 _OF_OTHERS = {
     "--create", "--dispatch", "--verbose", "--tag", "--extra", "--ij", "--acl", "--storage-class",
-    "--excluded-wells", "--extra-grouping", "--write",
+    "--excluded-wells", "--extra-grouping", "--use-batch", "--write",
 }  # fmt: skip
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 _CODE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
