@@ -16,6 +16,7 @@ from .check_verb import check
 from .completion_verb import completion
 from .faults import EXIT_STOPPED, explain
 from .jobs_verbs import download, retry
+from .lines import for_config
 from .monitor_verb import monitor
 from .options import PATH
 from .rehearse_verb import rehearse
@@ -53,7 +54,8 @@ def run_command(command: click.Command, name: str, obj: dict[str, Any] | None = 
         explained = explain(error)
         if explained is None:
             raise
-        screens.say(explained[0], style="red")
+        # The command is over, and with it the context that `say` asks for its config.
+        screens.say(for_config(explained[0], str((obj or {}).get("config", ""))), style="red")
         return explained[1]
     return code if isinstance(code, int) else 0
 

@@ -10,7 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ..commands.check import Checkup, Finding, State
-from .screens import people, say
+from .lines import for_config
+from .screens import config_in_use, people, say
 
 _STYLES = {
     State.OK: "green",
@@ -35,7 +36,7 @@ def show_checkup(checkup: Checkup) -> None:
     for one in checkup.findings:
         told = Text(one.text)
         if one.fix:
-            told.append(f"\n→ {one.fix}", style="bold")
+            told.append(f"\n→ {for_config(one.fix, config_in_use())}", style="bold")
         table.add_row(Text(one.state.value, style=_STYLES[one.state]), one.subject, told)
     people.print(table, highlight=False)
     counts = [(state, checkup.count(state)) for state in State]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import sys
 import time
 from collections import Counter
@@ -38,15 +37,16 @@ from ..definitions.fleet import price_text
 from ..definitions.policies import Scope
 from ..record import RunRecord
 from ..settings import Settings
+from .lines import for_config
 
 people = Console(stderr=True)
 # The queue goes with its run: whoever goes on with its jobs makes it again first.
 TRY_AGAIN = ("setup", "retry", "startCluster FLEET.json")
-DEFAULT_CONFIG = "config.py"
 
 
 def say(text: str, style: str | None = None) -> None:
     """One sentence for a person, as it stands: no markup, and no line broken for them."""
+    text = for_config(text, config_in_use())
     people.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
@@ -68,10 +68,13 @@ def besides(what: str, words: str) -> None:
 
 def run_line(words: str) -> str:
     """A command line with a verb, for the same config file as this one's."""
+    return for_config(f"python run.py {words}", config_in_use())
+
+
+def config_in_use() -> str:
+    """The config file of the command that is being run."""
     context = click.get_current_context(silent=True)
-    config = str(context.find_root().params.get("config", DEFAULT_CONFIG) if context else "")
-    named = "" if config in ("", DEFAULT_CONFIG) else f"--config {shlex.quote(config)} "
-    return f"python run.py {named}{words}"
+    return str(context.find_root().params.get("config", "") if context else "")
 
 
 class JobBar:

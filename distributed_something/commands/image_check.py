@@ -33,8 +33,9 @@ def check_image(image: str, labels_of: LabelsOf) -> None:
     if labels is None:
         logger.warning(
             "The image %s cannot be seen from here, so nobody has checked that it holds our worker "
-            "(`python run.py build` puts it in).",
+            "(`%s` puts it in).",
             image,
+            build_line(),
         )
     elif refusal := other_worker(image, labels):
         raise UsageError(refusal)
@@ -47,13 +48,13 @@ def of_upstream(image: str) -> str:
         return (
             f"DOCKERHUB_TAG = {image!r} is the placeholder of config.py: give it a name that you "
             "may push to, then build and push the image that holds your tool: "
-            f"{_build_line('your/tool')} (documentation/wrapping_your_tool.md)"
+            f"{build_line()} (documentation/wrapping_your_tool.md)"
         )
     if repository in _UPSTREAM:
         return (
             f"DOCKERHUB_TAG = {image!r} is an image of Distributed-Something's first version or of "
             "its family, with a worker of its own. Give DOCKERHUB_TAG a name that you may push "
-            f"to, then build and push ours: {_build_line(_UPSTREAM[repository])}"
+            f"to, then build and push ours: {build_line(_UPSTREAM[repository])}"
         )
     return ""
 
@@ -63,15 +64,16 @@ def other_worker(image: str, labels: Mapping[str, str]) -> str:
     if IMAGE_LABEL not in labels:
         return (
             f"DOCKERHUB_TAG = {image!r} does not hold our worker: it has no label {IMAGE_LABEL}. "
-            f"Build it with the image that holds your tool: {_build_line('your/tool')}"
+            f"Build it with the image that holds your tool: {build_line()}"
         )
     if labels[IMAGE_LABEL] != PROTOCOL_VERSION:
         return (
             f"DOCKERHUB_TAG = {image!r} holds a worker of another version ({labels[IMAGE_LABEL]}, "
-            f"and this is {PROTOCOL_VERSION}). Build it again: {_build_line('your/tool')}"
+            f"and this is {PROTOCOL_VERSION}). Build it again: {build_line()}"
         )
     return ""
 
 
-def _build_line(base: str) -> str:
-    return f"python run.py build --base {base}:TAG --push"
+def build_line(base: str = "your/tool", options: str = "--push") -> str:
+    """The command that makes the image from the one that holds the tool."""
+    return f"python run.py build --base {base}:TAG {options}".rstrip()

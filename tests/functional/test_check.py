@@ -318,7 +318,7 @@ def test_a_container_that_does_not_fit_and_one_that_barely_does(account: Aws) ->
     ("facts", "words"),
     [
         (ImageFacts({}, frozenset({"x86_64"})), "has no label distributed-something.protocol"),
-        (ImageFacts(OURS.labels, frozenset({"arm64"})), "build --platform linux/amd64"),
+        (ImageFacts(OURS.labels, frozenset({"arm64"})), "TAG --platform linux/amd64 --push"),
     ],
 )
 def test_an_image_that_cannot_work_is_named(account: Aws, facts: ImageFacts, words: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ...aws.registry import ImageFacts
 from ...definitions.placeholders import is_image_placeholder
 from ...errors import NotFound
-from ..image_check import of_upstream, other_worker
+from ..image_check import build_line, of_upstream, other_worker
 from .findings import Finding, apart, missing, ok, unseen
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def image(
     try:
         facts = facts_of(name)
     except NotFound as error:
-        fix = "build and push it (`python run.py build --push`), or mend DOCKERHUB_TAG"
+        fix = f"build and push it (`{build_line()}`), or mend DOCKERHUB_TAG"
         yield missing(_SUBJECT, str(error), fix)
         return
     if facts is None:
@@ -48,11 +48,11 @@ def _architecture(name: str, facts: ImageFacts, types: Collection[MachineType]) 
     if not wrong or not facts.architectures:
         return ok(_SUBJECT, f"{name} holds our worker{_kinds(facts)}")
     machine = wrong[0]
-    platform = _PLATFORMS[machine.architecture]
+    build = build_line(options=f"--platform {_PLATFORMS[machine.architecture]} --push")
     return missing(
         _SUBJECT,
         f"{name} is{_kinds(facts)[1:]}, and a {machine.name} is {machine.architecture}",
-        f"build it with `python run.py build --platform {platform}`, or take another MACHINE_TYPE",
+        f"build it with `{build}`, or take another MACHINE_TYPE",
     )
 
 

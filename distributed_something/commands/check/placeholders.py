@@ -11,7 +11,7 @@ from ...definitions.placeholders import (
     is_image_placeholder,
     is_placeholder,
 )
-from ..image_check import of_upstream
+from ..image_check import build_line, of_upstream
 from .findings import Finding, apart, missing, warning
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def _image(name: str) -> Iterator[Finding]:
     elif is_image_placeholder(name):
         fix = (
             "name a repository that you may push to, then build and push the image: "
-            "`python run.py build --base your/tool:TAG --push`"
+            f"`{build_line()}`"
         )
         yield missing("image", _told("DOCKERHUB_TAG", name), fix)
 
