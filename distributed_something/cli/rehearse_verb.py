@@ -18,7 +18,7 @@ from .options import FOLDER, PATH, family_option
 @click.argument("job_file", type=PATH, required=False)
 @click.option("--jobs", type=click.IntRange(min=1), help="Only the first so many jobs.")
 @family_option
-@click.option("--data", type=FOLDER, help="The folder that plays the bucket.")
+@click.option("--data", type=FOLDER, help="The folder that plays the bucket of inputs.")
 @click.option(
     "--runtime",
     type=click.Choice(["auto", "docker", "process"]),
@@ -49,23 +49,25 @@ def rehearse(
 ) -> None:
     """Live through a whole run of JOB_FILE on this computer: a simulated AWS, real workers.
 
-    No account is needed and none is touched.  Results land in rehearsal/<APP_NAME>/.
+    No account is needed and none is touched.  Jobs with `inputs` find them below --data.  Results
+    land in rehearsal/<APP_NAME>/.
 
-    Example: python run.py rehearse files/exampleJob.json --jobs 5 --data my_images
+    Example: python run.py rehearse examples/helloworld/job.json --jobs 2
     """
     # The simulator is much to import, and no other verb needs it.
     from ..local import rehearsal, serving
 
     settings = load_settings(obj["config"])
     if serve:
-        serving.serve(
-            settings,
-            port=port,
-            data=data,
-            runtime=runtime,
-            on_ready=rehearsal_screen.show_served,
-            listener=rehearsal_screen.rehearsal_listener(lambda _done, _total: None),
-        )
+        with rehearsal_screen.told_of_serving() as on_ready:
+            serving.serve(
+                settings,
+                port=port,
+                data=data,
+                runtime=runtime,
+                on_ready=on_ready,
+                listener=rehearsal_screen.rehearsal_listener(lambda _done, _total: None),
+            )
         return
     if job_file is None:
         raise click.UsageError("Name the job file to rehearse, or give --serve.")

@@ -65,6 +65,15 @@ def test_the_help_of_every_verb_has_one_example_of_it(name: str) -> None:
     assert examples == [name]
 
 
+def test_the_example_of_rehearse_needs_nothing_that_a_clone_does_not_have() -> None:
+    (line,) = re.findall(r"Example: python run\.py (.+)", app.verbs.commands["rehearse"].help or "")
+    _, path, *options = line.split()
+    assert options == ["--jobs", "2"]
+    content = json.loads((CLONE / path).read_text())
+    assert "inputs" not in content  # else it would need --data, and a folder with them
+    assert content["command"].startswith("printf ")  # which every bash has
+
+
 @pytest.mark.parametrize("name", WITH_TABLES)
 def test_a_verb_with_a_table_has_it_as_json(name: str) -> None:
     names = {one for param in app.verbs.commands[name].params for one in param.opts}
