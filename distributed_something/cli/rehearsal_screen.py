@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
 from rich.table import Table
 
+from ..words import count_of
 from .screens import people, progress_printer, run_line, say, show_capacity
 
 if TYPE_CHECKING:
@@ -31,6 +33,22 @@ def rehearsal_listener(on_jobs: Callable[[int, int | None], None]) -> Listener:
     )
 
 
+@contextmanager
+def told_of_serving() -> Iterator[Callable[[Served], None]]:
+    """What to call when a simulated account is up; its end is told too, however it comes."""
+    up: list[Served] = []
+
+    def on_ready(served: Served) -> None:
+        show_served(served)
+        up.append(served)
+
+    try:
+        yield on_ready
+    finally:
+        for served in up:
+            show_serving_ended(served)
+
+
 def show_served(served: Served) -> None:
     """The line for another terminal goes to stdout; how to use it, to people."""
     say("A simulated AWS is up until Ctrl-C. In another terminal, first:")
@@ -39,14 +57,31 @@ def show_served(served: Served) -> None:
     say(f"Then the verbs as usual: {run_line('setup')}")
 
 
+def show_serving_ended(served: Served) -> None:
+    """What went with a simulated account, what did not, and what other terminals still have."""
+    say(
+        "The simulated AWS is gone, with its machines, queues and buckets and all that was in them."
+    )
+    say(
+        f"What stays: what you downloaded, reports/ and files/, and what workers printed in "
+        f"{served.logs}/."
+    )
+    say("Other terminals still look for it there: close them, or first")
+    say(f"  unset {' '.join(served.names)}")
+
+
 def show_rehearsal(report: RehearsalReport) -> None:
     """How it went, in one table; failures before it, the inventory's verdict last."""
     for failure in report.failures[:_SHOWN]:
         say(f"{failure.name}, attempt {failure.number}: {failure.reason}", style="red")
         if failure.log_tail:
             say("\n".join(f"    {line}" for line in failure.log_tail.splitlines()[-5:]))
+    more = report.summary.failed - min(_SHOWN, len(report.failures))
+    if more > 0:
+        attempts = count_of(more, "more failed attempt")
+        say(f"And {attempts}: by reason in {report.page}, each log in {report.logs}/.", "red")
     people.print(_table(report))
-    say(f"Results: {len(report.results):,} files in {report.directory}/", style="bold")
+    say(f"Results: {count_of(len(report.results), 'file')} in {report.directory}/", style="bold")
     say(f"The report is {report.page}", style="bold")
     _show_verdict(report)
     if report.all_done:
@@ -88,7 +123,7 @@ def _table(report: RehearsalReport) -> Table:
     if report.interrupted_machines:
         machines += f", {report.interrupted_machines} taken away"
     table.add_row("machines", machines)
-    table.add_row("created", f"{len(report.created)} things: {_kinds(report.created)}")
+    table.add_row("created", f"{count_of(len(report.created), 'thing')}: {_kinds(report.created)}")
     table.add_row("removed", f"{len(report.removed)} of them")
     if report.stays:
         table.add_row("stays on purpose", ", ".join(report.stays))

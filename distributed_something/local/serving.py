@@ -26,6 +26,8 @@ class Served:
     endpoint_url: str
     line: str
     fleet_file: Path
+    names: tuple[str, ...]  # of the variables that the line sets
+    logs: Path  # the folder of what workers print
 
 
 def serve(
@@ -51,7 +53,8 @@ def serve(
             upload_folder(stage.aws.s3, settings.source_bucket or settings.aws_bucket, data)
         variables = {**stage.simulator.environment, FLEET_VARIABLE: str(stage.fleet_file)}
         line = "export " + " ".join(f"{k}={shlex.quote(v)}" for k, v in variables.items())
-        on_ready(Served(stage.simulator.endpoint_url, line, stage.fleet_file))
+        url, names = stage.simulator.endpoint_url, tuple(variables)
+        on_ready(Served(url, line, stage.fleet_file, names, stage.logs))
         while not stopped.wait(0.5):
             if stage.agent.failure:
                 raise DistributedSomethingError(stage.agent.failure)

@@ -71,21 +71,30 @@ RESULTS = "results/DistributedSomething/"
 @contextmanager
 def served(clone: Path) -> Iterator[dict[str, str]]:
     """`rehearse --serve` in a process of its own; the environment that its one line exports."""
-    serving = subprocess.Popen(
-        [sys.executable, "run.py", "rehearse", "--serve", "--runtime", "process"],
-        cwd=clone,
-        env=without_aws(clone),
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    said = clone / "said.txt"
+    with said.open("w") as errors:
+        serving = subprocess.Popen(
+            [sys.executable, "run.py", "rehearse", "--serve", "--runtime", "process"],
+            cwd=clone,
+            env=without_aws(clone),
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
+    exported: dict[str, str] = {}
     try:
         assert serving.stdout is not None
         line = serving.stdout.readline()
         assert line.startswith("export AWS_ENDPOINT_URL="), line
-        yield dict(word.split("=", 1) for word in line.split()[1:])
+        exported |= dict(word.split("=", 1) for word in line.split()[1:])
+        yield exported
     finally:
         serving.send_signal(signal.SIGINT)
         assert serving.wait(timeout=60) == 130
+    last = said.read_text().splitlines()[-6:]
+    assert any("The simulated AWS is gone" in line for line in last), last
+    assert any("What stays: " in line for line in last), last
+    assert f"  unset {' '.join(exported)}" in last
 
 
 def without_aws(home: Path) -> dict[str, str]:
