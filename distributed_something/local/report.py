@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
@@ -72,7 +73,7 @@ class RehearsalReport:
     created: tuple[str, ...]  # what there was in the middle of the run and not before
     left_over: tuple[str, ...]  # what of it is there still although it should not be
     stays: tuple[str, ...]  # what is there still on purpose
-    failures: tuple[FailedAttempt, ...]
+    failures: tuple[FailedAttempt, ...]  # the first of summary.failed
     directory: Path
     results: tuple[Path, ...]
     page: Path  # the report in HTML
@@ -121,8 +122,8 @@ def suggest(
 
 def failed_attempts(attempts: Iterable[Attempt], most: int = 10) -> tuple[FailedAttempt, ...]:
     """The first attempts that failed, with their reasons."""
-    failed = [attempt for attempt in attempts if attempt.state == "failed"]
+    failed = (attempt for attempt in attempts if attempt.state == "failed")
     return tuple(
         FailedAttempt(one.name, one.number, one.exit_code, one.reason, one.log_tail)
-        for one in failed[:most]
+        for one in islice(failed, most)
     )

@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
 from distributed_something.aws.images import MachineType
-from distributed_something.local.report import failed_attempts, suggest, tool_times
+from distributed_something.cli.rehearsal_screen import show_rehearsal
+from distributed_something.ledger import LedgerSummary
+from distributed_something.local.report import (
+    RehearsalReport,
+    failed_attempts,
+    suggest,
+    tool_times,
+)
 from distributed_something.protocol.attempts import Attempt
 from tests.builders import settings
 
@@ -72,6 +83,43 @@ def test_times_are_shortest_median_and_longest() -> None:
     found = tool_times([attempt(seconds=seconds) for seconds in (5.0, 1.0, 2.0)])
     assert found is not None
     assert (found.shortest, found.median, found.longest) == (1.0, 2.0, 5.0)
+
+
+def ended(failed: int) -> RehearsalReport:
+    """A rehearsal of 40 jobs, some of whose attempts failed."""
+    attempts = [Attempt("1", f"job-{n}", "a", 1, "failed", "i", "s", 0.0) for n in range(failed)]
+    return RehearsalReport(
+        *("r1", "Counting", "process"),
+        summary=LedgerSummary(40, 40 - failed, failed, 40, failed, 0, 0),
+        seconds=9.0,
+        tool_times=None,
+        peak_memory=1.0,
+        peak_disk=1.0,
+        suggestion=None,
+        machines=(("i-1", "m5.large"),),
+        interrupted_machines=0,
+        created=(),
+        left_over=(),
+        stays=(),
+        failures=failed_attempts(attempts),
+        directory=Path("rehearsal/Counting"),
+        results=(Path("one"),),
+        page=Path("rehearsal/Counting/report.html"),
+        logs=Path("rehearsal/Counting/worker_logs"),
+    )
+
+
+def test_how_many_more_attempts_failed_is_told_and_where_they_are(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    show_rehearsal(ended(failed=30))
+    said = capsys.readouterr().err
+    assert said.count(", attempt 1: ") == 5
+    assert "And 25 more failed attempts: by reason in rehearsal/Counting/report.html" in said
+    assert "rehearsal/Counting/worker_logs/" in said
+    assert "Results: 1 file in " in said
+    show_rehearsal(ended(failed=5))
+    assert "more failed" not in capsys.readouterr().err
 
 
 def test_no_more_failures_are_kept_than_a_person_reads() -> None:
