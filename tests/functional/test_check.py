@@ -299,6 +299,39 @@ def test_the_quota_is_looked_at_while_machines_run_too(account: Aws) -> None:
     assert "8 vCPUs wanted (2 m5.xlarge), 16 allowed" in found[0].text
 
 
+def test_with_a_run_for_each_type_every_ones_run_is_looked_at(account: Aws, tmp_path: Path) -> None:
+    quota(16)
+    # A specification for each type: the only run that there was looked at took one each.
+    file = working_fleet(account, tmp_path)
+    content = json.loads(file.read_text())
+    content["LaunchSpecifications"] *= 2
+    file.write_text(json.dumps(content))
+    constants = {
+        "RUN_PER_MACHINE_TYPE": "True",
+        "MACHINE_TYPE": ["m5.xlarge", "c5.2xlarge"],
+        "MEMORY": 15000,
+        "NOTIFY_EMAIL": "ada@example.org",
+        "SQS_DEAD_LETTER_QUEUE": "Counting_Dead",
+    }
+    own = [None, file]
+    found = check(account, settings(**constants), *own, facts_of=lambda _: OURS).findings
+    texts = [f"{one.state.value} {one.subject}: {one.text}" for one in found]
+    told = "\n".join(texts)
+    assert "machines 2 of each of 2 types" in told
+    assert "warning spot quota: 24 vCPUs wanted (2 each of c5.2xlarge and m5.xlarge)" in told
+    for name in ("m5.xlarge", "c5.2xlarge"):
+        queue = f"Counting_{name.replace('.', '-')}Queue"
+        assert f"warning queue: {queue} is not there yet" in told
+        assert f"price of {name}" in told
+        assert f"fit on {name}" in told
+    assert texts.count("ok network: as it should be") == 1
+    assert len(texts) == len(set(texts))
+    quota(7)
+    found = check(account, settings(**constants), facts_of=lambda _: OURS).findings
+    (short,) = (one for one in found if one.subject == "spot quota")
+    assert short.state is State.MISSING and "not one c5.2xlarge can start" in short.text
+
+
 def test_a_price_above_the_cap_is_told_with_the_cap_that_would_do(account: Aws) -> None:
     dear = checked(account, MACHINE_PRICE=0.000001)
     told = line(dear, "price of m5.xlarge", State.MISSING)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from ...aws.images import MachineType, machine_types
 from ...definitions.fleet import types_of_overrides
+from ...definitions.type_runs import type_settings
 from ...errors import UsageError
 from . import account, fleet, image, jobs, machines, places
 from .findings import Finding, State, looked, missing, ok, unseen, warning
@@ -84,9 +86,27 @@ def check(
 def _config(settings: Settings) -> Finding:
     return ok(
         "config",
-        f"{settings.app_name}: machines {settings.cluster_machines}, containers on each "
+        f"{settings.app_name}: machines {_machine_count(settings)}, containers on each "
         f"{settings.tasks_per_machine}, jobs side by side in each {settings.docker_cores}",
     )
+
+
+def _machine_count(settings: Settings) -> str:
+    types = len(dict.fromkeys(settings.machine_type)) if settings.run_per_machine_type else 1
+    count = settings.cluster_machines
+    return str(count) if types == 1 else f"{count} of each of {types} types"
+
+
+def _of_runs(
+    settings: Settings, look: Callable[[Settings], Iterator[Finding]]
+) -> Iterator[Finding]:
+    """What a look finds with the settings of each run; what all have in common is told once."""
+    told: set[Finding] = set()
+    for own in type_settings(settings):
+        for one in look(own):
+            if one not in told:
+                told.add(one)
+                yield one
 
 
 def _type_names(settings: Settings, wanted: FleetFile | None) -> list[str]:
@@ -126,17 +146,25 @@ def _online(
         ("watcher", lambda: account.watcher(aws, settings)),
         ("buckets", lambda: places.buckets(aws, settings)),
         ("log export", lambda: places.log_export(aws, settings)),
-        ("queues", lambda: places.job_queues(aws, settings)),
-        ("notices", lambda: account.notices(aws, settings)),
+        ("queues", lambda: _of_runs(settings, partial(places.job_queues, aws))),
+        ("notices", lambda: _of_runs(settings, partial(account.notices, aws))),
         ("machines", lambda: _machines(aws, settings, wanted, now)),
         ("image", lambda: _image(aws, settings, wanted, facts_of)),
         (
             "fleet file",
-            lambda: fleet.account_of_fleet(aws, settings, wanted) if wanted else iter(()),
+            lambda: _fleet(aws, settings, wanted) if wanted else iter(()),
         ),
         ("inputs", lambda: jobs.inputs(aws, settings, sample) if sample else iter(())),
     ):
         yield from looked(subject, look)
+
+
+def _fleet(aws: Aws, settings: Settings, wanted: FleetFile) -> Iterator[Finding]:
+    """The fleet file in the account, as each run would buy by it."""
+    yield from _of_runs(
+        settings,
+        lambda own: looked("fleet file", partial(fleet.account_of_fleet, aws, own, wanted)),
+    )
 
 
 def _machines(

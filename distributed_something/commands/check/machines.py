@@ -105,11 +105,14 @@ def _quota(
     if limit is None:
         return unseen(subject, f"could not see: AWS tells of no quota {code} here")
     used = running_spot_vcpus(aws.ec2, code)
+    ask = f"ask for more of {code} in the Service Quotas console of {aws.region}"
+    told_used = f", {used} of them in use" if used else ""
+    if settings.run_per_machine_type:
+        return _quota_of_runs(settings, subject, members, limit, used, told_used, ask)
     smallest = min(members, key=lambda one: one.vcpus)
     wanted = settings.cluster_machines * smallest.vcpus
     told = f"{wanted} vCPUs wanted ({settings.cluster_machines} {smallest.name}), {limit} allowed"
-    told += f", {used} of them in use" if used else ""
-    ask = f"ask for more of {code} in the Service Quotas console of {aws.region}"
+    told += told_used
     if smallest.vcpus > limit:
         return missing(subject, f"{told}: not one machine can start", ask)
     if wanted > limit - used:
@@ -117,4 +120,26 @@ def _quota(
         return warning(
             subject, f"{told}: {room} machines can start", f"{ask}, or lower CLUSTER_MACHINES"
         )
+    return ok(subject, told)
+
+
+def _quota_of_runs(
+    settings: Settings,
+    subject: str,
+    members: list[MachineType],
+    limit: int,
+    used: int,
+    told_used: str,
+    ask: str,
+) -> Finding:
+    """The same where each type has a run, and machines, of its own: their vCPUs add up."""
+    wanted = settings.cluster_machines * sum(one.vcpus for one in members)
+    names = " and ".join(sorted(one.name for one in members))
+    told = f"{wanted} vCPUs wanted ({settings.cluster_machines} each of {names}), {limit} allowed"
+    told += told_used
+    if never := [one.name for one in members if one.vcpus > limit]:
+        return missing(subject, f"{told}: not one {never[0]} can start", ask)
+    if wanted > limit - used:
+        fix = f"{ask}, lower CLUSTER_MACHINES, or run the types one after the other"
+        return warning(subject, f"{told}: not all of them can run at once", fix)
     return ok(subject, told)
