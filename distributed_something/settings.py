@@ -24,6 +24,13 @@ _MACHINE_TYPE = re.compile(r"[a-z0-9-]+\.[a-z0-9-]+")
 _APP_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,66}")  # + `_DeadMessages` names a queue
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _TOPIC = re.compile(r"(arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:)?[A-Za-z0-9_-]{1,256}")
+_NUMBERS = {
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_parsing": "must be a number",
+}
+_UNITS = {"MEMORY": "MB", "EBS_VOL_SIZE": "GiB", "SQS_MESSAGE_VISIBILITY": "seconds"}
+_UNITS |= {"SECONDS_TO_START": "seconds", "MACHINE_PRICE": "US dollars", "MAX_COST": "US dollars"}
 _SHOWN = 100  # characters of a value in a message
 _WORKERS_OWN = frozenset({"WORKER_CACHE_SHARE"})  # a worker's, which tasks get as any extra one
 # What ends a run that costs too much: nothing near these may be taken for anything else.
@@ -363,6 +370,11 @@ def _extra(constants: Mapping[str, object], problems: list[str]) -> dict[str, st
     return extra
 
 
+def _units(kind: str, name: str) -> str:
+    """What a number counts, for who gave it with a unit."""
+    return f" of {_UNITS[name]}, without a unit" if kind in _NUMBERS and name in _UNITS else ""
+
+
 def _sentences(error: ValidationError) -> list[str]:
     sentences = []
     for fault in error.errors():
@@ -371,6 +383,7 @@ def _sentences(error: ValidationError) -> list[str]:
             sentences.append(f"{name} is missing; every config needs it.")
             continue
         place = f"{name}{''.join(f'[{part!r}]' for part in inner)}"
-        rule = fault["msg"].removeprefix("Value error, ").replace("Input should", "should")
+        rule = _NUMBERS.get(fault["type"], fault["msg"]).removeprefix("Value error, ")
+        rule = rule.replace("Input should", "should") + _units(fault["type"], str(name))
         sentences.append(f"{place} = {repr(fault['input'])[:_SHOWN]}: {rule[0].lower()}{rule[1:]}.")
     return sentences

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DistributedSomethingError, NotFound
+from ..words import count_of
 from .tags import ecs_tags
 
 if TYPE_CHECKING:
@@ -100,7 +101,8 @@ def delete_task_definitions(ecs: ECSClient, family: str) -> int:
     for arn in ours:
         ecs.deregister_task_definition(taskDefinition=arn)
     if ours:
-        logger.info("Deregistered %d revisions of the task definition %s.", len(ours), family)
+        revisions = count_of(len(ours), "revision")
+        logger.info("Deregistered %s of the task definition %s.", revisions, family)
     return len(ours)
 
 

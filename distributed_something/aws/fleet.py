@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from botocore.exceptions import ClientError
 
 from ..errors import DistributedSomethingError, NotFound, UsageError
+from ..words import count_of
 from .tags import ec2_tags, error_code, has_tags
 
 if TYPE_CHECKING:
@@ -185,7 +186,7 @@ def set_target(ec2: EC2Client, fleet_id: str, target: int) -> None:
         if found["SpotFleetRequestConfig"].get("OnDemandTargetCapacity", 0) > target:
             request["OnDemandTargetCapacity"] = target
     ec2.modify_spot_fleet_request(**request)
-    logger.info("The spot fleet %s now keeps %d machines.", fleet_id, target)
+    logger.info("The spot fleet %s now keeps %s.", fleet_id, count_of(target, "machine"))
 
 
 def fleet_errors(ec2: EC2Client, fleet_id: str, since: float) -> list[FleetError]:
@@ -259,7 +260,7 @@ def terminate_instances(ec2: EC2Client, instance_ids: Iterable[str]) -> None:
             known = [machine.instance_id for machine in describe_machines(ec2, batch)]
             if known:
                 ec2.terminate_instances(InstanceIds=known)
-        logger.info("Terminated %d machines.", len(batch))
+        logger.info("Terminated %s.", count_of(len(batch), "machine"))
 
 
 def ensure_launch_template(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import DistributedSomethingError, NotFound
 from ..protocol.jobs import ATTRIBUTE_BYTES, JOB_ID_ATTRIBUTE, MESSAGE_BYTES, RUN_ID_ATTRIBUTE
+from ..words import count_of
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
@@ -114,8 +115,8 @@ def _send(
             return len(batch)
     code = next(iter(failed.values()))["Code"]
     raise DistributedSomethingError(
-        f"SQS did not take {len(left)} jobs in {_TRIES} tries ({code}). Submit the file again in a "
-        "while: jobs that are done by then are not run twice."
+        f"SQS did not take {count_of(len(left), 'job')} in {_TRIES} tries ({code}). Submit the "
+        "file again in a while: jobs that are done by then are not run twice."
     )
 
 

@@ -22,6 +22,7 @@ from rich.progress import (
 
 from ..commands.download import Downloaded
 from ..commands.retry import Retried, RetryPlan
+from ..words import count_of
 from .screens import people, say
 
 
@@ -76,7 +77,7 @@ def show_plan(plan: RetryPlan) -> bool:
     more = plan.count - len(plan.names)
     names = ", ".join(plan.names) + (f" and {more:,} more" if more else "")
     run = f"run {plan.run_id} of {plan.app_name}"
-    say(f"To be queued again in {run}: {_jobs(plan.count)} ({names}).")
+    say(f"To be queued again in {run}: {count_of(plan.count, 'job')} ({names}).")
     if plan.given_up:
         say(f"Of these were given up, and leave the dead-letter queue: {plan.given_up:,}.")
     if plan.stopped:
@@ -99,7 +100,7 @@ def show_retried(retried: Retried) -> None:
         _say_passed_over(plan)
         say(f"There is nothing to queue again in run {plan.run_id} of {plan.app_name}.")
         return
-    say(f"Queued {_jobs(retried.sent)} again (run {plan.run_id}).", style="green")
+    say(f"Queued {count_of(retried.sent, 'job')} again (run {plan.run_id}).", style="green")
     if plan.given_up or retried.letters:
         say(f"Removed {retried.letters:,} of the letters in the dead-letter queue.")
 
@@ -117,19 +118,24 @@ def print_downloaded(downloaded: Downloaded) -> None:
 
 def show_downloaded(downloaded: Downloaded) -> None:
     """What came and what was there; the folder goes to stdout."""
+    jobs = count_of(downloaded.jobs, "job")
     if not downloaded.files and not downloaded.whole:
         say(
-            f"No file to bring: {_jobs(downloaded.jobs)} of run {downloaded.run_id} done.",
+            f"No file to bring: {jobs} of run {downloaded.run_id} done.",
             style="yellow",
         )
         return
     say(
-        f"Brought {downloaded.files:,} files, {decimal(downloaded.size)}, of "
-        f"{_jobs(downloaded.jobs)} of run {downloaded.run_id}; {downloaded.whole:,} were there.",
+        f"Brought {count_of(downloaded.files, 'file')}, {decimal(downloaded.size)}, of "
+        f"{jobs} of run {downloaded.run_id}; {downloaded.whole:,} "
+        f"{'was' if downloaded.whole == 1 else 'were'} there.",
         style="green",
     )
     if downloaded.renamed:
-        say(f"{downloaded.renamed:,} files could not have their own names here.", style="yellow")
+        say(
+            f"{count_of(downloaded.renamed, 'file')} could not have the key's own name here.",
+            style="yellow",
+        )
     click.echo(downloaded.folder)
 
 
@@ -140,8 +146,4 @@ def _say_passed_over(plan: RetryPlan) -> None:
         (plan.waiting, "waiting in the queue"),
     ):
         if count:
-            say(f"Left alone: {_jobs(count)} {words}.")
-
-
-def _jobs(count: int) -> str:
-    return "1 job" if count == 1 else f"{count:,} jobs"
+            say(f"Left alone: {count_of(count, 'job')} {words}.")

@@ -9,6 +9,7 @@ import click
 
 from ..commands.runs import choose_run
 from ..errors import DistributedSomethingError
+from ..words import count_of
 from . import jobs_screen, screens
 from .connection import connect
 from .faults import explain
@@ -54,7 +55,7 @@ def report(
     if as_csv:
         with click.open_file(str(output or "-"), "w", encoding="utf-8") as file:
             count = reporting.write_rows(aws, record, file)
-        screens.say(f"{count:,} attempts of run {record.run_id}.")
+        screens.say(f"{count_of(count, 'attempt')} of run {record.run_id}.")
         return
     with jobs_screen.reading_progress() as on_progress:
         made = reporting.make_report(aws, record, on_progress=on_progress)

@@ -37,9 +37,11 @@ from ..definitions.fleet import price_text
 from ..definitions.policies import Scope
 from ..record import RunRecord
 from ..settings import Settings
+from ..words import count_of, of_target
 from .lines import for_config
 
-people = Console(stderr=True)
+_PIPE_WIDTH = 10_000  # characters: in a pipe or a file no name or reason is broken across lines
+people = Console(stderr=True, width=None if sys.stderr.isatty() else _PIPE_WIDTH)
 # The queue goes with its run: whoever goes on with its jobs makes it again first.
 TRY_AGAIN = ("setup", "retry", "startCluster FLEET.json")
 
@@ -119,10 +121,11 @@ def job_progress() -> Iterator[JobBar]:
 
 def show_submitted(submitted: Submitted) -> None:
     """How many jobs were queued; the run's id goes to stdout."""
-    say(f"Queued {submitted.count:,} jobs in {submitted.queue_name} (run {submitted.run_id}).")
+    jobs = count_of(submitted.count, "job")
+    say(f"Queued {jobs} in {submitted.queue_name} (run {submitted.run_id}).")
     if submitted.duplicates:
         say(
-            f"{submitted.duplicates:,} groups equal an earlier one; each such job was queued once.",
+            f"Left out as equal to an earlier one: {count_of(submitted.duplicates, 'group')}.",
             style="yellow",
         )
     click.echo(submitted.run_id)
@@ -162,7 +165,7 @@ def buy_unasked(purchase: Purchase) -> bool:
 
 def show_capacity(machines: int, target: int) -> None:
     """How many machines are there of how many."""
-    say(f"{machines} of {target} machines are up.")
+    say(f"{machines} of {count_of(target, 'machine')} {'is' if target == 1 else 'are'} up.")
 
 
 def show_console_links(settings: Settings) -> None:
@@ -197,7 +200,7 @@ def show_outcome(outcome: MonitorOutcome, as_json: bool = False) -> None:
     say(
         f"Run {record.run_id or 'of upstream'} of {record.app_name} is over: "
         f"{summary.done:,} done, {summary.dead:,} in the dead-letter queue, "
-        f"{outcome.unfinished.count:,} unaccounted for, of {summary.submitted:,} jobs. "
+        f"{outcome.unfinished.count:,} not done, of {count_of(summary.submitted, 'job')}. "
         f"All that it made was removed but {_stays(record)}.",
         style="green" if outcome.is_complete and not summary.dead else "yellow",
     )
@@ -225,8 +228,7 @@ def _show_given_up(outcome: MonitorOutcome) -> None:
     dead = outcome.summary.dead
     if not dead:
         return
-    failed = "1 job failed" if dead == 1 else f"{dead:,} jobs failed"
-    say(f"{failed} for good. The first reasons:", style="bold red")
+    say(f"{count_of(dead, 'job')} failed for good. The first reasons:", style="bold red")
     for reason in dict.fromkeys(one.reason for one in outcome.given_up):
         say(f"  {reason}", style="red")
     say("Each is in the dead-letter queue with its reason. See why, mend it, and try again:")
@@ -249,7 +251,7 @@ def show_unfinished(unfinished: Unfinished) -> None:
         return
     more = unfinished.count - len(unfinished.names)
     names = ", ".join(unfinished.names) + (f" and {more:,} more" if more else "")
-    say(f"Unaccounted for: {names}.", style="yellow")
+    say(f"Not done: {names}.", style="yellow")
     if unfinished.path:
         next_steps("setup", f"submitJob {unfinished.path}", "startCluster FLEET.json")
 
@@ -289,7 +291,7 @@ def ask_to_cancel(found: Sequence[Belonging]) -> bool:
 
 def show_cancelled(app_name: str, cancelled: Cancelled) -> None:
     """What went, what stays and why, and the jobs that did not run."""
-    say(f"Removed {len(cancelled.removed):,} things of {app_name}.", style="green")
+    say(f"Removed {count_of(len(cancelled.removed), 'thing')} of {app_name}.", style="green")
     for one in cancelled.stays:
         say(f"Stays: {one.kind} {one.name}")
     show_unfinished(cancelled.unfinished)
@@ -351,7 +353,7 @@ class _ChangePrinter:
         line = (
             f"{time.strftime('%H:%M:%S', time.localtime(look.time))}  {self._app}"
             f"waiting {waiting:,}  running {running:,}  finished {finished:,} of "
-            f"{look.submitted:,}  machines {look.machines} of {look.target}"
+            f"{look.submitted:,}  machines {of_target(look.machines, look.target)}"
         )
         say(f"{line}  {look.note}" if look.note else line)
 

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from ..commands.status import JobCounts, MachineRow, Money, RunningJob, Status
 from ..protocol.attempts import Attempt
+from ..words import count_of, of_target
 
 MOST_MACHINES = 20  # rows; more machines are counted by type and zone
 _BAR_WIDTH = 50
@@ -80,7 +81,7 @@ def attempts_screen(attempts: Sequence[Attempt], now: float) -> RenderableType:
     if attempts and attempts[-1].output and attempts[-1].state == "done":
         parts.append(Text(f"Output: {attempts[-1].output}"))
     if attempts and attempts[-1].log_tail:
-        parts += [Text("Its last lines:"), Padding(Text(attempts[-1].log_tail), (0, 0, 0, 2))]
+        parts += [Text("Its last lines:"), _indented(attempts[-1].log_tail)]
     return Group(*parts)
 
 
@@ -152,13 +153,13 @@ def _why(status: Status) -> list[RenderableType]:
         text.append(one.cause.rstrip("."), style="not bold")
         text.append(f". → {one.fix.rstrip('.')}.", style="bold")
         lines.append(text)
-    return [Padding(Group(*lines), (1, 0))] if lines else [Text("")]
+    return [Padding(Group(*lines), (1, 0), expand=False)] if lines else [Text("")]
 
 
 def _machines(status: Status) -> list[RenderableType]:
     if status.ended is not None:
         return []
-    head = Text(f"Machines: {len(status.machines)} of {status.target}", style="bold")
+    head = Text(f"Machines: {of_target(len(status.machines), status.target)}", style="bold")
     if not status.machines:
         return [head]
     if len(status.machines) > MOST_MACHINES:
@@ -203,7 +204,7 @@ def _consoles(machines: Sequence[MachineRow]) -> list[RenderableType]:
     for one in machines:
         if one.console:
             parts.append(Text(f"The console of {one.instance_id} ends with:", style="yellow"))
-            parts.append(Padding(Text(one.console, style="dim"), (0, 0, 0, 2)))
+            parts.append(_indented(one.console, "dim"))
     return parts
 
 
@@ -219,12 +220,17 @@ def _money(money: Money, is_over: bool) -> Text:
     text.append(".", style="not bold")
     if money.capped:
         text.append(
-            f" {money.capped} machines are counted at the most they can cost.", style="not bold"
+            f" Of {count_of(money.capped, 'machine')} the most that it can cost is counted.",
+            style="not bold",
         )
     if money.unpriced:
-        text.append(f" Of {money.unpriced} machines no price is known.", style="yellow")
+        text.append(f" Of {count_of(money.unpriced, 'machine')} no price is known.", style="yellow")
     text.append(f"\nNot in it: {'; '.join(money.left_out)}.", style="dim")
     return text
+
+
+def _indented(text: str, style: str = "") -> Padding:
+    return Padding(Text(text, style=style), (0, 0, 0, 2), expand=False)
 
 
 def _table(*columns: str) -> Table:

@@ -11,6 +11,7 @@ from ..definitions.logs import log_groups
 from ..definitions.tags import APP_TAG, app_tags
 from ..errors import NotFound
 from ..record import RunRecord
+from ..words import count_of
 from .tear_down import FAULTS
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def _fleets(aws: Aws, record: RunRecord) -> Iterator[Belonging]:
         except NotFound:
             continue
         if status.is_live:
-            machines = f"{status.fulfilled:g} of {status.target} machines"
+            machines = f"{status.fulfilled:g} of {count_of(status.target, 'machine')}"
             yield Belonging("spot fleet", fleet_id, f"{status.state}, {machines}")
 
 
@@ -88,7 +89,7 @@ def _queues(aws: Aws, record: RunRecord) -> Iterator[Belonging]:
         waiting = counts.waiting + counts.delayed
         detail = f"{waiting} waiting, {counts.in_flight} running"
         kind = "dead-letter queue" if stays else "queue"
-        yield Belonging(kind, name, f"{waiting} jobs" if stays else detail, stays)
+        yield Belonging(kind, name, count_of(waiting, "job") if stays else detail, stays)
 
 
 def _services(aws: Aws, record: RunRecord) -> Iterator[Belonging]:

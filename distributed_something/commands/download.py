@@ -21,6 +21,7 @@ from ..definitions.places import local_paths
 from ..errors import DistributedSomethingError
 from ..ledger import read_done
 from ..record import RunRecord
+from ..words import count_of
 from .runs import choose_run
 
 if TYPE_CHECKING:
@@ -101,8 +102,8 @@ def download(
         raise DistributedSomethingError(
             "\n  ".join(
                 [
-                    f"{len(failures)} of {len(missing)} files did not come; the same command "
-                    "goes on with them:",
+                    f"{len(failures)} of {count_of(len(missing), 'file')} did not come; the same "
+                    "command goes on with them:",
                     *failures[:_FAILED_SHOWN],
                     *([f"and {more} more"] if more > 0 else []),
                 ]

@@ -11,6 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ..ledger import read_attempts_at
 from ..protocol.ledger_keys import AttemptState
 from ..survey import Survey, survey_run
+from ..words import count_of
 
 if TYPE_CHECKING:
     from ..aws.session import Aws
@@ -32,7 +33,7 @@ class Failing:
 
     def sentence(self) -> str:
         """In one line, such as `2 jobs have failed, up to 3 times so far: exit code 1.`"""
-        who = "1 job has" if self.jobs == 1 else f"{self.jobs:,} jobs have"
+        who = f"{count_of(self.jobs, 'job')} {'has' if self.jobs == 1 else 'have'}"
         if self.most == 1:
             often = "once so far"
         else:

@@ -10,6 +10,7 @@ from ..aws import cluster, fleet
 from ..errors import NotFound
 from ..record import RunRecord
 from ..scaling import Fleet, Machine, Plan, wanted_containers
+from ..words import count_of
 from .look import View
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def carry_out(aws: Aws, record: RunRecord, plan: Plan) -> None:
     if plan.drain:
         arns = [machine.container_instance for machine in plan.drain]
         cluster.drain_instances(aws.ecs, record.cluster, arns)
-        logger.info("%d machines are idle and take no more jobs.", len(arns))
+        logger.info("Idle, and given no more jobs: %s.", count_of(len(arns), "machine"))
     if plan.terminate:
         fleet.terminate_instances(aws.ec2, [machine.instance_id for machine in plan.terminate])
 

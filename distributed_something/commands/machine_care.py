@@ -85,7 +85,7 @@ def tidy_alarms(aws: Aws, record: RunRecord, view: View, late_seconds: float, no
     gone = [known[name] for name in unsure if name not in there]
     alarms.delete_alarms(aws.cloudwatch, gone)
     if gone:
-        logger.info("Deleted the alarms of %d machines that are gone.", len(gone))
+        logger.info("Deleted alarms of machines that are gone: %d.", len(gone))
     bare = [machine.instance_id for machine in view.machines if not machine.tasks]
     seen = fleet.describe_machines(aws.ec2, bare)
     late = [m.instance_id for m in seen if m.is_live and now - m.launched >= late_seconds]

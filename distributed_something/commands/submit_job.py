@@ -108,7 +108,6 @@ def submit_job(
         on_sent=lambda sent: on_progress(sent, checked.groups),
         sleep=sleep,
     )
-    logger.info("Sent %d jobs of run %s to %s.", sent, run.run_id, settings.sqs_queue_name)
     return Submitted(run.run_id, sent, checked.groups - sent, settings.sqs_queue_name)
 
 

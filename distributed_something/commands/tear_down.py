@@ -238,9 +238,7 @@ def _delete_cluster(teardown: Teardown) -> None:
         if cluster.delete_cluster(ecs, record.cluster, app_tags(record.app_name)):
             return
         if not _is_held_by_us_alone(teardown):
-            logger.info(
-                "The cluster %s stays: it is everyone's, another's, or in use.", record.cluster
-            )
+            logger.info("The cluster %s stays: %s.", record.cluster, _whose(record))
             return
         if look < _CLUSTER_LOOKS - 1:
             teardown.sleep(_CLUSTER_LOOK)
@@ -260,6 +258,13 @@ def _delete_dashboard(teardown: Teardown) -> None:
 def _delete_schedule(teardown: Teardown) -> None:
     if not teardown.keeps_schedule:
         stop_schedule(teardown.aws, teardown.record)
+
+
+def _whose(record: RunRecord) -> str:
+    """Why a cluster is left alone; an empty one costs nothing."""
+    if record.cluster == "default":
+        return "it is the account's own, which no run removes; it costs nothing"
+    return "something else made it or uses it, and without machines it costs nothing"
 
 
 def _is_held_by_us_alone(teardown: Teardown) -> bool:

@@ -130,7 +130,7 @@ def part_of(aws: Aws, folder: Path) -> Path:
     whole = folder / "r/a.csv"
     whole.unlink()
     whole.mkdir()
-    with pytest.raises(DistributedSomethingError, match="1 of 1 files did not come"):
+    with pytest.raises(DistributedSomethingError, match="1 of 1 file did not come"):
         bring(aws, folder)
     whole.rmdir()
     whole.touch()
@@ -177,6 +177,6 @@ def test_the_verb_prints_the_folder_alone_where_nobody_watches(aws: Aws, tmp_pat
     )
     assert (done.returncode, done.stdout) == (0, "downloads\n"), done.stderr
     told, then = done.stderr.splitlines()
-    assert told == "Brought 1 files, 4 bytes, of 1 job of run r1; 0 were there."
+    assert told == "Brought 1 file, 4 bytes, of 1 job of run r1; 0 were there."
     assert then == f"Next: python run.py --config {config} report"
     assert tree(tmp_path / "downloads") == {"r/a.csv": b"1234"}

@@ -54,6 +54,14 @@ def test_the_screens_of_a_run_that_is_over(
     check_golden(name, text)
 
 
+def test_in_a_pipe_no_name_and_no_reason_is_broken_across_lines(
+    over: Path, simulator: Simulator
+) -> None:
+    _, _, text = screen(["status", "--failed"], over, simulator.environment, width=30)
+    (line,) = (one for one in text.splitlines() if one.startswith("Plate03-A10 "))
+    assert line.rstrip().endswith("exit code 137: out of memory")
+
+
 def test_the_status_of_a_run_as_json(over: Path, simulator: Simulator) -> None:
     code, out, _ = run(over, simulator, "status", "--json", "--run", RUN)
     told = json.loads(out)

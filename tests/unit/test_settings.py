@@ -293,7 +293,7 @@ def test_five_faults_are_told_at_once_each_with_name_value_and_rule() -> None:
         "AWS_REGION = 'Virginia': must be a region, such as 'us-east-1'.",
         "CLUSTER_MACHINES = 0: should be greater than or equal to 1.",
         "EBS_VOL_SIZE = 8: should be greater than or equal to 22.",
-        "MACHINE_PRICE = 'cheap': should be a valid number, unable to parse string as a number.",
+        "MACHINE_PRICE = 'cheap': must be a number of US dollars, without a unit.",
         "MEMORY is missing; every config needs it.",
     ]
 
@@ -333,6 +333,22 @@ def test_a_value_against_its_rule_is_one_problem_that_names_the_constant(
     said = refusal(**{name: value})
     assert said.startswith("config.py has 1 problem:\n")
     assert re.search(rf"{name}(\[0\])? = ", said)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "rule"),
+    [
+        ("MEMORY", "15 GB", "must be a whole number of MB, without a unit"),
+        ("MEMORY", 15.5, "must be a whole number of MB, without a unit"),
+        ("EBS_VOL_SIZE", "30G", "must be a whole number of GiB, without a unit"),
+        ("MAX_COST", "10 USD", "must be a number of US dollars, without a unit"),
+        ("CLUSTER_MACHINES", "three", "must be a whole number."),
+    ],
+)
+def test_a_number_with_a_unit_is_told_which_unit_is_meant(
+    name: str, value: object, rule: str
+) -> None:
+    assert f"{name} = {value!r}: {rule}" in refusal(**{name: value})
 
 
 def test_one_bad_machine_type_of_several_is_named() -> None:
