@@ -16,11 +16,15 @@ def advice(name: str, script: Path) -> str:
     python = venv / "bin" / "python"
     has_it = any(venv.glob(f"lib/python3*/site-packages/{name.partition('.')[0]}"))
     if python.exists() and has_it and Path(sys.prefix).resolve() != venv.resolve():
-        shown = os.path.relpath(python)
         return (
-            f"{name} is not installed for {sys.executable}, but it is in {os.path.relpath(venv)}: "
-            f"run `{shown} {os.path.relpath(script)}`, or `source "
-            f"{os.path.relpath(venv)}/bin/activate` once in this shell."
+            f"{name} is not installed for {sys.executable}, but it is in {_shown(venv)}: "
+            f"run `{_shown(python)} {_shown(script)}`, or `source {_shown(venv)}/bin/activate` "
+            "once in this shell."
         )
-    needed = os.path.relpath(script.parent / "requirements.txt")
+    needed = _shown(script.parent / "requirements.txt")
     return f"{name} is not installed: run `python -m pip install -r {needed}`."
+
+
+def _shown(path: Path) -> str:
+    """A path as it is typed from here, the shorter way."""
+    return min(os.path.relpath(path), str(path.absolute()), key=len)
