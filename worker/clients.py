@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 import boto3
+import botocore.session
 from botocore.config import Config
+from botocore.utils import parse_timestamp
 
 if TYPE_CHECKING:
     from types_boto3_logs import CloudWatchLogsClient
@@ -40,7 +44,7 @@ class Clients:
 
 def make_clients(region: str) -> Clients:
     """Make them all, for one region."""
-    session = boto3.Session(region_name=region)
+    session = boto3.Session(region_name=region, botocore_session=_quick_session())
     return Clients(
         sqs=session.client("sqs", config=_PATIENT),
         lease_sqs=session.client("sqs", config=_BRISK),
@@ -48,3 +52,24 @@ def make_clients(region: str) -> Clients:
         lease_s3=session.client("s3", config=_BRISK),
         logs=session.client("logs", config=_PATIENT),
     )
+
+
+def _quick_session() -> botocore.session.Session:
+    """A session that reads the dates of answers quickly: they cost a tenth of a small download."""
+    session = botocore.session.Session()
+    factory = session.get_component("response_parser_factory")
+    factory.set_parser_defaults(timestamp_parser=read_time)
+    return session
+
+
+def read_time(text: str | float) -> datetime:
+    """A time as AWS writes it in headers and in XML; botocore reads all others."""
+    told = str(text)
+    try:
+        if told.endswith("Z"):
+            return datetime.fromisoformat(f"{told[:-1]}+00:00")
+        if told.endswith(" GMT"):
+            return parsedate_to_datetime(told)
+    except ValueError:
+        pass
+    return parse_timestamp(told)
