@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,10 +24,6 @@ READ_AHEAD = 256  # objects fetched before the reader asks for them: bounds memo
 
 CLAIM_SECONDS = 300.0  # in which who has claimed a notice has sent it, or was ended
 _TOLD = b"told"
-
-# Where a long listing is cut: job ids begin with one of 16 digits, equally often.
-_DIGITS = "123456789abcdef"
-_CUTS = tuple(zip(("", *_DIGITS), (*_DIGITS, None), strict=True))
 
 # Made once: json.dumps with separators makes a new encoder for every line.
 _encode = json.JSONEncoder(separators=(",", ":")).encode
@@ -119,22 +114,6 @@ def read_job_lists(s3: S3Client, bucket: str, keys: RunKeys) -> Iterator[Submitt
 def count_submitted(s3: S3Client, bucket: str, keys: RunKeys) -> int:
     """How many jobs were submitted to a run, read off the keys of its job lists."""
     return sum(job_list_count(key) for key in list_keys(s3, bucket, keys.job_lists))
-
-
-def summarise(s3: S3Client, bucket: str, keys: RunKeys) -> LedgerSummary:
-    """How far a run is, from listings alone: 1,000 facts a request, long ones read in parallel."""
-    attempts: Counter[str] = Counter()
-    for counts in _map_ranges(s3, bucket, keys.attempts, _count_attempts):
-        attempts.update(counts)
-    return LedgerSummary(
-        submitted=count_submitted(s3, bucket, keys),
-        done=_count_keys(s3, bucket, keys.done_markers),
-        dead=_count_keys(s3, bucket, keys.dead_markers),
-        attempts=attempts.total(),
-        failed=attempts[AttemptState.FAILED.value],
-        interrupted=attempts[AttemptState.INTERRUPTED.value],
-        open=attempts[AttemptState.STARTED.value],
-    )
 
 
 def live_heartbeats(
@@ -301,27 +280,6 @@ def _delete_keys(s3: S3Client, bucket: str, keys: Sequence[str]) -> None:
             pass
 
 
-def _count_keys(s3: S3Client, bucket: str, prefix: str) -> int:
-    return sum(_map_ranges(s3, bucket, prefix, lambda keys: sum(1 for _ in keys)))
-
-
-def _count_attempts(keys: Iterable[str]) -> Counter[str]:
-    """How many attempts there are by their last state.
-
-    `started` sorts after the other states, so an attempt's end comes right before its start.
-    """
-    counts: Counter[str] = Counter()
-    ended = ""
-    for key in keys:
-        attempt, _, state = key.rpartition(".")
-        if state != AttemptState.STARTED.value:
-            ended = attempt
-            counts[state] += 1
-        elif attempt != ended:
-            counts[state] += 1
-    return counts
-
-
 def _last_words(keys: Iterable[str]) -> Iterator[str]:
     """Of each attempt the key that says how it ended, or that it started if it did not end."""
     ended = None
@@ -332,30 +290,6 @@ def _last_words(keys: Iterable[str]) -> Iterator[str]:
             yield key
         elif (job_id, attempt_id) != ended:
             yield key
-
-
-def _map_ranges(
-    s3: S3Client, bucket: str, prefix: str, work: Callable[[Iterable[str]], _Read]
-) -> list[_Read]:
-    """Apply `work` to the keys below a prefix: to all if one page holds them, else by ranges."""
-    first = s3.list_objects_v2(Bucket=bucket, Prefix=prefix)
-    if not first["IsTruncated"]:
-        return [work(item["Key"] for item in first.get("Contents", []))]
-    with ThreadPoolExecutor(PARALLEL_READS) as pool:
-        ranges = [_range(s3, bucket, prefix, after, until) for after, until in _CUTS]
-        return list(pool.map(work, ranges))
-
-
-def _range(s3: S3Client, bucket: str, prefix: str, after: str, until: str | None) -> Iterator[str]:
-    """The keys from `prefix + after` to just before `prefix + until` (None: the prefix's end)."""
-    pages = s3.get_paginator("list_objects_v2").paginate(
-        Bucket=bucket, Prefix=prefix, StartAfter=prefix + after
-    )
-    for page in pages:
-        for item in page.get("Contents", []):
-            if until is not None and item["Key"] >= prefix + until:
-                return
-            yield item["Key"]
 
 
 def _read_all(

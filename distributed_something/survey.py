@@ -14,6 +14,7 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
+from .ledger import LedgerSummary
 from .protocol.ledger_keys import AttemptState, RunKeys, job_list_count
 
 if TYPE_CHECKING:
@@ -84,6 +85,20 @@ def survey_run(s3: S3Client, bucket: str, keys: RunKeys) -> Survey:
             parts += pool.map(lambda cut: _list_part(s3, bucket, keys, *cut), ranges)
     looked = parsedate_to_datetime(first["ResponseMetadata"]["HTTPHeaders"]["date"])
     return _together(parts, looked.timestamp())
+
+
+def summarise(s3: S3Client, bucket: str, keys: RunKeys) -> LedgerSummary:
+    """How far a run is, in numbers; raises what listing its ledger does."""
+    seen = survey_run(s3, bucket, keys)
+    return LedgerSummary(
+        submitted=seen.submitted,
+        done=len(seen.done),
+        dead=len(seen.dead),
+        attempts=seen.attempts.total(),
+        failed=seen.attempts[AttemptState.FAILED],
+        interrupted=seen.attempts[AttemptState.INTERRUPTED],
+        open=seen.attempts[AttemptState.STARTED],
+    )
 
 
 def first_cut(keys: RunKeys, last: str) -> tuple[str, str | None]:

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ..errors import DistributedSomethingError, TeardownIncomplete
-from ..ledger import DeadJob, LedgerSummary, read_dead, summarise, why_stopped
+from ..ledger import DeadJob, LedgerSummary, read_dead, why_stopped
 from ..record import RunRecord
+from ..survey import summarise
 from .export import export_if_due
 from .failing import FailureWatch
 from .notices import tell_if_due

@@ -13,9 +13,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ..aws import topics
 from ..definitions.tags import app_tags
-from ..ledger import Notice, claim_notice, note_told, summarise, why_stopped
+from ..ledger import Notice, claim_notice, note_told, why_stopped
 from ..money import LEFT_OUT, cost_of_all
 from ..record import amend_ended
+from ..survey import summarise
 from .reach import may_pass
 from .spending import lives, look_at_machines, prices_of
 

@@ -17,9 +17,10 @@ from distributed_something.aws import queues
 from distributed_something.commands.retry import RetryPlan, retry
 from distributed_something.commands.runs import find_run
 from distributed_something.errors import DistributedSomethingError, NotFound, UsageError
-from distributed_something.ledger import stop_run, summarise, why_stopped
+from distributed_something.ledger import stop_run, why_stopped
 from distributed_something.local.simulator.server import ACCESS_KEY, SECRET_KEY
 from distributed_something.record import RunRecord, save_record
+from distributed_something.survey import summarise
 from tests.builders import write_config
 from tests.lives import Held, Life, open_life, refusing
 

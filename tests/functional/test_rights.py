@@ -47,11 +47,11 @@ from distributed_something.definitions.account import (
 from distributed_something.definitions.policies import Document, Scope, allows
 from distributed_something.definitions.task import worker_environment
 from distributed_something.errors import DistributedSomethingError
-from distributed_something.ledger import summarise
 from distributed_something.local.machines import Interruptions, Machines
 from distributed_something.local.scheduler import Scheduler
 from distributed_something.local.simulator import ACCOUNT, REGION, Rules, Simulator
 from distributed_something.record import RunRecord
+from distributed_something.survey import summarise
 from tests.builders import settings as make_settings
 from tests.builders import write_json
 from tests.lives import Clock, Life, add_lambda, clients, handling, open_life, write_fleet_file

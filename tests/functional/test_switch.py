@@ -24,12 +24,12 @@ from distributed_something.aws.session import Aws
 from distributed_something.commands.inventory import take_inventory, what_stays
 from distributed_something.definitions.account import LAMBDA_ROLE, TASK_ROLE
 from distributed_something.definitions.task import worker_environment
-from distributed_something.ledger import summarise
 from distributed_something.local.account import make_roles
 from distributed_something.local.simulator import Rules, Simulator
 from distributed_something.protocol import IMAGE_LABEL, PROTOCOL_VERSION
 from distributed_something.record import RunRecord, read_record_file
 from distributed_something.settings import Settings, load_settings
+from distributed_something.survey import summarise
 from tests.family_files import CONFIGS
 from tests.lives import Clock, Life
 from tests.worker.test_something import clone_with

@@ -15,6 +15,7 @@ from distributed_something.local.simulator import Simulator
 from distributed_something.protocol.attempts import Attempt, Heartbeat
 from distributed_something.protocol.jobs import job_id
 from distributed_something.protocol.ledger_keys import AttemptState, RunKeys
+from distributed_something.survey import summarise
 from worker.ledger import Burial, write_burial
 
 BUCKET = "lab-data"
@@ -72,7 +73,7 @@ def test_a_summary_counts_each_attempt_by_its_last_state(aws: Aws) -> None:
     write_attempt(aws, attempt("cc", 1), started, keys=OTHER_RUN)
     aws.s3.put_object(Bucket=BUCKET, Key=KEYS.done("aa"), Body=attempt("aa").to_json())
     aws.s3.put_object(Bucket=BUCKET, Key=KEYS.dead("cc"), Body=attempt("cc").to_json())
-    summary = ledger.summarise(aws.s3, BUCKET, KEYS)
+    summary = summarise(aws.s3, BUCKET, KEYS)
     assert summary == ledger.LedgerSummary(
         submitted=4, done=1, dead=1, attempts=5, failed=2, interrupted=1, open=1
     )
@@ -80,7 +81,7 @@ def test_a_summary_counts_each_attempt_by_its_last_state(aws: Aws) -> None:
 
 
 def test_an_empty_ledger_counts_nothing(aws: Aws) -> None:
-    assert ledger.summarise(aws.s3, BUCKET, KEYS) == ledger.LedgerSummary(0, 0, 0, 0, 0, 0, 0)
+    assert summarise(aws.s3, BUCKET, KEYS) == ledger.LedgerSummary(0, 0, 0, 0, 0, 0, 0)
 
 
 def test_a_ledger_of_many_pages_is_counted_once_over_all_its_ranges(aws: Aws) -> None:
@@ -90,7 +91,7 @@ def test_a_ledger_of_many_pages_is_counted_once_over_all_its_ranges(aws: Aws) ->
         write_attempt(aws, attempt(job), AttemptState.STARTED)
     for job in jobs[:7]:
         write_attempt(aws, attempt(job), AttemptState.DONE)
-    summary = ledger.summarise(aws.s3, BUCKET, KEYS)
+    summary = summarise(aws.s3, BUCKET, KEYS)
     assert (summary.attempts, summary.open) == (1005, 998)
 
 

@@ -13,10 +13,11 @@ from typing import IO, TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ...ledger import read_attempts, settled_jobs, summarise, why_stopped
+from ...ledger import read_attempts, settled_jobs, why_stopped
 from ...machine_book import read_machine_book
 from ...money import MachineLife, Prices, cost_of
 from ...protocol.attempts import Attempt
+from ...survey import summarise
 from ..provenance import read_provenance
 from ..spending import lives, look_at_machines, prices_of
 from .collect import MOST_LANES, Collector, histogram, spread
