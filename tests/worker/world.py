@@ -26,14 +26,14 @@ RUN_ID = "20261121-142233-a1b2"
 PATIENCE = 60.0  # seconds; the most that anything here waits for, not what it takes
 
 
-def until(what: Callable[[], Any], wanted: str) -> Any:
+def until(what: Callable[[], Any], wanted: str, patience: float = PATIENCE) -> Any:
     """Wait until `what` is true, and return it."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         if result := what():
             return result
         time.sleep(0.05)
-    raise AssertionError(f"In {PATIENCE:g} s it did not happen that {wanted}.")
+    raise AssertionError(f"In {patience:g} s it did not happen that {wanted}.")
 
 
 @dataclass
