@@ -177,6 +177,10 @@ def test_the_verbs_set_up_fill_start_and_cancel_the_runs_of_all_types(
     assert [fleet.target_capacity for fleet in find_run(aws, c5).fleets] == [4]
     assert [fleet.target_capacity for fleet in find_run(aws, m5).fleets] == [2]
 
+    more = run(aws, tmp_path, "submitJob", table(tmp_path), "--tag-offset", "6")
+    assert more.returncode == 0, more.stderr  # to runs whose machines are up
+    assert [job["group"]["TAG"] for job in bodies(aws, c5)][4:] == ["Sweep6", "Sweep8"]  # type: ignore[index]
+
     seen = run(aws, tmp_path, "status", "--json")
     assert seen.returncode == 0, seen.stderr
     waiting = [json.loads(line) for line in seen.stdout.splitlines()]
