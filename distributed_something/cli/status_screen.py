@@ -19,6 +19,7 @@ from ..protocol.attempts import Attempt
 from ..words import count_of, of_target
 
 MOST_MACHINES = 20  # rows; more machines are counted by type and zone
+MOST_FAILED = 1000  # rows; of more jobs nobody reads a table
 _BAR_WIDTH = 50
 _STYLES = {
     "works": "green",
@@ -62,6 +63,13 @@ def failed_screen(failed: Iterable[Attempt]) -> RenderableType:
         word = "given up" if one.state == "dead" else "tried again"
         table.add_row(one.name, word, str(one.number or ""), code, one.reason)
     return table if rows else Text("No job failed.")
+
+
+def more_failed(shown: int, count: int) -> str:
+    """How many jobs failed that are not in the table; empty if all are, or if there is none."""
+    if not 0 < shown < count:
+        return ""
+    return f"And {count_of(count - shown, 'more job')}: `status --failed --json` tells of all."
 
 
 def attempts_screen(attempts: Sequence[Attempt], now: float) -> RenderableType:

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterable
 from dataclasses import asdict
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,7 +15,7 @@ from rich.live import Live
 from ..aws.log_lines import LogLine
 from ..commands import job_logs
 from ..commands.runs import choose_run, refresh
-from ..commands.status import Status, check_region, failed_jobs
+from ..commands.status import Status, check_region, count_failed, failed_jobs
 from ..commands.status import status as look_at_run
 from ..settings import Settings
 from ..survey import survey_run
@@ -171,13 +172,17 @@ def _show_running(seen: Status, as_json: bool) -> None:
 
 
 def _show_failed(aws: Aws, record: RunRecord, as_json: bool) -> None:
-    found = failed_jobs(aws, record, survey_run(aws.s3, record.bucket, record.keys))
+    survey = survey_run(aws.s3, record.bucket, record.keys)
+    found = failed_jobs(aws, record, survey)
     if as_json:
         for one in found:
             click.echo(json.dumps(asdict(one)))
         return
-    screens.people.print(status_screen.failed_screen(found), highlight=False)
-    if found:
+    shown = list(islice(found, status_screen.MOST_FAILED))
+    screens.people.print(status_screen.failed_screen(shown), highlight=False)
+    if more := status_screen.more_failed(len(shown), count_failed(survey)):
+        screens.say(more)
+    if shown:
         screens.next_step("logs --failed")
 
 
@@ -196,13 +201,14 @@ def _show_job(aws: Aws, record: RunRecord, name: str, as_json: bool) -> None:
 def _print_failed(aws: Aws, record: RunRecord, as_json: bool) -> None:
     """The ledger's last lines of each job that failed."""
     found = failed_jobs(aws, record, survey_run(aws.s3, record.bucket, record.keys))
-    for one in found:
+    count = 0
+    for count, one in enumerate(found, start=1):  # noqa: B007
         if as_json:
             click.echo(json.dumps(asdict(one)))
             continue
         screens.say(f"{one.name}: {one.reason}", style="bold")
         click.echo(one.log_tail)
-    if not found:
+    if not count:
         screens.say("No job failed.")
     elif not as_json:
         screens.next_steps(*(("retry",) if record.is_live else screens.TRY_AGAIN))

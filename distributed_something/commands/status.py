@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -208,24 +208,29 @@ def machine_rows(sight: Sight, running: Iterable[RunningJob], ssh_key: str) -> I
         )
 
 
-def failed_jobs(aws: Aws, record: RunRecord, survey: Survey) -> list[Attempt]:
+def failed_jobs(aws: Aws, record: RunRecord, survey: Survey) -> Iterator[Attempt]:
     """The last attempts of the jobs that were given up, then of those that failed and are retried.
 
-    A job that was never tried has an attempt that says no more than why it was given up.
+    A job that was never tried has an attempt that says no more than why it was given up. They are
+    read as they are asked for: there may be 100,000, each with the last lines of its log.
     """
     bucket, keys = record.bucket, record.keys
     untried = [one for one, last in survey.dead.items() if last is None]
-    given_up = [
-        Attempt(one.job_id, one.job_id, "", 0, "dead", "", "", 0.0, reason=one.reason)
-        for one in read_dead_jobs(aws.s3, bucket, keys, untried)
-    ]
+    for given_up in read_dead_jobs(aws.s3, bucket, keys, untried):
+        job_id = given_up.job_id
+        yield Attempt(job_id, job_id, "", 0, "dead", "", "", 0.0, reason=given_up.reason)
     dead = [(one, last) for one, last in survey.dead.items() if last is not None]
     failed = [(one, last) for one, last in survey.open.items() if last.state is AttemptState.FAILED]
     for job_ids, state in ((dead, "dead"), (failed, "failed")):
-        places = [keys.attempt(one, last.attempt_id, last.state) for one, last in job_ids]
-        attempts = read_attempts_at(aws.s3, bucket, places)
-        given_up += [replace(one, state=state) for one in attempts]
-    return given_up
+        places = (keys.attempt(one, last.attempt_id, last.state) for one, last in job_ids)
+        for attempt in read_attempts_at(aws.s3, bucket, places):
+            yield replace(attempt, state=state)
+
+
+def count_failed(survey: Survey) -> int:
+    """How many jobs were given up, or failed last and are tried again."""
+    again = sum(last.state is AttemptState.FAILED for last in survey.open.values())
+    return len(survey.dead) + again
 
 
 def _latest_reasons(aws: Aws, record: RunRecord, survey: Survey) -> list[str]:

@@ -8,12 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from distributed_something.cli.status_screen import more_failed
+from distributed_something.commands.status import count_failed, failed_jobs
 from distributed_something.local.simulator import Simulator
+from distributed_something.protocol.attempts import Attempt
+from distributed_something.survey import survey_run
 from tests.builders import write_config
 from tests.functional.account import new_account, simulated_ec2
 from tests.functional.book import commands
 from tests.golden import check_golden, screen
-from tests.made_up_run import RUN, write_run
+from tests.lives import watch_calls
+from tests.made_up_run import RUN, made_up_record, write_run
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +57,23 @@ def test_the_screens_of_a_run_that_is_over(
     code, out, text = run(over, simulator, *words)
     assert (code, out) == (0, "")
     check_golden(name, text)
+
+
+def test_a_table_of_failed_jobs_ends_somewhere_and_says_where_all_are() -> None:
+    assert more_failed(1000, 1000) == ""
+    assert more_failed(1000, 1001) == "And 1 more job: `status --failed --json` tells of all."
+    assert more_failed(0, 3) == ""  # their attempts were not to be read: there is no table
+
+
+def test_failed_jobs_are_read_as_they_are_asked_for(simulator: Simulator, over: Path) -> None:
+    aws = simulator.aws()
+    record = made_up_record(ended=None)
+    survey = survey_run(aws.s3, record.bucket, record.keys)
+    found = failed_jobs(aws, record, survey)
+    with watch_calls(aws) as calls:
+        assert isinstance(next(found), Attempt)
+        assert calls == ["GetObject"] * 2
+    assert count_failed(survey) == 1 + len(list(found)) == 2
 
 
 def test_in_a_pipe_no_name_and_no_reason_is_broken_across_lines(
