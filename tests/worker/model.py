@@ -76,12 +76,14 @@ class Model:
     def __init__(self, reached: Counter[str] | None = None) -> None:
         """What happens that a test is meant to bring about is counted in `reached`."""
         self.reached = Counter() if reached is None else reached
+        self.limit = LIMIT
         self.clock = 1_700_000_000.0
         self.messages: list[Held] = []
         self.dead_letters: list[str] = []
         self.repeated: list[str] = []  # letters of messages that were known to have theirs
         self.objects: dict[str, tuple[bytes, float]] = {}
         self.finals: list[str] = []  # every done marker that was written
+        self.early: list[str] = []  # done markers that were written before the outputs
         self.lost: list[str] = []  # messages deleted with neither done marker nor dead letter
         self.late: list[str] = []  # jobs of attempts that told of their end without their lease
         self._receipts = itertools.count(1)
@@ -106,7 +108,7 @@ class Model:
         if message is None or message.hidden_until <= self.clock:
             self.reached["renewal after the lease"] += 1
             raise refused("InvalidParameterValue")
-        if self.clock + seconds > message.received + LIMIT:
+        if self.clock + seconds > message.received + self.limit:
             raise refused("InvalidParameterValue", "Total VisibilityTimeout is beyond the limit")
         message.hidden_until = self.clock + seconds
 
@@ -142,6 +144,11 @@ class Model:
         self.objects[key] = (body, self.clock)
         if key.startswith(KEYS.done_markers):
             self.finals.append(key)
+            if (
+                json.loads(body)["output"].removeprefix(f"s3://{BUCKET}/") + "/out"
+                not in self.objects
+            ):
+                self.early.append(key)
         for ending, what in _EVENTS.items():
             self.reached[what] += key.endswith(ending)
         # Others counted an attempt as vanished if its lease ran out before it told of its end.
@@ -280,7 +287,9 @@ class S3:
 class Worker:
     """The real loop of one slot, in a thread that takes one message and ends."""
 
-    def __init__(self, model: Model, folder: Path, number: int, fails: bool) -> None:
+    def __init__(
+        self, model: Model, folder: Path, number: int, fails: bool, *, retries: int = RETRIES
+    ) -> None:
         self.turn = Turn()
         self.stopping = Stopping(now=model.now)
         self._model = model
@@ -296,7 +305,7 @@ class Worker:
                 aws_bucket=BUCKET,
                 log_group_name="",
                 sqs_message_visibility=VISIBILITY,
-                job_retries=RETRIES,
+                job_retries=retries,
             ),
             pace=Pace(lease_limit_seconds=LIMIT, backoff_seconds=1.0),
             directory=folder / f"slot-{number}",

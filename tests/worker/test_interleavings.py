@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
 from distributed_something.protocol.ledger_keys import parse_attempt_key
+from worker.environment import Pace
 
 from .model import KEYS, LIMIT, RETRIES, VISIBILITY, Held, Model, Worker, job_of
 
@@ -131,6 +132,7 @@ def finish(model: Model, folder: Path, workers: list[Worker]) -> None:
 def judge(model: Model, bodies: list[str]) -> None:
     note(f"{sorted(model.objects)}")
     assert model.lost == []
+    assert model.early == []
     assert model.repeated == []
     assert len(model.finals) == len(set(model.finals))
     for body in bodies:
@@ -143,3 +145,21 @@ def judge(model: Model, bodies: list[str]) -> None:
             # Interruptions never count; only failures and attempts that vanished do.
             vanished = ended.count("started") + model.late.count(job)
             assert ended.count("failed") + vanished >= RETRIES
+
+
+def test_a_job_that_fails_waits_twice_as_long_each_time_up_to_a_limit(tmp_path: Path) -> None:
+    model = Model()
+    model.limit = 43200.0
+    submit(model, [1])
+    most, delays = Pace().backoff_most_seconds, []
+    for number in range(14):
+        worker = Worker(model, tmp_path, number, True, retries=100)
+        while not worker.turn.ended:
+            worker.step()
+        (message,) = model.messages
+        delays.append(message.hidden_until - model.clock)
+        model.clock = message.hidden_until
+    for number, delay in enumerate(delays):
+        middle = min(2.0**number, most)  # the first is a second in the model
+        assert 0.8 * middle - 0.5 <= delay <= 1.2 * middle + 0.5
+    assert delays[-1] >= 0.8 * most
