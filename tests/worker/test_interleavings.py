@@ -8,6 +8,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
@@ -32,6 +33,7 @@ WANTED = [
     "failure",
 ]
 EXAMPLES = 150
+MOST_CALLS = 40  # more than a worker makes for one message
 # A failure is told as it was found: to shrink one takes minutes, and is for whoever mends it.
 PHASES = [phase for phase in Phase if phase is not Phase.shrink or os.environ.get("SHRINK")]
 
@@ -78,6 +80,7 @@ def test_no_job_is_lost_and_none_is_finished_twice() -> None:
             bodies = submit(model, turns)
             workers = disturb(model, Path(folder), data)
             finish(model, Path(folder), workers)
+            note(f"{sorted(model.objects)}")
             judge(model, bodies)
 
     interleave()
@@ -129,8 +132,7 @@ def finish(model: Model, folder: Path, workers: list[Worker]) -> None:
     raise AssertionError(f"The queue never empties: {model.messages}")
 
 
-def judge(model: Model, bodies: list[str]) -> None:
-    note(f"{sorted(model.objects)}")
+def judge(model: Model, bodies: list[str], least_failures: int = RETRIES) -> None:
     assert model.lost == []
     assert model.early == []
     assert model.repeated == []
@@ -144,7 +146,41 @@ def judge(model: Model, bodies: list[str]) -> None:
         if not done and "{nothing}" not in body:
             # Interruptions never count; only failures and attempts that vanished do.
             vanished = ended.count("started") + model.late.count(job)
-            assert ended.count("failed") + vanished >= RETRIES
+            assert ended.count("failed") + vanished >= least_failures
+
+
+@pytest.mark.parametrize("hangs", [False, True])
+@pytest.mark.parametrize(("turns", "fails"), [(0, False), (2, False), (2, True)])
+def test_a_worker_that_dies_or_hangs_at_any_call_loses_no_job_and_settles_none_of_anothers(
+    tmp_path: Path, turns: int, fails: bool, hangs: bool
+) -> None:
+    second = []
+    for call in range(1, MOST_CALLS):
+        model = Model()
+        bodies = submit(model, [turns])
+        worker = Worker(model, tmp_path, call, fails, retries=1 if fails else RETRIES)
+        run(worker, call)
+        if worker.turn.ended:
+            break
+        if not hangs:
+            worker.kill()
+        model.clock += LIMIT + VISIBILITY  # whatever it held, it holds no more
+        run(Worker(model, tmp_path, MOST_CALLS + call, False))
+        run(worker)
+        finish(model, tmp_path, [])
+        judge(model, bodies, least_failures=1)
+        second.append(model.reached["letter that may be a second"])
+    else:
+        raise AssertionError("The job never ended.")
+    assert any(second) == (turns == 0 or fails)
+
+
+def run(worker: Worker, calls: int = 1000) -> None:
+    """Let a worker make so many calls, or end."""
+    for _ in range(calls):
+        if worker.turn.ended:
+            return
+        worker.step()
 
 
 def test_a_job_that_fails_waits_twice_as_long_each_time_up_to_a_limit(tmp_path: Path) -> None:
