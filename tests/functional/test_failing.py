@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from distributed_something.commands.monitor import RunProgress, monitor
 from distributed_something.protocol.attempts import Attempt
 from distributed_something.protocol.ledger_keys import AttemptState, new_attempt_id
 from distributed_something.record import RunRecord
+from tests.golden import check_golden
 from tests.lives import Held, Life, open_life, refusing, watch_calls
 
 
@@ -87,6 +89,8 @@ def test_monitor_tells_of_jobs_that_fail_before_they_are_given_up(
     ]
     assert not any(told[5:])
     said = capsys.readouterr().err
+    looks = re.findall(r"(?m)^\d\d:\d\d:\d\d(.*)$", said)
+    check_golden("monitor", "\n".join(f"03:04:05{look}" for look in looks))
     assert said.count("2 jobs have failed, up to 2 times so far: exit code 4\n") == 1
     progress_printer(as_json=True)(seen[3])
     line = json.loads(capsys.readouterr().out)

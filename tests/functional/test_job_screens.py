@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,9 +14,10 @@ from distributed_something.local.simulator import Simulator
 from distributed_something.protocol.attempts import Attempt
 from distributed_something.record import find_record
 from tests.builders import write_config, write_json
-from tests.functional.account import new_account
+from tests.functional.account import new_account, working_fleet
 from tests.golden import check_golden, screen
 
+ENDS = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d")  # when the machines end at the latest
 JOBS = {
     "command": "true",
     "name": "{plate}",
@@ -44,6 +46,23 @@ def finish(aws: Aws, name: str, state: str, **files: bytes) -> None:
     )
     marker = record.keys.done(job.job_id) if state == "done" else record.keys.dead(job.job_id)
     aws.s3.put_object(Bucket="lab-data", Key=marker, Body=ended.to_json())
+
+
+def test_the_screens_of_setup_submitjob_and_startcluster(
+    simulator: Simulator, tmp_path: Path
+) -> None:
+    aws = new_account(simulator)
+    write_config(tmp_path)
+    write_json(tmp_path / "jobs.json", JOBS)
+    fleet = working_fleet(aws, tmp_path).name
+    for name, words in (
+        ("setup", ["setup"]),
+        ("submit_job", ["submitJob", "jobs.json"]),
+        ("start_cluster", ["startCluster", fleet, "--yes"]),
+    ):
+        code, _, seen = screen(words, tmp_path, simulator.environment, width=120)
+        assert code == 0, seen
+        check_golden(name, ENDS.sub("2026-01-02 03:04", seen))
 
 
 def test_the_screens_of_retry_download_and_cancel(simulator: Simulator, tmp_path: Path) -> None:

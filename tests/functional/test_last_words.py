@@ -12,6 +12,7 @@ from distributed_something.cli import main
 from distributed_something.commands.monitor import monitor
 from distributed_something.local.simulator.server import ACCESS_KEY, SECRET_KEY
 from tests.builders import write_config
+from tests.golden import check_golden
 from tests.lives import Life, open_life
 
 VERBS = ("logs --failed", "setup", "retry", "startCluster")
@@ -54,8 +55,10 @@ def test_jobs_that_failed_for_good_are_told_with_reasons_and_the_way_to_try_agai
     life: Life, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     end(life, "exit code 3", "exit code 3")
+    capsys.readouterr()  # what it said until then is another test's
     assert run(monkeypatch, "monitor", "--json") == 0
     said = capsys.readouterr()
+    check_golden("monitor_end", said.err)
     assert "2 jobs failed for good" in said.err
     assert said.err.count("exit code 3") == 1
     order = [said.err.index(f": python run.py {verb}") for verb in VERBS]

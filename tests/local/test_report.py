@@ -17,6 +17,7 @@ from distributed_something.local.report import (
 )
 from distributed_something.protocol.attempts import Attempt
 from tests.builders import settings
+from tests.golden import check_golden
 
 XLARGE = MachineType("m5.xlarge", "x86_64", 16384, 4, False)
 
@@ -87,7 +88,10 @@ def test_times_are_shortest_median_and_longest() -> None:
 
 def ended(failed: int) -> RehearsalReport:
     """A rehearsal of 40 jobs, some of whose attempts failed."""
-    attempts = [Attempt("1", f"job-{n}", "a", 1, "failed", "i", "s", 0.0) for n in range(failed)]
+    attempts = [
+        Attempt("1", f"job-{n}", "a", 1, "failed", "i", "s", 0.0, reason="Bad.")
+        for n in range(failed)
+    ]
     return RehearsalReport(
         *("r1", "Counting", "process"),
         summary=LedgerSummary(40, 40 - failed, failed, 40, failed, 0, 0),
@@ -114,6 +118,7 @@ def test_how_many_more_attempts_failed_is_told_and_where_they_are(
 ) -> None:
     show_rehearsal(ended(failed=30))
     said = capsys.readouterr().err
+    check_golden("rehearse", said)
     assert said.count(", attempt 1: ") == 5
     assert "And 25 more failed attempts: by reason in rehearsal/Counting/report.html" in said
     assert "rehearsal/Counting/worker_logs/" in said
