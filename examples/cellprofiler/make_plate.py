@@ -45,7 +45,7 @@ def shade(pixels: bytes) -> bytes:
 
 
 def write_tables(folder: Path) -> None:
-    """The three tables of a plate: all planes, the first of each well, and what the steps made."""
+    """Tables of all planes, of the first of each well and of what the steps made; and a list."""
     folder.mkdir(parents=True, exist_ok=True)
     raw, made = f"{MOUNT}/{PROJECT}/{BATCH}/images/{PLATE}", f"{MOUNT}/{PROJECT}/{BATCH}"
     header = ("FileName_DNA", "PathName_DNA", *PLACE)
@@ -68,6 +68,8 @@ def write_tables(folder: Path) -> None:
             ),
         ],
     }
+    files = "".join(f"{raw}/{name}\n" for name, *_ in planes)
+    (folder / "files.txt").write_text(files)
     for name, rows in tables.items():
         with (folder / name).open("w", newline="") as file:
             csv.writer(file).writerows(rows)

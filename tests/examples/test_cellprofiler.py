@@ -132,7 +132,7 @@ def make_batch_file(engine: docker.DockerClient, image: str, project: Path, fold
 @pytest.mark.slow
 @pytest.mark.docker
 @pytest.mark.timeout(1800)  # its image is built first
-def test_the_steps_of_cell_painting_build_on_each_other_and_a_batch_file_is_read_in_the_mount(
+def test_the_steps_of_cell_painting_build_on_each_other_by_table_list_and_batch_file(
     engine: docker.DockerClient, tmp_path: Path
 ) -> None:
     data, jobs = tmp_path / "data", tmp_path / "jobs.jsonl"
@@ -141,12 +141,18 @@ def test_the_steps_of_cell_painting_build_on_each_other_and_a_batch_file_is_read
     brought = settings_of("cellprofiler", image, docker_cores=2)
 
     steps = [("zproj", "A01,A02"), ("illum", "A01"), ("qc", "A01")]
-    write_lines(jobs, [job for step, wells in steps for job in jobs_of(step, wells, tmp_path)])
+    made_of = ("--pipeline", "qc_of_a_list.cppipe", "--datafile-name", "files.txt")
+    (by_list,) = jobs_of("qc", "A02", tmp_path, *made_of)
+    by_list["Metadata"] = "Metadata_Well=A02"  # that is all that names of files tell
+    tables = [job for step, wells in steps for job in jobs_of(step, wells, tmp_path)]
+    write_lines(jobs, [*tables, by_list])
     rehearsed(brought, jobs, tmp_path / "first", data=data)
     made = tmp_path / "first" / "Spots_Analysis" / "projects"
     assert (made / "Spots" / ILLUMINATION).stat().st_size > 512 * 512
     (quality,) = read(made / "Spots" / QUALITY)
     assert float(quality["ImageQuality_MaxIntensity_DNA"]) > 0.5
+    listed = read(made / "Spots" / QUALITY.replace("P1-A01", "A02"))
+    assert [row["FileName_DNA"] for row in listed] == ["A02_s1_z1.tif", "A02_s1_z2.tif"]
 
     # What they made is where the next steps look for it.
     project = data / "projects" / "Spots"
