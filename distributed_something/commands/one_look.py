@@ -25,6 +25,7 @@ from ..scaling import (
     plan_ending_drained,
     plan_giving_back,
 )
+from ..words import count_of
 from .adoption import adopt, save_adopted
 from .export import EXPORT_SECONDS
 from .failing import Failing
@@ -186,7 +187,8 @@ def _tell_if_still(
     if state.stall_told or (seen.time - since < pace.stall_seconds and not state.is_stranded):
         return state
     minutes = (seen.time - since) / 60
-    why = f"{seen.waiting + seen.delayed:,} jobs wait, and none has run for {minutes:.0f} minutes."
+    wait = count_of(seen.waiting + seen.delayed, "job waits", "jobs wait")
+    why = f"{wait}, and none has run for {minutes:.0f} minutes."
     note = stranded(record) if state.is_stranded else seen.note
     tell_stall(aws, record, f"{why} {note}".rstrip(), seen.finished)
     return replace(state, stall_told=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..definitions.fleet_troubles import judge
 from ..definitions.troubles import Trouble, container_trouble, job_trouble
+from ..words import count_of
 from .machine_care import likely_cause
 
 if TYPE_CHECKING:
@@ -123,10 +124,11 @@ def _machines(sight: Sight, record: RunRecord) -> Trouble | None:
         return None
     if not sight.late:
         return Trouble("machines start", "The machines have just started", "wait some minutes")
+    late = count_of(len(sight.late), "machine runs and does", "machines run and do")
     cause = likely_cause(sight.late[0], record.cluster)
     return Trouble(
         "machines not joining",
-        f"{len(sight.late)} machines run and do not join the cluster {record.cluster}",
+        f"{late} not join the cluster {record.cluster}",
         cause.rstrip("."),
     )
 
@@ -179,10 +181,11 @@ def _unwatched(sight: Sight, record: RunRecord) -> Iterator[Trouble]:
     if silent is None and youngest < UNWATCHED_SECONDS:
         return
     since = "" if silent is None else f" for {silent / 3600:.1f} hours"
+    run = count_of(len(sight.live), "machine runs", "machines run")
     done = " All jobs are settled." if _left(sight) <= 0 else ""
     yield Trouble(
         "monitor not running",
-        f"Nobody has watched this run{since}, and {len(sight.live)} machines run.{done}",
+        f"Nobody has watched this run{since}, and {run}.{done}",
         "`python run.py monitor` gives back what is idle, and removes the run when it is over",
     )
 

@@ -271,7 +271,7 @@ def test_old_dead_letters_are_pointed_out(account: Aws) -> None:
     url = account.sqs.get_queue_url(QueueName="lab_DeadMessages")["QueueUrl"]
     account.sqs.send_message(QueueUrl=url, MessageBody="{}")
     told = line(checked(account), "dead-letter queue", State.WARNING)
-    assert told.startswith("lab_DeadMessages holds 1 jobs")
+    assert told.startswith("lab_DeadMessages holds 1 job given up")
 
 
 def quota(vcpus: int) -> None:
@@ -283,7 +283,7 @@ def quota(vcpus: int) -> None:
 def test_a_quota_that_is_too_small_is_told_in_machines(account: Aws) -> None:
     quota(4)
     told = line(checked(account), "spot quota", State.WARNING)
-    assert "8 vCPUs wanted (2 m5.xlarge), 4 allowed: 1 machines can start" in told
+    assert "8 vCPUs wanted (2 m5.xlarge), 4 allowed: 1 machine can start" in told
     quota(2)
     told = line(checked(account), "spot quota", State.MISSING)
     assert "not one machine can start" in told

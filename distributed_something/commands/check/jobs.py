@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ...errors import UsageError
 from ...protocol.buckets import Buckets
 from ...protocol.sources import place_of
+from ...words import count_of
 from ..job_files import open_job_file
 from ..job_sample import sample_jobs
 from ..submit_job import check_groups, make_maker
@@ -32,7 +33,8 @@ def job_file(settings: Settings, path: Path) -> tuple[list[Job], list[Finding]]:
         lines = str(error).splitlines()
         told = [line.strip() for line in lines[1:]] or lines
         return [], [missing(subject, line.rstrip("."), f"mend {path}") for line in told]
-    findings = [ok(subject, f"{path}: {checked.groups:,} jobs of a {file.family.title} file")]
+    jobs = count_of(checked.groups, "job")
+    findings = [ok(subject, f"{path}: {jobs} of a {file.family.title} file")]
     if file.dropped:
         findings.append(warning(subject, f"not sent: {', '.join(file.dropped)}"))
     return list(sample_jobs(file, maker, checked.groups)), findings

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ...aws.images import MachineType
 from ...aws.market import quota_of, running_spot_vcpus, spot_prices_now, spot_quota
 from ...errors import UsageError
+from ...words import count_of
 from ..fleet_plan import TIGHT_MEMORY, fit
 from .findings import Finding, apart, missing, ok, unseen, warning
 
@@ -118,7 +119,9 @@ def _quota(
     if wanted > limit - used:
         room = max(0, limit - used) // smallest.vcpus
         return warning(
-            subject, f"{told}: {room} machines can start", f"{ask}, or lower CLUSTER_MACHINES"
+            subject,
+            f"{told}: {count_of(room, 'machine')} can start",
+            f"{ask}, or lower CLUSTER_MACHINES",
         )
     return ok(subject, told)
 

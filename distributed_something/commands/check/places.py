@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 
 from ...aws import queues, storage
 from ...errors import DistributedSomethingError, NotFound
+from ...words import count_of
 from .findings import Finding, is_forbidden, looked, missing, ok, warning
 
 if TYPE_CHECKING:
@@ -82,7 +83,8 @@ def job_queues(aws: Aws, settings: Settings) -> Iterator[Finding]:
             yield warning(subject, f"{name} is not there yet", _SETUP)
             continue
         if subject == "queue" or not counts.total:
-            yield ok(subject, f"{name}: {counts.total:,} jobs in it")
+            yield ok(subject, f"{name}: {count_of(counts.total, 'job')} in it")
         else:
-            text = f"{name} holds {counts.total:,} jobs that were given up, maybe of other runs"
+            given_up = count_of(counts.total, "job given up", "jobs given up")
+            text = f"{name} holds {given_up}, maybe in other runs"
             yield warning(subject, text, "run `python run.py retry` for those of the last run")
