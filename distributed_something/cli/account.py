@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+from botocore.exceptions import ClientError
 
 from ..commands.setup_account import (
     PLACEHOLDER,
@@ -22,6 +25,9 @@ from . import screens
 from .app import run_command
 from .connection import connect, is_simulated
 from .faults import EXIT_FAILED
+
+if TYPE_CHECKING:
+    from ..aws.session import Aws
 
 
 def main(help_text: str) -> int:
@@ -73,11 +79,23 @@ def account(
     elif action is None:
         screens.show_account(setup_account(aws, scope, buckets))
         screens.next_step("setup")
-    elif yes or not sys.stdin.isatty() or screens.ask_to_destroy(watched_runs(aws)):
+    elif yes or _may_destroy(aws):
         failures = destroy_account(aws, scope, buckets)
         screens.show_destroyed(failures)
         if failures:
             raise click.exceptions.Exit(EXIT_FAILED)
+
+
+def _may_destroy(aws: Aws) -> bool:
+    """Whether to go on: asked on a terminal, told without one, as upstream's scripts expect."""
+    if sys.stdin.isatty():
+        return screens.ask_to_destroy(watched_runs(aws))
+    watched: list[str] = []
+    with suppress(
+        ClientError
+    ):  # who may remove the roles may not see this: it is no reason to stop
+        watched = watched_runs(aws)
+    return screens.show_destruction(watched)
 
 
 def _refuse_placeholders(buckets: tuple[str, ...]) -> None:

@@ -312,11 +312,17 @@ def show_account(scope: Scope) -> None:
     )
 
 
-def ask_to_destroy(watched: Sequence[str]) -> bool:
-    """Say what goes with the roles, then ask."""
+def show_destruction(watched: Sequence[str]) -> bool:
+    """What goes with the roles; always goes on."""
     if watched:
         say(f"The Lambda still watches {', '.join(watched)}; nothing would.", style="yellow")
     say("Workers of this account that still run lose their rights.", style="yellow")
+    return True
+
+
+def ask_to_destroy(watched: Sequence[str]) -> bool:
+    """Say the same, then ask."""
+    show_destruction(watched)
     return click.confirm("Remove what setup_AWS.py made?", default=False, err=True)
 
 

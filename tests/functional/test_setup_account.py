@@ -309,6 +309,10 @@ def test_the_command_shows_makes_and_removes(
     assert "is ready for apps of every name" in capsys.readouterr().err
     assert run("destroy", "--yes") == 0
     assert account_inventory(aws) == before
+    assert "lose their rights" not in capsys.readouterr().err
+    assert run() == run("destroy") == 0  # as a script does, that nobody can answer for
+    assert account_inventory(aws) == before
+    assert "lose their rights" in capsys.readouterr().err
     assert run("--bucket") == 2
 
 
