@@ -16,6 +16,7 @@ from ..commands.cancel import list_belongings
 from ..commands.dry_run import dry_run as plan_jobs
 from ..commands.image_check import LabelsOf
 from ..commands.setup import setup as set_up
+from ..commands.start_cluster import Purchase
 from ..commands.start_cluster import start_cluster as buy_machines
 from ..commands.submit_job import submit_job as queue_jobs
 from ..commands.type_plan import machines_of_type, runs_of_jobs
@@ -24,6 +25,7 @@ from . import again_screen, dry_run_screen, screens
 from .connection import connect, is_simulated
 from .fleet_hint import start_words
 from .options import FILES, PATH, REHEARSALS, family_option
+from .stopping import told_if_stopped
 from .type_runs import for_each_run
 
 
@@ -138,16 +140,24 @@ def start_cluster(obj: dict[str, Any], fleet_file: Path, yes: bool, keep_ami: bo
         screens.say(f"No job was submitted to {settings.app_name}: no machine is bought.")
         return
     ask = screens.ask_to_buy if sys.stdin.isatty() else screens.buy_unasked
-    record = buy_machines(
-        aws,
-        settings,
-        fleet_file,
-        folder=FILES,
-        confirm=screens.show_purchase if yes else ask,
-        on_capacity=screens.show_capacity,
-        keep_ami=keep_ami,
-        digest_of=None if is_simulated() else partial(image_digest, aws),
-    )
+    agreed: list[Purchase] = []
+
+    def confirm(purchase: Purchase) -> bool:
+        agrees = (screens.show_purchase if yes else ask)(purchase)
+        agreed.extend([purchase] if agrees else [])
+        return agrees
+
+    with told_if_stopped("monitor", settings.auto_monitor, may_cost=lambda: bool(agreed)):
+        record = buy_machines(
+            aws,
+            settings,
+            fleet_file,
+            folder=FILES,
+            confirm=confirm,
+            on_capacity=screens.show_capacity,
+            keep_ami=keep_ami,
+            digest_of=None if is_simulated() else partial(image_digest, aws),
+        )
     screens.show_console_links(settings)
     screens.next_step(f"monitor {FILES}/{record.app_name}SpotFleetRequestId.json")
 

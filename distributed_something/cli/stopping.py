@@ -1,8 +1,8 @@
-"""What a person is told who stops watching a run that goes on."""
+"""What a person is told who stops watching a run, or waiting for its machines: they go on."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import click
@@ -12,17 +12,22 @@ from .faults import EXIT_STOPPED
 
 
 @contextmanager
-def told_if_stopped(again: str, by_itself: bool) -> Iterator[None]:
+def told_if_stopped(
+    again: str, by_itself: bool, may_cost: Callable[[], bool] = lambda: True
+) -> Iterator[None]:
     """Say at Ctrl-C what goes on and costs money, and which verb ends it or watches it again.
 
-    `again` is the verb with its words; `by_itself` whether a Lambda goes on watching.
+    `again` is the verb with its words; `by_itself` whether a Lambda goes on watching; `may_cost`
+    whether there can be machines by then.
     """
     try:
         yield
     except KeyboardInterrupt:
-        screens.say("Stopped watching. Machines that are up go on, and cost money.", "yellow")
+        if not may_cost():
+            raise
+        screens.say("Stopped. Machines that were bought go on, and cost money.", "yellow")
         if by_itself:
-            screens.say("AUTO_MONITOR's Lambda goes on watching, and removes all at the run's end.")
-        screens.say(f"Watch again:       {screens.run_line(again)}", "bold")
+            screens.say("AUTO_MONITOR's Lambda watches the run, and removes all at the run's end.")
+        screens.say(f"Watch the run:     {screens.run_line(again)}", "bold")
         screens.say(f"End the run now:   {screens.run_line('cancel')}", "bold")
         raise click.exceptions.Exit(EXIT_STOPPED) from None
