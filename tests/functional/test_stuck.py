@@ -183,7 +183,7 @@ def test_image_without_the_machines_architecture(life: Life) -> None:
 
 
 def test_container_too_big(life: Life) -> None:
-    """https://github.com/aws/containers-roadmap/issues/331, and for what may be missing
+    """https://github.com/diem/diem/pull/1099, and of ECS's other words for it
     https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-event-messages-list.html
     """
     record = life.buy()
