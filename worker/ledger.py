@@ -105,6 +105,23 @@ def find_burial(
     return Burial(job_id, told["reason"], message_id, bool(told.get("letter_sent")))
 
 
+def begin_burial(s3: S3Client, bucket: str, keys: RunKeys, burial: Burial) -> bool:
+    """Note that a job is to be given up; False if that is noted already for the same message."""
+    body = json.dumps(asdict(burial)).encode()
+    try:
+        s3.put_object(Bucket=bucket, Key=keys.dead(burial.job_id), Body=body, IfNoneMatch="*")
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code == "ConditionalRequestConflict":
+            return begin_burial(s3, bucket, keys, burial)
+        if code != "PreconditionFailed":
+            raise
+        if find_burial(s3, bucket, keys, burial.job_id, burial.message_id):
+            return False
+        write_burial(s3, bucket, keys, burial)  # the job was sent anew, by hand
+    return True
+
+
 def write_burial(s3: S3Client, bucket: str, keys: RunKeys, burial: Burial) -> None:
     """Write why a job is given up, and whether its letter has been sent."""
     body = json.dumps(asdict(burial)).encode()

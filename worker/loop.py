@@ -143,8 +143,6 @@ class Loop:
             if self._is_alive_elsewhere(message, lease, keys, job):
                 return
             history = ledger.read_history(s3, bucket, keys, job.job_id, message.sent)
-            if not lease.renew():  # a machine that hung: the attempts seen may be its successor's
-                return
         if history.failures >= self._settings.job_retries:
             reason = (
                 f"{history.failures} attempts failed or vanished without a word, the last one too: "
@@ -185,16 +183,20 @@ class Loop:
         """Whether the job was given up before; if so, what its worker did not come to is done."""
         if message.receive_count == 1:
             return False
-        s3, bucket = self._clients.s3, self._settings.aws_bucket
-        burial = ledger.find_burial(s3, bucket, keys, job_id, message.message_id)
-        if burial is None:
+        if not self._is_buried(message, keys, job_id):
             return False
         logger.info("Job %s was given up already; its message is removed.", job_id)
         lease.release()
-        if not burial.letter_sent:
-            self._send_letter(message, keys, burial, f"{_PERHAPS_A_SECOND} {burial.reason}")
         self._delete(message)
         return True
+
+    def _is_buried(self, message: Message, keys: RunKeys, job_id: str) -> bool:
+        """Whether a worker began to give this very message's job up; then its letter is sent."""
+        s3, bucket = self._clients.s3, self._settings.aws_bucket
+        burial = ledger.find_burial(s3, bucket, keys, job_id, message.message_id)
+        if burial and not burial.letter_sent:
+            self._send_letter(message, keys, burial, f"{_PERHAPS_A_SECOND} {burial.reason}")
+        return burial is not None
 
     def _blame_the_machine(self, cannot_start: bool, outcome: Outcome) -> None:
         """Raise MachineFault if it was not the job's fault, or not so many jobs' in a row."""
@@ -288,8 +290,10 @@ class Loop:
         message = lease.message
         s3, bucket = self._clients.s3, self._settings.aws_bucket
         burial = ledger.Burial(job_id, reason, message.message_id)
-        ledger.write_burial(s3, bucket, keys, burial)
-        self._send_letter(message, keys, burial, reason)
+        if ledger.begin_burial(s3, bucket, keys, burial):
+            self._send_letter(message, keys, burial, reason)
+        else:
+            self._is_buried(message, keys, job_id)
         self._delete(message)
         most = self._settings.max_failures
         if most and ledger.count_dead(s3, bucket, keys, most) >= most:

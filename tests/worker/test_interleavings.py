@@ -141,6 +141,7 @@ def judge(model: Model, bodies: list[str], least_failures: int = RETRIES) -> Non
         job = job_of(body)
         ended = states(model, job)
         done = KEYS.done(job) in model.objects
+        assert model.dead_letters.count(body) <= 1 + model.reached["letter that may be a second"]
         assert done or body in model.dead_letters
         assert ended.count("done") <= 1
         if not done and "{nothing}" not in body:
@@ -173,6 +174,33 @@ def test_a_worker_that_dies_or_hangs_at_any_call_loses_no_job_and_settles_none_o
     else:
         raise AssertionError("The job never ended.")
     assert any(second) == (turns == 0 or fails)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize("hung", [VISIBILITY + 1, LIMIT + VISIBILITY])
+def test_a_worker_that_hung_at_any_call_does_not_give_up_the_job_that_another_is_doing(
+    tmp_path: Path, hung: float, fails: bool
+) -> None:
+    for call in range(1, MOST_CALLS):
+        model = Model()
+        bodies = submit(model, [12])
+        run(Worker(model, tmp_path, 0, True))  # a first failure; another may be the last
+        model.clock += VISIBILITY
+        worker = Worker(model, tmp_path, call, fails)
+        run(worker, call)
+        if worker.turn.ended:
+            break
+        model.clock += hung
+        other = Worker(model, tmp_path, MOST_CALLS + call, False)
+        run(other, 12)
+        is_at_work = not other.turn.ended
+        run(worker)
+        run(other)
+        finish(model, tmp_path, [])
+        judge(model, bodies)
+        assert not is_at_work or model.dead_letters == []
+    else:
+        raise AssertionError("The job never ended.")
 
 
 def run(worker: Worker, calls: int = 1000) -> None:
