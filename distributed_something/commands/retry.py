@@ -181,10 +181,12 @@ def _plan(
             f"Run {record.run_id} of {record.app_name} has no job named "
             f"{', '.join(sorted(unknown))}."
         )
-    chosen = {job_id: name for job_id, name in listed.items() if job_id not in done | running}
+    # Joined once: of 100,000 jobs each union takes as long as a request.
+    left_alone, settled = done | running, done | dead
+    chosen = {job_id: name for job_id, name in listed.items() if job_id not in left_alone}
     waiting = 0
     if not names and reason is None:
-        open_jobs = [job_id for job_id in listed if job_id not in done | dead]
+        open_jobs = [job_id for job_id in listed if job_id not in settled]
         # Fewer messages than open jobs: some job's is lost, and nobody can tell whose.
         if count_jobs(aws.sqs, queue_url).total >= len(open_jobs):
             waiting = sum(1 for job_id in chosen if job_id not in dead)
