@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -113,3 +114,17 @@ def test_a_job_that_is_sent_anew_after_it_was_given_up_is_run_though_received_tw
     world.until_empty()
     world.stop()
     assert world.done() == [job]
+
+
+def test_one_worker_alone_begins_to_give_up_a_message_and_a_later_message_may_be_given_up_too(
+    world: World,
+) -> None:
+    s3, bucket, keys = world.aws.s3, world.bucket, world.keys
+    first = Burial("0" * 20, "It failed.", "message-1")
+    assert ledger.begin_burial(s3, bucket, keys, first)
+    assert not ledger.begin_burial(s3, bucket, keys, replace(first, reason="It vanished."))
+    assert ledger.find_burial(s3, bucket, keys, first.job_id, "message-1") == first
+    later = replace(first, message_id="message-2", reason="It failed again.")
+    assert ledger.begin_burial(s3, bucket, keys, later)
+    assert ledger.find_burial(s3, bucket, keys, first.job_id, "message-2") == later
+    assert ledger.find_burial(s3, bucket, keys, first.job_id, "message-1") is None
