@@ -11,6 +11,7 @@ than 5 s and a kill no longer than the lease.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import signal
 import statistics
@@ -115,7 +116,8 @@ def kill_all(worker: subprocess.Popen[bytes]) -> None:
     processes = psutil.Process(worker.pid).children(recursive=True)
     worker.kill()
     for process in processes:
-        process.kill()
+        with contextlib.suppress(psutil.NoSuchProcess):  # it ended with its parent
+            process.kill()
 
 
 if __name__ == "__main__":
