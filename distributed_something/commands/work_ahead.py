@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from ..aws import queues
+from ..words import count_of
 
 if TYPE_CHECKING:
     from ..aws.session import Aws
@@ -16,8 +19,16 @@ if TYPE_CHECKING:
 def job_notes(
     aws: Aws, settings: Settings, wanted: FleetFile, machines_already: int
 ) -> Iterator[str]:
-    """Sentences for a person who buys though no job waits, or more machines than jobs can use."""
-    jobs = queues.count_jobs(aws.sqs, queues.find_queue(aws.sqs, settings.sqs_queue_name)).total
+    """Sentences for a person who buys though no job waits, or more machines than jobs can use.
+
+    A queue that does not say how many wait keeps nobody from buying.
+    """
+    url = queues.find_queue(aws.sqs, settings.sqs_queue_name)
+    try:
+        jobs = queues.count_jobs(aws.sqs, url).total
+    except (ClientError, BotoCoreError) as error:
+        yield f"Nobody could see how many jobs wait in {settings.sqs_queue_name}: {error}"
+        return
     if not jobs:
         yield (
             f"No job waits in {settings.sqs_queue_name}: these machines would have nothing to do. "
@@ -31,11 +42,7 @@ def job_notes(
     machines = machines_already + settings.cluster_machines
     if machines > useful:
         yield (
-            f"{_count(machines, 'machine')} would be there for {_count(jobs, 'job')} that wait or "
-            f"run, and {_count(useful, 'machine')} can take them all ({slots} at once on each, by "
-            "TASKS_PER_MACHINE and DOCKER_CORES): lower CLUSTER_MACHINES."
+            f"{count_of(machines, 'machine')} would be there for {count_of(jobs, 'job')} that wait "
+            f"or run, and {count_of(useful, 'machine')} can take them all ({slots} at once on each, "
+            "by TASKS_PER_MACHINE and DOCKER_CORES): lower CLUSTER_MACHINES."
         )
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -197,6 +197,15 @@ def test_machines_that_no_job_waits_for_are_told_before_they_are_bought(
     assert "4 machines would be there for 9 jobs that wait or run, and 3 machines can" in said
 
 
+def test_a_queue_that_does_not_say_how_many_jobs_wait_stops_no_purchase(
+    aws: Aws, tmp_path: Path
+) -> None:
+    on_call(aws.sqs, "GetQueueAttributes", fail("AccessDenied", "Not you."))
+    assert "Nobody could see how many jobs wait in CountingQueue" in notes_of(aws, tmp_path)
+    start(aws, tmp_path)
+    assert len(machines(aws)) == 2
+
+
 def test_without_a_terminal_the_price_is_told_and_the_machines_are_bought(
     simulator: Simulator, aws: Aws, tmp_path: Path
 ) -> None:
