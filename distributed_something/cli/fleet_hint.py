@@ -18,6 +18,7 @@ _BOUND = re.compile(
     r'"(ImageId|SnapshotId|SubnetId|Groups|GroupId|KeyName|AvailabilityZone|LaunchTemplateId)"'
 )
 _KINDS = ("LaunchSpecifications", "LaunchTemplateConfigs", "SpotFleetRequestConfig")
+_LARGEST = 1_000_000  # bytes of a fleet file; a job file beside it may have a million groups
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
 
 
@@ -41,6 +42,8 @@ def _fitting(region: str) -> list[Path]:
 def _fits(path: Path, region: str) -> bool:
     """Whether a file is a fleet file that may be used in a region."""
     try:
+        if path.stat().st_size > _LARGEST:
+            return False
         text = path.read_text(encoding="utf-8-sig")
         content = json.loads(text)
     except (OSError, ValueError):

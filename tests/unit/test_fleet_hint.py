@@ -44,6 +44,11 @@ def test_a_file_with_another_regions_things_is_not_named(files: Path) -> None:
     assert start_words("eu-west-1") == "startCluster 'files/my eu-west-1.json'"
 
 
+def test_a_large_job_file_is_not_read_to_find_a_fleet_file(files: Path) -> None:
+    (files / "a fleet.json").write_text(SHIPPED + " " * 2_000_000)
+    assert start_words("eu-west-1") == "startCluster FLEET.json"
+
+
 def test_a_served_account_has_a_file_of_its_own(
     files: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
