@@ -43,6 +43,6 @@ def job_notes(
     if machines > useful:
         yield (
             f"{count_of(machines, 'machine')} would be there for {count_of(jobs, 'job')} that wait "
-            f"or run, and {count_of(useful, 'machine')} can take them all ({slots} at once on each, "
-            "by TASKS_PER_MACHINE and DOCKER_CORES): lower CLUSTER_MACHINES."
+            f"or run, and {count_of(useful, 'machine')} can take them all ({slots} at once on "
+            "each, by TASKS_PER_MACHINE and DOCKER_CORES): lower CLUSTER_MACHINES."
         )
