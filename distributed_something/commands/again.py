@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -45,23 +45,35 @@ def listed_jobs(aws: Aws, run: RunRecord | None) -> Seen:
 
 
 def find_again(aws: Aws, run: RunRecord, listed: Seen, jobs: Iterator[JobMessage]) -> Again:
-    """Compare a file's jobs, each given once, with those of a run, by its ledger."""
+    """Compare a file's jobs, each given once, with those of a run, by its ledger.
+
+    The whole ledger, a request for each 1,000 facts, is listed only once a job is in both.
+    """
+    counts = {"jobs": 0, "waiting": 0, "running": 0, "done": 0, "given_up": 0}
+    standing: Callable[[str], str] | None = None
+    for job in jobs:
+        counts["jobs"] += 1
+        if hash_of(job.job_id) in listed:
+            standing = standing or _look_up(aws, run)
+            counts[standing(job.job_id)] += 1
+    return Again(run.app_name, run.run_id, run.is_live, **counts)
+
+
+def _look_up(aws: Aws, run: RunRecord) -> Callable[[str], str]:
+    """Look at a run's ledger, once; returns what tells of a job, by its id, how it stands."""
     seen = survey_run(aws.s3, run.bucket, run.keys)
     fresh = seen.beats_since(seen.looked - HEARTBEAT_LIVE_SECONDS) if run.is_live else []
     busy = {beat.job_id for beat in read_heartbeats_at(aws.s3, run.bucket, fresh)}
-    settled = set(seen.done)
-    counts = {"jobs": 0, "waiting": 0, "running": 0, "done": 0, "given_up": 0}
-    for job in jobs:
-        counts["jobs"] += 1
-        if hash_of(job.job_id) not in listed:
-            continue
-        if job.job_id in settled:
-            counts["done"] += 1
-        elif job.job_id in busy:
-            counts["running"] += 1
-        else:
-            counts["given_up" if job.job_id in seen.dead else "waiting"] += 1
-    return Again(run.app_name, run.run_id, run.is_live, **counts)
+    done = set(seen.done)
+
+    def standing(job_id: str) -> str:
+        if job_id in done:
+            return "done"
+        if job_id in busy:
+            return "running"
+        return "given_up" if job_id in seen.dead else "waiting"
+
+    return standing
 
 
 def hash_of(job_id: str) -> int:

@@ -7,8 +7,10 @@ import pty
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,6 +25,7 @@ from distributed_something.record import find_record, save_record
 from tests.builders import settings, write_config, write_json
 from tests.functional.account import new_account
 from tests.golden import CLONE, screen
+from tests.lives import handling
 
 QUEUE = "CountingQueue"
 BUCKET = "lab-data"
@@ -85,6 +88,18 @@ def live_run(aws: Aws, folder: Path) -> Path:
     return path
 
 
+@contextmanager
+def listings(aws: Aws) -> Iterator[list[str]]:
+    """The prefixes that are listed meanwhile."""
+    prefixes: list[str] = []
+
+    def note(params: dict[str, Any], **_: Any) -> None:
+        prefixes.append(params["Prefix"])
+
+    with handling([aws.s3], "provide-client-params.s3.ListObjectsV2", note):
+        yield prefixes
+
+
 def test_jobs_that_a_live_run_has_are_told_by_how_they_stand(aws: Aws, tmp_path: Path) -> None:
     live_run(aws, tmp_path)
     [again] = submit(aws, job_file(tmp_path, "A", "A", "B", "C", "D", "E", "F"))
@@ -101,9 +116,18 @@ def test_who_says_no_has_queued_nothing(aws: Aws, tmp_path: Path) -> None:
     assert messages(aws) == 5
 
 
-def test_other_jobs_are_not_asked_about(aws: Aws, tmp_path: Path) -> None:
+def test_other_jobs_are_not_asked_about_and_cost_no_look_at_the_whole_ledger(
+    aws: Aws, tmp_path: Path
+) -> None:
     live_run(aws, tmp_path)
-    assert submit(aws, job_file(tmp_path, "X", "Y")) == []
+    record = find_record(aws.s3, BUCKET, "Counting")
+    assert record is not None
+    with listings(aws) as prefixes:
+        assert submit(aws, job_file(tmp_path, "X", "Y")) == []
+    assert prefixes and record.keys.prefix not in prefixes
+    with listings(aws) as prefixes:
+        assert len(submit(aws, job_file(tmp_path, "A", "B", "C"))) == 1
+    assert prefixes.count(record.keys.prefix) == 1
 
 
 def test_a_run_that_has_ended_is_told_as_such_and_a_new_one_begins(
