@@ -286,7 +286,6 @@ class Loop:
         if not lease.renew():
             return
         logger.error("Job %s is given up: %s", job_id, reason)
-        lease.release()
         message = lease.message
         s3, bucket = self._clients.s3, self._settings.aws_bucket
         burial = ledger.Burial(job_id, reason, message.message_id)
@@ -294,7 +293,8 @@ class Loop:
             self._send_letter(message, keys, burial, reason)
         else:
             self._is_buried(message, keys, job_id)
-        self._delete(message)
+        lease.release()
+        self._delete(lease.message)
         most = self._settings.max_failures
         if most and ledger.count_dead(s3, bucket, keys, most) >= most:
             why = f"{most} jobs or more were given up (MAX_FAILURES); the last one: {reason}"

@@ -288,12 +288,20 @@ class Worker:
     """The real loop of one slot, in a thread that takes one message and ends."""
 
     def __init__(
-        self, model: Model, folder: Path, number: int, fails: bool, *, retries: int = RETRIES
+        self,
+        model: Model,
+        folder: Path,
+        number: int,
+        fails: bool,
+        *,
+        retries: int = RETRIES,
+        make_lease: type[Lease] = Lease,
     ) -> None:
         self.turn = Turn()
         self.stopping = Stopping(now=model.now)
         self._model = model
         self._lease: Lease | None = None
+        self._lease_kind = make_lease
         self._fails = fails
         sqs, s3 = Sqs(model, self.turn), S3(model, self.turn, self._receipt)
         place = Place(
@@ -357,7 +365,7 @@ class Worker:
         return "" if self._lease is None else self._lease.message.receipt
 
     def _make_lease(self, *arguments: Any, **named: Any) -> Lease:
-        self._lease = Lease(*arguments, **named)
+        self._lease = self._lease_kind(*arguments, **named)
         return self._lease
 
     def _tool(

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from distributed_something.protocol.ledger_keys import parse_attempt_key
 from worker.environment import Pace
+from worker.lease import Lease
 
 from .model import KEYS, LIMIT, RETRIES, VISIBILITY, Held, Model, Worker, job_of
 
@@ -227,3 +228,17 @@ def test_a_job_that_fails_waits_twice_as_long_each_time_up_to_a_limit(tmp_path: 
         middle = min(2.0**number, most)  # the first is a second in the model
         assert 0.8 * middle - 0.5 <= delay <= 1.2 * middle + 0.5
     assert delays[-1] >= 0.8 * most
+
+
+def test_a_lease_is_held_until_the_letter_of_its_job_is_sent(tmp_path: Path) -> None:
+    model, letters = Model(), []
+
+    class Watched(Lease):
+        def release(self) -> None:
+            letters.append(len(model.dead_letters))
+            super().release()
+
+    submit(model, [0])
+    run(Worker(model, tmp_path, 0, False, make_lease=Watched))
+    assert model.messages == [] and len(model.dead_letters) == 1
+    assert letters[0] == 1
