@@ -304,7 +304,8 @@ class Loop:
     def _send_letter(
         self, message: Message, keys: RunKeys, burial: ledger.Burial, reason: str
     ) -> None:
-        sqs, url = self._clients.sqs, self._settings.sqs_dead_letter_queue_url
+        # By a client that asks once: what the SDK sends again would be a second letter unsaid.
+        sqs, url = self._clients.lease_sqs, self._settings.sqs_dead_letter_queue_url
         job_queue.send_to_dead_letters(sqs, url, message, reason)
         sent = replace(burial, letter_sent=True)
         ledger.write_burial(self._clients.s3, self._settings.aws_bucket, keys, sent)

@@ -19,7 +19,7 @@ from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ReadTimeoutError
 
 from distributed_something.protocol.environment import WorkerEnvironment
 from distributed_something.protocol.jobs import (
@@ -80,6 +80,7 @@ class Model:
         self.clock = 1_700_000_000.0
         self.messages: list[Held] = []
         self.dead_letters: list[str] = []
+        self.loses_answer = False  # to the next letter that is sent
         self.repeated: list[str] = []  # letters of messages that were known to have theirs
         self.objects: dict[str, tuple[bytes, float]] = {}
         self.finals: list[str] = []  # every done marker that was written
@@ -181,6 +182,8 @@ class Turn:
     waiting: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     dead: bool = False
     ended: bool = False
+    received: str = ""  # the receipt of its message
+    had_its_letter: bool = False  # and whether the ledger said then that its letter was sent
 
     def wait(self) -> None:
         """Called by the worker before each of its calls."""
@@ -193,17 +196,18 @@ class Turn:
 
 
 class Sqs:
-    def __init__(self, model: Model, turn: Turn) -> None:
-        self._model, self._turn = model, turn
-        self._received = ""
-        self._had_its_letter = False
+    """Like the SDK's client, this one may send again what has no answer."""
+
+    def __init__(self, model: Model, turn: Turn, sends_again: bool) -> None:
+        self._model, self._turn, self._sends_again = model, turn, sends_again
 
     def receive_message(self, VisibilityTimeout: int, **_: Any) -> dict[str, Any]:
         self._turn.wait()
         held = self._model.receive(VisibilityTimeout)
         if held is None:
             return {}
-        self._received, self._had_its_letter = held.receipt, self._model.has_its_letter(held)
+        self._turn.received = held.receipt
+        self._turn.had_its_letter = self._model.has_its_letter(held)
         return {
             "Messages": [
                 {
@@ -227,7 +231,7 @@ class Sqs:
     ) -> None:
         self._turn.wait()
         self._model.change(ReceiptHandle, VisibilityTimeout)
-        went_on = ReceiptHandle != self._received
+        went_on = ReceiptHandle != self._turn.received
         self._model.reached["lease that went on with a receipt left for it"] += went_on
 
     def delete_message(self, ReceiptHandle: str, **_: Any) -> None:
@@ -237,7 +241,12 @@ class Sqs:
     def send_message(self, MessageBody: str, MessageAttributes: Any, **_: Any) -> None:
         self._turn.wait()
         reason = MessageAttributes[REASON_ATTRIBUTE]["StringValue"]
-        self._model.bury(MessageBody, reason, self._had_its_letter)
+        self._model.bury(MessageBody, reason, self._turn.had_its_letter)
+        if self._model.loses_answer:
+            self._model.loses_answer = False
+            if not self._sends_again:
+                raise ReadTimeoutError(endpoint_url="the queue of dead letters")
+            self._model.bury(MessageBody, reason, self._turn.had_its_letter)
 
 
 class S3:
@@ -303,7 +312,8 @@ class Worker:
         self._lease: Lease | None = None
         self._lease_kind = make_lease
         self._fails = fails
-        sqs, s3 = Sqs(model, self.turn), S3(model, self.turn, self._receipt)
+        sqs, lease_sqs = Sqs(model, self.turn, True), Sqs(model, self.turn, False)
+        s3 = S3(model, self.turn, self._receipt)
         place = Place(
             settings=WorkerEnvironment(
                 app_name=APP,
@@ -322,7 +332,7 @@ class Worker:
         )
         clients = Clients(
             sqs=sqs,  # type: ignore[arg-type]
-            lease_sqs=sqs,  # type: ignore[arg-type]
+            lease_sqs=lease_sqs,  # type: ignore[arg-type]
             s3=s3,  # type: ignore[arg-type]
             lease_s3=s3,  # type: ignore[arg-type]
             logs=None,  # type: ignore[arg-type]

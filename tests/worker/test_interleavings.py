@@ -242,3 +242,14 @@ def test_a_lease_is_held_until_the_letter_of_its_job_is_sent(tmp_path: Path) -> 
     run(Worker(model, tmp_path, 0, False, make_lease=Watched))
     assert model.messages == [] and len(model.dead_letters) == 1
     assert letters[0] == 1
+
+
+def test_a_letter_whose_answer_is_lost_is_not_repeated_unsaid(tmp_path: Path) -> None:
+    model = Model()
+    model.loses_answer = True
+    bodies = submit(model, [0])
+    run(Worker(model, tmp_path, 0, False))
+    finish(model, tmp_path, [])
+    judge(model, bodies)
+    assert not model.loses_answer
+    assert model.dead_letters == bodies * 2 and model.reached["letter that may be a second"] == 1
