@@ -29,6 +29,11 @@ _PATIENT = Config(
 _BRISK = Config(
     connect_timeout=5, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 1}
 )
+# For logs, which no job should wait for: a worker told to stop while they hang must have the time
+# left to say what became of its job.
+_BRIEF = Config(
+    connect_timeout=5, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 5}
+)
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,7 @@ def make_clients(region: str) -> Clients:
         lease_sqs=session.client("sqs", config=_BRISK),
         s3=session.client("s3", config=_PATIENT),
         lease_s3=session.client("s3", config=_BRISK),
-        logs=session.client("logs", config=_PATIENT),
+        logs=session.client("logs", config=_BRIEF),
     )
 
 

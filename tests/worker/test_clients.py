@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from botocore.utils import parse_timestamp
 
 from worker.clients import make_clients, read_time
+from worker.environment import Pace
 
 from .world import World
 
@@ -49,3 +51,9 @@ def test_the_times_of_objects_and_listings_agree(
     got = s3.get_object(Bucket=world.bucket, Key="a.txt")["LastModified"]
     assert abs(listed["LastModified"] - got) < timedelta(seconds=1)
     assert got.utcoffset() == timedelta(0)
+
+
+def test_logs_that_hang_leave_a_worker_that_is_told_to_stop_the_time_to_say_so() -> None:
+    config: Any = make_clients("us-east-1").logs.meta.config
+    longest = max(config.connect_timeout, config.read_timeout)
+    assert config.retries["total_max_attempts"] * longest < Pace().stop_seconds / 2
