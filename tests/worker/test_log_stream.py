@@ -7,7 +7,7 @@ import threading
 
 from worker.log_stream import JobLog, wait_until_sent
 
-from .world import World
+from .world import World, until
 
 
 def test_the_logs_of_many_jobs_leave_neither_threads_nor_handlers_and_mix_no_lines(
@@ -25,7 +25,7 @@ def test_the_logs_of_many_jobs_leave_neither_threads_nor_handlers_and_mix_no_lin
     for number in range(1, 9):
         run(number)
     wait_until_sent()
-    assert threading.active_count() <= threads
+    until(lambda: threading.active_count() <= threads, "the threads have ended", patience=10)
     assert handlers == [
         list(one.handlers) for one in (logging.getLogger(), logging.getLogger("worker"))
     ]
