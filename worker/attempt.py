@@ -148,8 +148,14 @@ class JobAttempt:
         except BadJob as error:
             return self._outcome(Ending.HOPELESS, str(error), log)
         except (ClientError, BotoCoreError, OSError) as error:
-            return self._outcome(Ending.FAILED, f"{type(error).__name__}: {error}", log)
+            return self._outcome(self._ending_of_error(), f"{type(error).__name__}: {error}", log)
         return self._outcome(Ending.DONE, "", log)
+
+    def _ending_of_error(self) -> Ending:
+        """A machine that is going away may lose its network first, which is no failure."""
+        if self._lease.lost:
+            return Ending.LOST
+        return Ending.INTERRUPTED if self._stopping.asked else Ending.FAILED
 
     def _outcome(self, ending: Ending, reason: str, log: JobLog) -> Outcome:
         log.write(f"Attempt {self.facts.number} ended: {ending.value}. {reason}".rstrip())

@@ -81,6 +81,7 @@ class Model:
         self.messages: list[Held] = []
         self.dead_letters: list[str] = []
         self.loses_answer = False  # to the next letter that is sent
+        self.before_output: Callable[[], None] = lambda: None  # it may raise what S3 answers
         self.repeated: list[str] = []  # letters of messages that were known to have theirs
         self.objects: dict[str, tuple[bytes, float]] = {}
         self.finals: list[str] = []  # every done marker that was written
@@ -259,6 +260,8 @@ class S3:
     def put_object(self, Key: str, Body: Any, IfNoneMatch: str = "", **_: Any) -> None:
         self._turn.wait()
         body = Body if isinstance(Body, bytes) else Body.read()
+        if Key.endswith("/out"):
+            self._model.before_output()
         self._model.put(Key, body, IfNoneMatch == "*", self._receipt())
 
     def get_object(self, Key: str, **_: Any) -> dict[str, Any]:
@@ -309,7 +312,7 @@ class Worker:
         self.turn = Turn()
         self.stopping = Stopping(now=model.now)
         self._model = model
-        self._lease: Lease | None = None
+        self.lease: Lease | None = None
         self._lease_kind = make_lease
         self._fails = fails
         sqs, lease_sqs = Sqs(model, self.turn, True), Sqs(model, self.turn, False)
@@ -357,7 +360,7 @@ class Worker:
         self.turn.waiting.acquire()
 
     def kill(self) -> None:
-        self._model.reached["death while it held a message"] += self._lease is not None
+        self._model.reached["death while it held a message"] += self.lease is not None
         self.turn.dead = True
         self.step()
         self._thread.join()
@@ -372,19 +375,19 @@ class Worker:
             self.turn.waiting.release()
 
     def _receipt(self) -> str:
-        return "" if self._lease is None else self._lease.message.receipt
+        return "" if self.lease is None else self.lease.message.receipt
 
     def _make_lease(self, *arguments: Any, **named: Any) -> Lease:
-        self._lease = self._lease_kind(*arguments, **named)
-        return self._lease
+        self.lease = self._lease_kind(*arguments, **named)
+        return self.lease
 
     def _tool(
         self, argv: list[str], directory: Path, _environment: Any, *, why_end: Any, **_: Any
     ) -> ToolResult:
         """A tool that takes as many turns as its argument says; its lease is renewed meanwhile."""
-        assert self._lease is not None
+        assert self.lease is not None
         for _turn in range(int(argv[0])):
-            self._lease.renew()
+            self.lease.renew()
             if reason := why_end():
                 return ToolResult(-15, 0.0, 0.0, 0.0, ended=reason)
         (directory / "output" / "out").write_text("x")

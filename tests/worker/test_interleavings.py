@@ -16,7 +16,7 @@ from distributed_something.protocol.ledger_keys import parse_attempt_key
 from worker.environment import Pace
 from worker.lease import Lease
 
-from .model import KEYS, LIMIT, RETRIES, VISIBILITY, Held, Model, Worker, job_of
+from .model import KEYS, LIMIT, RETRIES, VISIBILITY, Held, Model, Worker, job_of, refused
 
 JOBS = 3
 STEPS = 60
@@ -253,3 +253,26 @@ def test_a_letter_whose_answer_is_lost_is_not_repeated_unsaid(tmp_path: Path) ->
     judge(model, bodies)
     assert not model.loses_answer
     assert model.dead_letters == bodies * 2 and model.reached["letter that may be a second"] == 1
+
+
+@pytest.mark.parametrize("is_lost", [False, True])
+def test_an_error_of_a_worker_that_is_stopped_or_has_lost_its_lease_is_no_failure(
+    tmp_path: Path, is_lost: bool
+) -> None:
+    model = Model()
+    (body,) = submit(model, [1])
+    worker = Worker(model, tmp_path, 0, False)
+
+    def cut() -> None:
+        if is_lost:
+            assert worker.lease is not None
+            model.clock += VISIBILITY + 1
+            worker.lease.renew()
+        else:
+            worker.stopping.ask("told to stop")
+        raise refused("AccessDenied")
+
+    model.before_output = cut
+    run(worker)
+    assert states(model, job_of(body)) == ["interrupted"]
+    assert model.messages[0].hidden_until <= model.clock
