@@ -121,5 +121,6 @@ def function_request(account: str, handler: str) -> dict[str, Any]:
         "Handler": handler,
         "Role": f"arn:aws:iam::{account}:role/{LAMBDA_ROLE}",
         "Timeout": 600,
-        "MemorySize": 256,
+        # MB: a summary of a million jobs needs 250, and the share of a processor grows with it.
+        "MemorySize": 1024,
     }

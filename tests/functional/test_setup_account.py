@@ -105,7 +105,7 @@ def test_an_unchanged_lambda_is_not_sent_again_and_a_changed_one_is(aws: Aws) ->
         assert not any(name.startswith("Update") for name in sent)
         aws.lambdas.update_function_configuration(FunctionName=FUNCTION, MemorySize=128)
         setup_account(aws, SCOPE)
-    assert aws.lambdas.get_function_configuration(FunctionName=FUNCTION)["MemorySize"] == 256
+    assert aws.lambdas.get_function_configuration(FunctionName=FUNCTION)["MemorySize"] == 1024
 
 
 def upstream_account(aws: Aws) -> None:
