@@ -156,6 +156,7 @@ def test_a_constant_that_still_has_its_placeholder_is_told_with_the_fix(
     "constants",
     [
         {"AWS_BUCKET": "lab-bucket-name-7", "SSH_KEY_NAME": "yourke-lab.pem"},
+        {"AWS_BUCKET": "know-your-genome", "DOCKERHUB_TAG": "yourgene/tool:1"},
         {"DOCKERHUB_TAG": "users/tool:1", "NOTIFY_EMAIL": "a@example-lab.org"},
         {"DOCKERHUB_TAG": "123456789012.dkr.ecr.us-east-1.amazonaws.com/user/tool:1"},
         {"TASK_ROLE_ARN": "arn:aws:iam::123456789012:role/x", "SOURCE_BUCKET": "buckets"},
