@@ -55,6 +55,8 @@ def do_each(settings: Settings, do: Callable[[Settings], None], *, goes_on: bool
             do(own)
             codes.append(0)
         except click.exceptions.Exit as end:
+            if not goes_on:  # such as after Ctrl-C: machines of the next type would be bought
+                raise
             codes.append(end.exit_code)
         except (NotFound, UsageError) as error:
             if not goes_on:

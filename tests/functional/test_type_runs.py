@@ -10,9 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
 
+import click
 import pytest
 
 from distributed_something.aws.session import Aws
+from distributed_something.cli.faults import EXIT_STOPPED
+from distributed_something.cli.type_runs import do_each
 from distributed_something.commands.inventory import take_inventory, what_stays
 from distributed_something.commands.job_files import open_job_file
 from distributed_something.commands.runs import find_run
@@ -96,6 +99,19 @@ def test_a_table_of_types_is_refused_where_nobody_asked_for_runs_of_them(tmp_pat
 
 
 # Watching at once
+
+
+def test_who_stops_buying_for_one_type_buys_for_no_other() -> None:
+    bought: list[str] = []
+
+    def buy(own: Settings) -> None:
+        bought.append(own.machine_type[0])
+        raise click.exceptions.Exit(EXIT_STOPPED)
+
+    with pytest.raises(click.exceptions.Exit) as end:
+        do_each(sweep(), buy, goes_on=False)
+    assert end.value.exit_code == EXIT_STOPPED
+    assert len(bought) == 1
 
 
 def test_a_watch_that_fails_does_not_end_the_others() -> None:
