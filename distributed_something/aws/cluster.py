@@ -173,7 +173,7 @@ def scale_service(ecs: ECSClient, cluster: str, service: str, desired: int) -> N
         ecs.exceptions.ClusterNotFoundException,
     ):
         raise NotFound(_no_service(cluster, service)) from None
-    logger.info("The service %s now keeps %d containers.", service, desired)
+    logger.info("The service %s now keeps %s.", service, count_of(desired, "container"))
 
 
 def delete_service(ecs: ECSClient, cluster: str, service: str) -> bool:

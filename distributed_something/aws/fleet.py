@@ -98,7 +98,8 @@ def request_fleet(ec2: EC2Client, request: Mapping[str, Any]) -> str:
     """Buy a fleet and return its id; sent again, a request finds its fleet by its client token."""
     config: Any = dict(request)
     fleet_id = ec2.request_spot_fleet(SpotFleetRequestConfig=config)["SpotFleetRequestId"]
-    logger.info("Requested the spot fleet %s of %s machines.", fleet_id, request["TargetCapacity"])
+    machines = count_of(request["TargetCapacity"], "machine")
+    logger.info("Requested the spot fleet %s of %s.", fleet_id, machines)
     return fleet_id
 
 

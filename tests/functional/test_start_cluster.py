@@ -197,6 +197,15 @@ def test_machines_that_no_job_waits_for_are_told_before_they_are_bought(
     assert "4 machines would be there for 9 jobs that wait or run, and 3 machines can" in said
 
 
+def test_one_machine_is_counted_as_one(
+    aws: Aws, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "distributed_something")
+    start(aws, tmp_path, settings(CLUSTER_MACHINES=1))
+    assert "keeps 1 container." in caplog.text
+    assert "of 1 machine." in caplog.text
+
+
 def test_a_queue_that_does_not_say_how_many_jobs_wait_stops_no_purchase(
     aws: Aws, tmp_path: Path
 ) -> None:
