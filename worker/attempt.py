@@ -132,10 +132,11 @@ class JobAttempt:
 
     def failed(self, reason: str) -> Outcome:
         """End the attempt from outside, after an error that nothing here expects."""
+        ending = self._ending_of_error()
         self.facts = replace(
-            self.facts, state=AttemptState.FAILED.value, ended=self._now(), reason=reason
+            self.facts, state=_STATES[ending].value, ended=self._now(), reason=reason
         )
-        outcome = Outcome(Ending.FAILED, self.facts, reason)
+        outcome = Outcome(ending, self.facts, reason)
         self._record(outcome)
         return outcome
 

@@ -255,9 +255,10 @@ def test_a_letter_whose_answer_is_lost_is_not_repeated_unsaid(tmp_path: Path) ->
     assert model.dead_letters == bodies * 2 and model.reached["letter that may be a second"] == 1
 
 
+@pytest.mark.parametrize("error", [refused("AccessDenied"), KeyError("a bug")])
 @pytest.mark.parametrize("is_lost", [False, True])
 def test_an_error_of_a_worker_that_is_stopped_or_has_lost_its_lease_is_no_failure(
-    tmp_path: Path, is_lost: bool
+    tmp_path: Path, is_lost: bool, error: Exception
 ) -> None:
     model = Model()
     (body,) = submit(model, [1])
@@ -270,7 +271,7 @@ def test_an_error_of_a_worker_that_is_stopped_or_has_lost_its_lease_is_no_failur
             worker.lease.renew()
         else:
             worker.stopping.ask("told to stop")
-        raise refused("AccessDenied")
+        raise error
 
     model.before_output = cut
     run(worker)
