@@ -28,8 +28,18 @@ SHORTEST_GAP = 2.0  # seconds; a worker of very short jobs need not write one fo
 class Heart:
     """The heartbeat of one slot; beats go to the ledger of the run whose job it last had."""
 
-    def __init__(self, s3: S3Client, place: Place, *, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        s3: S3Client,
+        place: Place,
+        *,
+        gap: float = SHORTEST_GAP,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        """`gap` is the least time between two beats, in seconds."""
         self._s3 = s3
+        self._gap = gap
+        self._look_at = 0.0
         self._place = place
         self._now = now
         self._keys: RunKeys | None = None
@@ -99,13 +109,19 @@ class Heart:
                 logger.warning("The heartbeat could not be written: %s", error)
 
     def _keep(self) -> None:
-        look_at = 0.0
         while not self._ended.is_set():
             self._changed.wait(self._place.pace.heartbeat_seconds)
             self._changed.clear()
-            if not self._ended.is_set():
-                self.write()
-                if self._keys is not None and self._now() >= look_at:
-                    self.look_at_run(self._keys)
-                    look_at = self._now() + self._place.pace.heartbeat_seconds
-                self._ended.wait(SHORTEST_GAP)
+            if self._ended.is_set():
+                return
+            try:
+                self._beat_now()
+            except Exception:  # a slot that falls silent looks idle, and its machine is given back
+                logger.exception("The heartbeat failed; the next one comes anyway.")
+            self._ended.wait(self._gap)
+
+    def _beat_now(self) -> None:
+        self.write()
+        if self._keys is not None and self._now() >= self._look_at:
+            self._look_at = self._now() + self._place.pace.heartbeat_seconds
+            self.look_at_run(self._keys)
