@@ -27,6 +27,7 @@ from ..protocol.jobs import (
 )
 from ..protocol.sources import place_problems
 from ..protocol.templates import is_scalar
+from .shell_lines import fields_of_line, unfilled_fields
 
 _SORTED = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 _PLAIN = json.JSONEncoder(allow_nan=False).encode
@@ -94,6 +95,7 @@ class JobMaker:
             or self.keys.has_formats()
             or self.keys.has_tables()
             or (self.keys.shell and not self.keys.command)
+            or bool(fields_of_line(self.keys))
             or bool(_CLIMBS.search(self._head))
             or any(map(self._is_wrong, self._place_templates))
         )
@@ -181,6 +183,7 @@ class JobMaker:
             return
         if "\\u0000" in _PLAIN(message):
             yield Problem("NUL", "it holds a NUL character, which no program's arguments can.")
+        yield from (Problem(sentence, sentence) for sentence in unfilled_fields(message, keys))
         broken = list(_unfillable(message, keys))
         yield from broken
         if not broken:

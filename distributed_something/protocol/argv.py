@@ -43,8 +43,9 @@ def _split(command: str, problems: list[str]) -> tuple[str, ...]:
     if operator := _shell_operator(_FIELD.sub("x", command)):
         problems.append(
             f"command {command!r} has {operator!r}, which only a shell understands, "
-            'and no shell runs it: put "shell": true in the job file, '
-            "or give the command as a list of words."
+            'and no shell runs it: put "shell": true in the job file and write '
+            '"$input_dir/$sample.txt", not {input_dir}/{sample}.txt, or give the command as a '
+            "list of words."
         )
     return tuple(words)
 

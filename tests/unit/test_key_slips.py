@@ -77,6 +77,22 @@ def test_a_value_that_a_template_or_the_shells_line_uses_is_no_slip(tmp_path: Pa
     assert look_at(tmp_path, command='tool "$input"', shell=True, input="a.csv") == 1
 
 
+def test_a_value_in_braces_in_the_shells_line_is_refused_for_bash_would_get_the_braces(
+    tmp_path: Path,
+) -> None:
+    said = refusal(tmp_path, command="awk x {input_dir}/{plate}.txt > $output_dir/o", shell=True)
+    assert 'command has {input_dir}, and with "shell" nothing is filled in' in said
+    assert 'write "$plate" instead' in said
+    assert 'write "$site"' in refusal(tmp_path, command="tool {site:02d}", shell=True, site=3)
+    rows = [{"plate": "P1"}, {"plate": "P1", "lens": 3}]
+    assert "{lens}" in refusal(tmp_path, command="tool {lens}", shell=True, groups=rows)
+
+
+def test_braces_that_are_bashs_or_another_programs_are_left_alone(tmp_path: Path) -> None:
+    line = "awk '{print}' ${plate}_{a,b} {1..3} > o; { cd x; }; find -exec ls {} +; f { plate } {z}"
+    assert look_at(tmp_path, command=line, shell=True) == 1
+
+
 def test_without_a_command_something_py_may_read_an_input_of_its_own(tmp_path: Path) -> None:
     assert look_at(tmp_path, input="somewhere", outputs="there") == 1
     assert "did you mean `timeout`?" in refusal(tmp_path, timout=60)
