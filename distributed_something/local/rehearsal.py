@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING
 
 from ..aws.images import machine_types
 from ..commands.inventory import take_inventory, what_stays
-from ..commands.job_files import open_job_file
+from ..commands.job_files import JobFile, open_job_file
+from ..commands.job_sample import sample_jobs
 from ..commands.monitor import MonitorOutcome, Pace, RunProgress, monitor
 from ..commands.report import make_report, to_json, write_page
 from ..commands.setup import setup
 from ..commands.start_cluster import start_cluster
-from ..commands.submit_job import submit_job
+from ..commands.submit_job import make_maker, submit_job
 from ..errors import DistributedSomethingError, UsageError
 from ..ledger import read_attempts, read_done
 from ..protocol.families import FAMILIES
+from ..protocol.sources import place_of
 from .account import buckets
 from .data import download_new, remember, remove_last, snapshot, upload_folder
 from .machines import Interruptions
@@ -66,7 +68,9 @@ def rehearse(
     if not 0 <= interrupt <= 1:
         raise UsageError(f"--interrupt {interrupt} is no probability: give one from 0 to 1.")
     # What is wrong with the file is said before anything is started.
-    open_job_file(job_file, settings.job_defaults, FAMILIES[family] if family else None)
+    file = open_job_file(job_file, settings.job_defaults, FAMILIES[family] if family else None)
+    if data is None:
+        _refuse_inputs(file)
     folder = directory / settings.app_name
     scaled = scale_down(settings)
     interruptions = Interruptions(interrupt, limit=5 * scaled.cluster_machines)
@@ -78,6 +82,22 @@ def rehearse(
             listener.on_step(f"{count} files of {data} are in the bucket {bucket}.")
         submit = partial(submit_job, job_file=job_file, limit=jobs, family=family)
         return _play(stage, scaled, submit, folder, listener)
+
+
+def _refuse_inputs(file: JobFile) -> None:
+    """Refuse jobs with inputs where there is no --data: the simulated bucket holds nothing."""
+    maker = make_maker(file)
+    try:
+        first = next(sample_jobs(file, maker, count=1, most=1), None)
+    except ValueError:  # a job that is wrong itself: submitJob looks at all, and says why
+        return
+    if first is None or not first.inputs:
+        return
+    raise UsageError(
+        f"The jobs of {file.path} have inputs, such as {place_of(first.inputs[0])}, and the "
+        "simulated bucket is empty: give --data DIR, the folder that has them under these names. "
+        "Nothing was started."
+    )
 
 
 def scale_down(settings: Settings) -> Settings:

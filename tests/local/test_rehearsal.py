@@ -115,6 +115,20 @@ def test_a_job_file_that_cannot_work_is_refused_as_on_aws(tmp_path: Path) -> Non
         rehearse(settings(), jobs, runtime="process", directory=tmp_path / "rehearsal")
 
 
+def test_inputs_without_a_folder_of_them_are_refused_before_anything_starts(tmp_path: Path) -> None:
+    steps: list[str] = []
+    listener = Listener(on_runtime=lambda _name, _why: steps.append("up"), on_step=steps.append)
+    with pytest.raises(UsageError, match=r"such as in/0\.txt.*--data DIR"):
+        rehearse(
+            settings(),
+            copying(tmp_path, 1),
+            runtime="process",
+            directory=tmp_path / "rehearsal",
+            listener=listener,
+        )
+    assert steps == []
+
+
 @pytest.mark.parametrize("chance", [-0.1, 1.5])
 def test_what_is_no_probability_is_refused(tmp_path: Path, chance: float) -> None:
     with pytest.raises(UsageError, match="probability"):
