@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,38 +36,53 @@ def snapshot(s3: S3Client, bucket: str) -> dict[str, str]:
     return {item["Key"]: item["ETag"] for page in pages for item in page.get("Contents", [])}
 
 
-def download_new(s3: S3Client, bucket: str, before: Mapping[str, str], folder: Path) -> list[Path]:
-    """Download what was added or changed since a snapshot, but for the toolkit's own objects."""
-    new = [
+def find_new(s3: S3Client, bucket: str, before: Mapping[str, str]) -> list[str]:
+    """The keys added or changed since a snapshot, but for the toolkit's own objects."""
+    return [
         key
         for key, etag in snapshot(s3, bucket).items()
         if before.get(key) != etag and not key.startswith(_OURS) and not key.endswith("/")
     ]
-    targets = [target for key in new if (target := _target(folder, key))]
+
+
+def download(s3: S3Client, bucket: str, keys: Sequence[str], folder: Path) -> list[Path]:
+    """Download objects to their keys' paths in a folder; a key that leads out of it is left out."""
+    targets = [target for key in keys if (target := _target(folder, key))]
     for target in targets:
         target.parent.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(PARALLEL) as pool:
-        list(pool.map(lambda key: _download(s3, bucket, key, folder), new))
+        list(pool.map(lambda key: _download(s3, bucket, key, folder), keys))
     return targets
 
 
-def remove_last(folder: Path) -> None:
-    """Remove the files that the last rehearsal put into the folder, and no others."""
+def remove_last(folder: Path) -> int:
+    """Remove the files that the last rehearsal put into the folder, and no others; how many."""
     folder = folder.resolve()
+    count = 0
     for path in _listed(folder):
+        count += path.is_file()
         path.unlink(missing_ok=True)
         for parent in path.parents:
             if parent == folder or not parent.is_dir() or any(parent.iterdir()):
                 break
             parent.rmdir()
     (folder / _LIST).unlink(missing_ok=True)
+    return count
+
+
+def remove_last_logs(folder: Path, logs: Path) -> None:
+    """Remove the last rehearsal's workers' logs alone: the next one's are not to stand among them."""
+    for path in _listed(folder.resolve()):
+        if path.parent == logs.resolve():
+            path.unlink(missing_ok=True)
 
 
 def remember(folder: Path, files: list[Path]) -> None:
-    """Write down which files are a rehearsal's, for `remove_last`."""
+    """Add to the list of a rehearsal's files, for `remove_last`."""
     folder.mkdir(parents=True, exist_ok=True)
     place = folder.resolve()
-    names = [path.resolve().relative_to(place).as_posix() for path in files]
+    paths = dict.fromkeys([*_listed(place), *(path.resolve() for path in files)])
+    names = [path.relative_to(place).as_posix() for path in paths]
     (folder / _LIST).write_text("".join(f"{name}\n" for name in names))
 
 

@@ -21,8 +21,17 @@ from ..errors import DistributedSomethingError, UsageError
 from ..ledger import read_attempts, read_done
 from ..protocol.families import FAMILIES
 from ..protocol.sources import place_of
+from ..words import count_of
 from .account import buckets
-from .data import download_new, remember, remove_last, snapshot, upload_folder
+from .data import (
+    download,
+    find_new,
+    remember,
+    remove_last,
+    remove_last_logs,
+    snapshot,
+    upload_folder,
+)
 from .machines import Interruptions
 from .report import RehearsalReport, failed_attempts, suggest, tool_times
 from .stage import HEARTBEAT_SECONDS, Listener, Stage, most_loops, staged
@@ -61,8 +70,8 @@ def rehearse(
 
     `jobs` takes the first so many groups; `family` is as `submit_job` takes it; `data` is the
     folder that becomes the bucket of the inputs; `interrupt` is the probability with which each
-    machine is taken away. Results land in `directory`/<APP_NAME>. Main thread only. Raises
-    UsageError for what can never work.
+    machine is taken away. Results land in `directory`/<APP_NAME>, in the place of the last
+    rehearsal's once there are any. Main thread only. Raises UsageError for what can never work.
     """
     listener = listener or Listener()
     if not 0 <= interrupt <= 1:
@@ -75,7 +84,7 @@ def rehearse(
     scaled = scale_down(settings)
     interruptions = Interruptions(interrupt, limit=5 * scaled.cluster_machines)
     with staged(scaled, folder, runtime, listener, interruptions=interruptions) as stage:
-        remove_last(folder)
+        remove_last_logs(folder, stage.logs)
         if data is not None:
             bucket = scaled.source_bucket or scaled.aws_bucket
             count = upload_folder(stage.aws.s3, bucket, data)
@@ -139,11 +148,7 @@ def _play(
     outcome = _watch(stage, record, listener)
     seconds = time.monotonic() - began
     left = take_inventory(aws) - inventory
-    results = [
-        file
-        for bucket, before in objects.items()
-        for file in download_new(aws.s3, bucket, before, folder)
-    ]
+    results = _bring_results(stage, objects, folder, listener)
     page = _write_page(stage, outcome.record, folder)
     remember(folder, [*results, *stage.logs.glob("*.log"), page, page.with_suffix(".json")])
     return _report(
@@ -157,6 +162,20 @@ def _play(
         results=results,
         page=page,
     )
+
+
+def _bring_results(
+    stage: Stage, objects: dict[str, dict[str, str]], folder: Path, listener: Listener
+) -> list[Path]:
+    """Bring what is new in the buckets; only then do the last rehearsal's files go."""
+    s3 = stage.aws.s3
+    new = {bucket: find_new(s3, bucket, before) for bucket, before in objects.items()}
+    if not any(new.values()):
+        return []
+    if count := remove_last(folder):
+        files = count_of(count, "file")
+        listener.on_step(f"Removed the last rehearsal's {files} from {folder}/.")
+    return [file for bucket, keys in new.items() for file in download(s3, bucket, keys, folder)]
 
 
 def _write_page(stage: Stage, record: RunRecord, folder: Path) -> Path:

@@ -9,7 +9,8 @@ import pytest
 from distributed_something.aws.session import Aws
 from distributed_something.errors import UsageError
 from distributed_something.local.data import (
-    download_new,
+    download,
+    find_new,
     remember,
     remove_last,
     snapshot,
@@ -46,7 +47,7 @@ def test_what_is_new_or_changed_is_downloaded_and_the_ledger_is_not(
     before = snapshot(bucket.s3, BUCKET)
     for key in ("changed", "results/a/1.csv", "runs/App/x/done/1", "monitors/App.json"):
         bucket.s3.put_object(Bucket=BUCKET, Key=key, Body=b"after")
-    files = download_new(bucket.s3, BUCKET, before, tmp_path)
+    files = download(bucket.s3, BUCKET, find_new(bucket.s3, BUCKET, before), tmp_path)
     names = sorted(file.relative_to(tmp_path.resolve()).as_posix() for file in files)
     assert names == ["changed", "results/a/1.csv"]
     assert (tmp_path / "results/a/1.csv").read_bytes() == b"after"
@@ -55,7 +56,7 @@ def test_what_is_new_or_changed_is_downloaded_and_the_ledger_is_not(
 def test_a_key_that_leads_out_of_the_folder_is_not_followed(bucket: Aws, tmp_path: Path) -> None:
     bucket.s3.put_object(Bucket=BUCKET, Key="a/../../escaped", Body=b"x")
     folder = tmp_path / "results"
-    assert download_new(bucket.s3, BUCKET, {}, folder) == []
+    assert download(bucket.s3, BUCKET, find_new(bucket.s3, BUCKET, {}), folder) == []
     assert not (tmp_path / "escaped").exists()
 
 
@@ -65,6 +66,9 @@ def test_the_last_rehearsals_files_are_removed_and_a_persons_own_are_not(tmp_pat
     ours, own = folder / "plates" / "1.csv", folder / "notes.txt"
     ours.touch()
     own.touch()
+    log = folder / "worker.log"
+    log.touch()
     remember(folder, [ours])
-    remove_last(folder)
+    remember(folder, [log])  # a rehearsal without results, which left the last one's
+    assert remove_last(folder) == 2
     assert list(folder.iterdir()) == [own]

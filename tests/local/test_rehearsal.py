@@ -13,6 +13,7 @@ import pytest
 
 from distributed_something.errors import DistributedSomethingError, UsageError
 from distributed_something.local.containers import OWNER_LABEL, choose_runtime, remove_leftovers
+from distributed_something.local.data import remember
 from distributed_something.local.rehearsal import rehearse, scale_down
 from distributed_something.local.stage import Listener, most_loops
 from tests.builders import settings, write_json
@@ -42,6 +43,11 @@ def copying(folder: Path, count: int, seconds: float = 0.0) -> Path:
 @pytest.mark.slow
 def test_a_run_is_done_from_the_inputs_to_the_results_and_nothing_is_left(tmp_path: Path) -> None:
     steps: list[str] = []
+    folder = tmp_path / "rehearsal" / "Counting"
+    earlier = folder / "results" / "old.txt"
+    earlier.parent.mkdir(parents=True)
+    earlier.touch()
+    remember(folder, [earlier])
     report = rehearse(
         settings(DOCKER_CORES=2, MEMORY=2000),
         copying(tmp_path, 6, seconds=0.5),  # a tool that ends at once shows no memory
@@ -52,7 +58,6 @@ def test_a_run_is_done_from_the_inputs_to_the_results_and_nothing_is_left(tmp_pa
     )
     assert report.succeeded
     assert (report.summary.submitted, report.summary.done, report.summary.failed) == (6, 6, 0)
-    folder = tmp_path / "rehearsal" / "Counting"
     for n in range(6):
         assert (folder / "out" / str(n) / "out.txt").read_text() == f"input {n}"
     assert len(report.results) == 6
@@ -61,7 +66,9 @@ def test_a_run_is_done_from_the_inputs_to_the_results_and_nothing_is_left(tmp_pa
     assert report.left_over == ()
     assert report.peak_memory > 2  # MiB; any Python takes more
     assert report.suggestion is not None
-    assert steps[1:] == ["setup", "submitJob", "startCluster", "monitor"]
+    assert steps[1:-1] == ["setup", "submitJob", "startCluster", "monitor"]
+    assert steps[-1] == f"Removed the last rehearsal's 1 file from {folder}/."
+    assert not earlier.exists()
     assert "Rehearsal" in report.page.read_text()
     numbers = json.loads(report.page.with_suffix(".json").read_text())
     assert numbers["job_seconds"]["count"] == 6
@@ -89,6 +96,12 @@ def test_all_jobs_finish_although_machines_are_taken_away(tmp_path: Path) -> Non
 
 @pytest.mark.slow
 def test_a_job_that_fails_is_told_with_its_last_words(tmp_path: Path) -> None:
+    folder = tmp_path / "rehearsal" / "Counting"
+    earlier, log = folder / "results" / "good.txt", folder / "worker_logs" / "old.log"
+    for path in (earlier, log):
+        path.parent.mkdir(parents=True)
+        path.touch()
+    remember(folder, [earlier, log])
     jobs = write_json(
         tmp_path / "jobs.json",
         {
@@ -107,6 +120,8 @@ def test_a_job_that_fails_is_told_with_its_last_words(tmp_path: Path) -> None:
     assert report.failures[0].exit_code == 3
     assert "no such plate" in report.failures[0].log_tail
     assert report.left_over == ()
+    assert earlier.is_file(), "the last rehearsal's results stay until there are others"
+    assert not log.exists()
 
 
 def test_a_job_file_that_cannot_work_is_refused_as_on_aws(tmp_path: Path) -> None:
