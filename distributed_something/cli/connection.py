@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import os
 
+from ..aws.regions import meant_region
 from ..aws.session import Aws, make_session
+from ..errors import UsageError
 from ..settings import Settings
 
 
 def connect(settings: Settings) -> Aws:
-    """The clients for a config; botocore reads AWS_ENDPOINT_URL, which can point them elsewhere."""
+    """The clients for a config; botocore reads AWS_ENDPOINT_URL, which can point them elsewhere.
+
+    Raises UsageError for a region that is likely a slip for another.
+    """
+    if meant := meant_region(settings.aws_region):
+        raise UsageError(
+            f"AWS_REGION = {settings.aws_region!r} in the config is no region of AWS: did you mean "
+            f"{meant!r}?"
+        )
     return Aws(make_session(settings.aws_region, settings.aws_profile))
 
 

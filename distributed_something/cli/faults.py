@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,7 @@ _CREDENTIALS = "run `aws configure` (or `aws sso login`), or set AWS_PROFILE in 
 
 # What botocore reads a profile's name from, where config.py leaves the choice to it.
 _PROFILE_VARIABLES = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE")
+_PAGE = re.compile(r"<\s*(!doctype|html)\b", re.IGNORECASE)
 _NO_ADDRESS = "Invalid endpoint: "  # botocore has no class for it
 
 # Answers of AWS that a person can mend without reading ours.
@@ -85,6 +87,11 @@ def _refusal(error: exceptions.ClientError) -> str:
     if "Denied" in code or "Unauthorized" in code:
         return (
             f"AWS does not allow {operation}: {text} ({code}). Ask for the right, then try again."
+        )
+    if _PAGE.search(text):
+        return (
+            f"{operation} was answered with a web page, which AWS never does ({code}): check "
+            "AWS_REGION in config.py, AWS_ENDPOINT_URL and a proxy between here and AWS."
         )
     return f"AWS refused {operation}: {text} ({code})."
 

@@ -118,6 +118,7 @@ def _type_names(settings: Settings, wanted: FleetFile | None) -> list[str]:
 
 
 def _offline(settings: Settings, names: list[str], types_of: TypesOf | None) -> Iterator[Finding]:
+    yield from account.region(settings.aws_region)
     types = types_of(names) if types_of else {}
     for name in names:
         if name not in types:
@@ -136,7 +137,7 @@ def _online(
 ) -> Iterator[Finding]:
     who = account.credentials(aws)
     yield who
-    yield from account.region(aws)
+    yield from account.region(aws.region)
     if who.state is State.MISSING:
         yield unseen("account", "could not see: needs credentials", who.fix)
         return

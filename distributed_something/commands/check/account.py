@@ -14,6 +14,7 @@ from botocore.exceptions import (
 )
 
 from ...aws import lambdas, rights, topics
+from ...aws.regions import known_regions, meant_region
 from ...definitions.account import ACCOUNT_TAGS, FLEET_ROLE, FUNCTION, INSTANCE_ROLE, TASK_ROLE
 from ..notices import topic_arn, topic_name
 from .findings import Finding, is_forbidden, missing, ok, warning
@@ -45,12 +46,13 @@ def credentials(aws: Aws) -> Finding:
     return ok("credentials", f"{who['Arn'].split(':', 5)[-1]} of account {who['Account']}")
 
 
-def region(aws: Aws) -> Iterator[Finding]:
+def region(name: str) -> Iterator[Finding]:
     """Whether there is such a region, by botocore's list."""
-    name = aws.region
-    partition = aws.session.get_partition_for_region(name)
-    if name in aws.session.get_available_regions("ec2", partition_name=partition):
+    if name in known_regions():
         yield ok("region", name)
+    elif meant := meant_region(name):
+        text = f"{name} is no region of AWS (AWS_REGION); did you mean {meant}?"
+        yield missing("region", text, f"set AWS_REGION = {meant!r}")
     else:
         fix = "mend AWS_REGION in config.py, or update boto3 if the region is new"
         yield warning("region", f"{name} is not among the regions that boto3 knows", fix)
