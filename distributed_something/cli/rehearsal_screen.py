@@ -13,7 +13,7 @@ from ..words import count_of
 from .screens import people, progress_printer, run_line, say, show_capacity
 
 if TYPE_CHECKING:
-    from ..local.report import RehearsalReport
+    from ..local.report import RehearsalReport, Suggestion
     from ..local.serving import Served
     from ..local.stage import Listener
 
@@ -110,15 +110,12 @@ def _table(report: RehearsalReport) -> Table:
             "a job takes",
             f"{times.median:.1f} s (from {times.shortest:.1f} to {times.longest:.1f})",
         )
-    table.add_row(
-        "a job's peak", f"{report.peak_memory:,.0f} MiB memory, {report.peak_disk:,.1f} MiB disk"
-    )
+    memory = f"{report.peak_memory:,.0f} MiB memory"
+    if not report.peak_memory:
+        memory = "memory not seen (too short to measure)"
+    table.add_row("a job's peak", f"{memory}, {report.peak_disk:,.1f} MiB disk")
     if fit := report.suggestion:
-        table.add_row(
-            "suggested",
-            f"DOCKER_CORES = {fit.docker_cores}, MEMORY = {fit.memory}, "
-            f"EBS_VOL_SIZE = {fit.ebs_vol_size} on {fit.machine_type}",
-        )
+        table.add_row("suggested", _constants(fit))
     machines = f"{len(report.machines)} ({', '.join(sorted({t for _, t in report.machines}))})"
     if report.interrupted_machines:
         machines += f", {report.interrupted_machines} taken away"
@@ -128,6 +125,17 @@ def _table(report: RehearsalReport) -> Table:
     if report.stays:
         table.add_row("stays on purpose", ", ".join(report.stays))
     return table
+
+
+def _constants(fit: Suggestion) -> str:
+    """The suggested constants as config.py has them; none of memory where it was not seen."""
+    seen = {
+        "DOCKER_CORES": fit.docker_cores,
+        "MEMORY": fit.memory,
+        "EBS_VOL_SIZE": fit.ebs_vol_size,
+    }
+    shown = [f"{name} = {value}" for name, value in seen.items() if value is not None]
+    return f"{', '.join(shown)} on {fit.machine_type}"
 
 
 def _kinds(things: tuple[str, ...]) -> str:

@@ -71,7 +71,7 @@ def remove_last(folder: Path) -> int:
 
 
 def remove_last_logs(folder: Path, logs: Path) -> None:
-    """Remove the last rehearsal's workers' logs alone: the next one's are not to stand among them."""
+    """Remove the last rehearsal's workers' logs alone: the next one's shall not be among them."""
     for path in _listed(folder.resolve()):
         if path.parent == logs.resolve():
             path.unlink(missing_ok=True)

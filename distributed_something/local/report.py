@@ -36,11 +36,14 @@ class Times:
 
 @dataclass(frozen=True)
 class Suggestion:
-    """Constants that fit what was seen, on the first of MACHINE_TYPE."""
+    """Constants that fit what was seen, on the first of MACHINE_TYPE.
+
+    `docker_cores` and `memory` are None where the jobs were too short for their memory to be seen.
+    """
 
     machine_type: str
-    docker_cores: int
-    memory: int  # MB as ECS counts them
+    docker_cores: int | None
+    memory: int | None  # MB as ECS counts them
     ebs_vol_size: int  # GiB
 
 
@@ -108,14 +111,15 @@ def suggest(
     if machine is None or not done:
         return None
     tasks = settings.tasks_per_machine
-    job_memory = max(attempt.peak_memory_mib for attempt in done) * _SPARE + _LOOP_MIB
+    peak = max(attempt.peak_memory_mib for attempt in done)
+    job_memory = peak * _SPARE + _LOOP_MIB
     room = machine.memory_mib * _MEMORY_FOR_CONTAINERS / tasks - _SUPERVISOR_MIB
     cores = max(1, min(machine.vcpus // tasks, int(room // job_memory)))
     job_disk = max(attempt.peak_disk_mib for attempt in done) * _SPARE / 1024
     return Suggestion(
         machine_type=machine.name,
-        docker_cores=cores,
-        memory=math.ceil((cores * job_memory + _SUPERVISOR_MIB) / 100) * 100,
+        docker_cores=cores if peak else None,
+        memory=math.ceil((cores * job_memory + _SUPERVISOR_MIB) / 100) * 100 if peak else None,
         ebs_vol_size=max(_LEAST_DISK_GIB, math.ceil(_SYSTEM_GIB + job_disk * cores * tasks)),
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -40,7 +42,7 @@ def attempt(memory: float = 100.0, disk: float = 10.0, seconds: float = 1.0) -> 
 
 def test_small_jobs_get_a_core_each() -> None:
     found = suggest(settings(), XLARGE, [attempt(), attempt()])
-    assert found is not None
+    assert found is not None and found.memory and found.docker_cores
     assert found.docker_cores == 4
     assert found.memory < 2000
     assert found.ebs_vol_size == 30
@@ -48,14 +50,14 @@ def test_small_jobs_get_a_core_each() -> None:
 
 def test_large_jobs_get_as_many_cores_as_their_memory_allows() -> None:
     found = suggest(settings(), XLARGE, [attempt(), attempt(memory=5000.0)])
-    assert found is not None
+    assert found is not None and found.memory and found.docker_cores
     assert found.docker_cores == 2
     assert 2 * 5000 < found.memory < 16384 * 0.96
 
 
 def test_a_job_as_large_as_the_machine_still_gets_one_core() -> None:
     found = suggest(settings(), XLARGE, [attempt(memory=20_000.0)])
-    assert found is not None
+    assert found is not None and found.memory and found.docker_cores
     assert found.docker_cores == 1
     assert found.memory > 20_000
 
@@ -63,7 +65,7 @@ def test_a_job_as_large_as_the_machine_still_gets_one_core() -> None:
 def test_what_is_suggested_fits_on_the_machine_with_every_number_of_containers() -> None:
     for tasks in (1, 2, 4):
         found = suggest(settings(TASKS_PER_MACHINE=tasks), XLARGE, [attempt(memory=1500.0)])
-        assert found is not None
+        assert found is not None and found.memory and found.docker_cores
         assert found.memory * tasks <= 16384 * 0.96 + 100 * tasks
         assert found.docker_cores * tasks <= 4
 
@@ -72,6 +74,19 @@ def test_the_disk_holds_every_job_that_runs_at_a_time() -> None:
     found = suggest(settings(), XLARGE, [attempt(disk=20 * 1024)])
     assert found is not None
     assert found.ebs_vol_size >= 4 * 20
+
+
+def test_of_memory_that_was_not_seen_nothing_is_suggested(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    found = suggest(settings(), XLARGE, [attempt(memory=0.0)])
+    assert found is not None
+    assert (found.docker_cores, found.memory, found.ebs_vol_size) == (None, None, 30)
+    show_rehearsal(replace(ended(failed=0), peak_memory=0.0, suggestion=found))
+    said = capsys.readouterr().err
+    assert "memory not seen (too short to measure), 1.0 MiB disk" in said
+    assert "EBS_VOL_SIZE = 30 on m5.xlarge" in said
+    assert not re.search("MEMORY|DOCKER_CORES|None", said)
 
 
 def test_nothing_is_suggested_of_nothing() -> None:
