@@ -23,6 +23,7 @@ from ..protocol.ledger_keys import new_attempt_id
 from ..record import RunRecord, find_record
 from .again import Again, find_again, hash_of, listed_jobs
 from .job_files import JobFile, open_job_file
+from .no_command import warn_of_no_command
 from .provenance import keep_jobs
 from .runs import ensure_run
 from .type_runs import jobs_of_type
@@ -94,7 +95,7 @@ def submit_job(
     if last is not None and len(listed):
         again = find_again(aws, last, listed, _unique_jobs(file, maker, limit))
         if again.count and not confirm(again):
-            raise DistributedSomethingError("Nothing was queued and nothing was changed.")
+            raise DistributedSomethingError(f"None of the jobs of {job_file} were queued.")
     run = ensure_run(aws, settings, folder=folder, now=now)
     if last is None or run.run_id != last.run_id:
         listed = listed_jobs(aws, run)
@@ -158,6 +159,7 @@ def check_groups(
         )
     if not groups:
         raise UsageError(f"{file.path} has no groups: there is nothing to queue.")
+    warn_of_no_command(file, check.lacking, groups)
     return Checked(groups, check.largest)
 
 
@@ -167,6 +169,7 @@ class _Check:
     def __init__(self, file: JobFile, maker: JobMaker) -> None:
         self.faults: dict[str, tuple[str, int]] = {}  # kind: its first sentence, how many groups
         self.largest = 0
+        self.lacking = 0  # groups whose jobs have no command
         self.idle: set[str] = set()  # keys of groups that mean something only elsewhere
         self._file = file
         self._maker = maker
@@ -178,6 +181,8 @@ class _Check:
         look = self._maker.look(group)
         if look.size > self.largest:
             self.largest = look.size
+        if not (self._maker.keys.command or (group.own and group.own.get("command"))):
+            self.lacking += 1
         for problem in look.problems:
             self._add(problem.kind, f"{self._file.noun} {number}: {problem.sentence}")
         if isinstance(group.value, dict) and not group.value.keys() <= self._plain_names:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from distributed_something.commands.job_files import open_job_file
+from distributed_something.commands.no_command import is_as_shipped
 from distributed_something.commands.submit_job import check_groups, make_maker
 from distributed_something.errors import UsageError
 from distributed_something.settings import load_settings
@@ -96,6 +97,34 @@ def test_braces_that_are_bashs_or_another_programs_are_left_alone(tmp_path: Path
 def test_without_a_command_something_py_may_read_an_input_of_its_own(tmp_path: Path) -> None:
     assert look_at(tmp_path, input="somewhere", outputs="there") == 1
     assert "did you mean `timeout`?" in refusal(tmp_path, timout=60)
+
+
+def test_jobs_for_which_nothing_makes_a_command_are_warned_of_before_they_are_sent(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert look_at(tmp_path, plates="all") == 1
+    assert "No job of" in caplog.text and "each would fail" in caplog.text
+    caplog.clear()
+    table = tmp_path / "jobs.csv"
+    table.write_text("plate,command\nP1,tool {plate}\nP2,\n")
+    assert look(table) == 2
+    assert "1 of the 2 jobs of" in caplog.text
+    caplog.clear()
+    assert look_at(tmp_path, **COMMAND) == 1
+    table.write_text("plate,command\nP1,tool {plate}\n")
+    assert look(table) == 1
+    assert look(write_json(tmp_path / "f.json", JOB_FILES["CellProfiler, text"].content)) > 0
+    assert "would fail" not in caplog.text
+
+
+def test_only_the_shipped_something_py_is_known_to_make_no_command(tmp_path: Path) -> None:
+    shipped = (ROOT / "worker/something.py").read_text()
+    own = tmp_path / "something.py"
+    assert not is_as_shipped(own)
+    own.write_bytes(shipped.replace("\n", "\r\n").encode())
+    assert is_as_shipped(own) and is_as_shipped()
+    own.write_text(shipped + "\n# ours\n")
+    assert not is_as_shipped(own)
 
 
 def test_a_misspelt_key_that_a_family_would_not_send_is_refused_too(tmp_path: Path) -> None:

@@ -1,0 +1,46 @@
+"""Warn of jobs that nothing makes a command for, before they are paid for."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..protocol.families import SOMETHING
+
+if TYPE_CHECKING:
+    from .job_files import JobFile
+
+logger = logging.getLogger(__name__)
+
+_WORKERS_CODE = Path(__file__).resolve().parents[2] / "worker" / "something.py"
+# Of the file as it is shipped, which makes no command of its own.
+_SHIPPED = "218c79834e198acea48cc9ae97abee368b1c11c1c7fe915e93d76f0e050e676f"
+
+
+def is_as_shipped(code: Path = _WORKERS_CODE) -> bool:
+    """Whether `worker/something.py` is there and nobody has changed it, line endings aside."""
+    try:
+        text = code.read_bytes().replace(b"\r\n", b"\n")
+    except OSError:
+        return False
+    return hashlib.sha256(text).hexdigest() == _SHIPPED
+
+
+def warn_of_no_command(file: JobFile, lacking: int, groups: int) -> None:
+    """Log a warning if `lacking` of a file's jobs have no command, and likely nobody makes one.
+
+    It is no error: the image may have been built with a `something.py` from elsewhere.
+    """
+    if not lacking or file.family is not SOMETHING or not is_as_shipped():
+        return
+    whose = "No job" if lacking == groups else f"{lacking:,} of the {groups:,} jobs"
+    logger.warning(
+        "%s of %s %s `command`, and worker/something.py here is as shipped and makes none: each "
+        "would fail, unless the workers' image was built with a something.py of its own. Give the "
+        "job file a `command`, or change worker/something.py and build the image again.",
+        whose,
+        file.path,
+        "has a" if lacking == groups else "have no",
+    )
