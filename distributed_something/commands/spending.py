@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+UNWATCHED = "What the run cost is not known: nobody watched it, and EC2 forgets its machines."
+
 
 def look_at_machines(aws: Aws, record: RunRecord, now: float) -> MachineBook:
     """The run's machine book as it is now, and not written; of a run of upstream's an empty one."""
@@ -49,6 +51,11 @@ def keep_book(aws: Aws, record: RunRecord, now: float) -> MachineBook:
 def lives(book: MachineBook, record: RunRecord) -> list[MachineLife]:
     """The machines of a run; of one that is over all have ended."""
     return [*book.machines.values()] if record.ended is None else book.closed(record.ended)
+
+
+def is_unwatched(record: RunRecord, book: MachineBook) -> bool:
+    """Whether a run that is over had fleets and nobody noted their machines."""
+    return record.ended is not None and bool(record.fleets) and book.looked is None
 
 
 def prices_of(aws: Aws, record: RunRecord, machines: Iterable[MachineLife]) -> Prices:

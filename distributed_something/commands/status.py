@@ -19,7 +19,7 @@ from ..protocol.ledger_keys import AttemptState
 from ..survey import LastAttempt, Survey
 from .failing import Failing, failing_jobs
 from .sight import Sight, look_around
-from .spending import lives, price_cap, prices_of, with_machines
+from .spending import UNWATCHED, is_unwatched, lives, price_cap, prices_of, with_machines
 from .why_stuck import why_stuck
 
 if TYPE_CHECKING:
@@ -267,7 +267,7 @@ def _money(
         book = with_machines(book, record, sight.machines, sight.now)
     machines = lives(book, record)
     if not machines:
-        return None, []
+        return None, [UNWATCHED] if is_unwatched(record, book) and not sight.unseen else []
     prices, unseen = _prices(aws, record, machines)
     cost = cost_of_all(machines, prices, sight.now)
     per_hour = cost_per_hour(machines, prices, sight.now)

@@ -16,6 +16,7 @@ from ..definitions.tags import APP_TAG, app_tags, run_tags
 from ..definitions.user_data import APP_ATTRIBUTE
 from ..errors import DistributedSomethingError, NotFound
 from ..record import RunRecord, save_record
+from .last_look import note_machines, see_machines
 from .reach import PassingFault, failure, may_pass
 from .runs import refresh
 from .schedule import stop_schedule
@@ -52,6 +53,7 @@ class Teardown:
     export_due: bool = False  # the logs are to be exported when all is done
     notice_due: bool = False  # the topic is to be told when all is done
     keeps_schedule: bool = False  # who calls deletes it, when nothing is left to do
+    seen: tuple[fleet.Machine, ...] | None = None  # of a run that is cancelled, before it was
 
     @property
     def tags(self) -> dict[str, str]:
@@ -114,7 +116,8 @@ def tear_down_app(
 
     What no record tells of is found by tags and names. Returns a sentence for each failure.
     """
-    teardown = Teardown(aws, record, folder, sleep, now, whole_app=True)
+    seen = see_machines(aws, record)
+    teardown = Teardown(aws, record, folder, sleep, now, whole_app=True, seen=seen)
     failures = _take_steps(teardown)
     if failures or record.is_live:
         return failures or _end(teardown)
@@ -178,6 +181,12 @@ def _terminate_machines(teardown: Teardown) -> None:
     if teardown.tags:
         left |= {machine.instance_id for machine in fleet.find_machines(ec2, teardown.tags)}
     fleet.terminate_instances(ec2, sorted(left))
+
+
+def _note_machines(teardown: Teardown) -> None:
+    """Note the machines of a run that is cancelled; one that is watched has been noted."""
+    if teardown.whole_app:
+        note_machines(teardown.aws, teardown.record, teardown.seen, teardown.now())
 
 
 def _delete_service(teardown: Teardown) -> None:
@@ -287,6 +296,7 @@ def _is_held_by_us_alone(teardown: Teardown) -> bool:
 STEPS = (
     Step("cancel the spot fleets", _cancel_fleets),
     Step("terminate the machines that were left", _terminate_machines),
+    Step("note the machines that there were", _note_machines),
     Step("delete the queue", _delete_queue),
     Step("delete the service", _delete_service),
     Step("delete the machines' alarms", _delete_alarms),

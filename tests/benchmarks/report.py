@@ -54,6 +54,7 @@ def measure(jobs: int) -> None:
         failures=found.failures(()),
         slowest=found.slowest(),
         money=money_rows(lives, lanes, Prices(cap=0.1), ended),
+        is_unwatched=False,
         prices_known=False,
         worker_versions=(),
         output_files=found.output_files,

@@ -8,14 +8,22 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from distributed_something.commands.cancel import cancel, list_belongings
 from distributed_something.commands.inventory import take_inventory, what_stays
+from distributed_something.commands.last_look import note_machines, see_machines
+from distributed_something.commands.report import make_report
+from distributed_something.commands.report.page import page
 from distributed_something.commands.runs import find_run
+from distributed_something.commands.spending import UNWATCHED
+from distributed_something.commands.status import status as look_at_run
 from distributed_something.errors import DistributedSomethingError
 from distributed_something.local.simulator.server import ACCESS_KEY, SECRET_KEY
+from distributed_something.machine_book import read_machine_book
 from distributed_something.record import record_key
 from tests.builders import settings, write_config
 from tests.lives import Life, open_life, put_alarm, watch_calls
@@ -53,6 +61,48 @@ def test_cancel_ends_the_fleet_first_and_the_queue_next_and_leaves_nothing(life:
     assert take_inventory(life.aws) - before == what_stays(record)
     assert not find_run(life.aws, life.settings).is_live
     assert cancelled.unfinished.count == 2
+
+
+def test_a_run_that_nobody_watched_keeps_its_machines_and_its_cost(life: Life) -> None:
+    life.set_up()
+    life.submit("a")
+    life.buy()
+    machines = set(life.instances())
+    cancel(life.aws, life.settings, folder=life.folder, **life.times)
+    record = find_run(life.aws, life.settings)
+    book = read_machine_book(life.aws.s3, record.bucket, record.keys)
+    assert set(book.machines) == machines != set()
+    assert all(one.ended is not None for one in book.machines.values())
+    seen = look_at_run(life.aws, record, now=life.clock.now)
+    assert seen.money
+    assert seen.unseen == ()
+    made = make_report(life.aws, record, now=life.clock.now)
+    assert [row.machines for row in made.money] == [len(machines)]
+    life.aws.s3.delete_object(Bucket=record.bucket, Key=record.keys.machine_book)
+    unwatched = look_at_run(life.aws, record, now=life.clock.now)
+    assert (unwatched.money, unwatched.unseen) == (None, (UNWATCHED,))
+    assert UNWATCHED in page(make_report(life.aws, record, now=life.clock.now))
+
+
+def test_machines_that_cannot_be_looked_at_are_noted_as_they_were_seen_before(life: Life) -> None:
+    life.set_up()
+    record = life.buy()
+    refused = []
+
+    def refuse(**_: Any) -> None:
+        refused.append(1)
+        raise ClientError({"Error": {"Code": "UnauthorizedOperation"}}, "DescribeInstances")
+
+    seen = see_machines(life.aws, record)
+    assert seen
+    life.aws.ec2.meta.events.register("before-call.ec2.DescribeInstances", refuse)
+    assert see_machines(life.aws, record) is None
+    note_machines(life.aws, record, None, life.clock.now())  # nothing is known, and nothing noted
+    assert not read_machine_book(life.aws.s3, record.bucket, record.keys).machines
+    note_machines(life.aws, record, seen, life.clock.now())
+    book = read_machine_book(life.aws.s3, record.bucket, record.keys)
+    assert set(book.machines) == {one.instance_id for one in seen}
+    assert len(refused) == 3
 
 
 def test_the_jobs_that_were_left_over_can_be_submitted_as_they_are(life: Life) -> None:

@@ -14,12 +14,12 @@ from typing import IO, TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ...ledger import read_attempts, settled_jobs, why_stopped
-from ...machine_book import read_machine_book
+from ...machine_book import MachineBook, read_machine_book
 from ...money import MachineLife, Prices, cost_of
 from ...protocol.attempts import Attempt
 from ...survey import summarise
 from ..provenance import read_provenance
-from ..spending import lives, look_at_machines, prices_of
+from ..spending import is_unwatched, lives, look_at_machines, prices_of
 from .collect import MOST_LANES, Collector, histogram, spread
 from .facts import Counts, Lane, MoneyRow, RunReport
 from .page import page
@@ -46,7 +46,8 @@ def make_report(
     s3, keys = aws.s3, record.keys
     summary = summarise(s3, record.bucket, keys)
     until = record.ended if record.ended is not None else now()
-    machines = _lives(aws, record, until)
+    book = _book(aws, record, until)
+    machines = lives(book, record)
     found = Collector(until, {one.instance_id: one.ended for one in machines if one.ended})
     for number, attempt in enumerate(read_attempts(s3, record.bucket, keys), start=1):
         found.add(attempt)
@@ -87,6 +88,7 @@ def make_report(
         failures=found.failures(dead),
         slowest=found.slowest(),
         money=() if is_rehearsal else money_rows(machines, lanes, prices, until),
+        is_unwatched=is_unwatched(record, book),
         prices_known=all(prices.is_known(one) for one in machines),
         worker_versions=tuple(sorted(found.versions)),
         output_files=found.output_files,
@@ -123,13 +125,12 @@ def _cell(value: Any) -> Any:
     return "" if value is None else value
 
 
-def _lives(aws: Aws, record: RunRecord, until: float) -> list[MachineLife]:
+def _book(aws: Aws, record: RunRecord, until: float) -> MachineBook:
     """The machines of the run; as the book has them if EC2 may not be asked."""
     try:
-        book = look_at_machines(aws, record, until)
+        return look_at_machines(aws, record, until)
     except (ClientError, BotoCoreError):
-        book = read_machine_book(aws.s3, record.bucket, record.keys)
-    return lives(book, record)
+        return read_machine_book(aws.s3, record.bucket, record.keys)
 
 
 def _prices(aws: Aws, record: RunRecord, machines: Sequence[MachineLife]) -> Prices:

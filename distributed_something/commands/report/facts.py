@@ -151,6 +151,7 @@ class RunReport:
     failures: tuple[Failures, ...]
     slowest: tuple[SlowJob, ...]
     money: tuple[MoneyRow, ...]
+    is_unwatched: bool  # over, and nobody noted which machines there were
     prices_known: bool  # whether every machine's own price is known
     worker_versions: tuple[str, ...]
     output_files: int

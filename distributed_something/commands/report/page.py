@@ -12,6 +12,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from ...money import LEFT_OUT
+from ..spending import UNWATCHED
 from .facts import RunReport
 from .figures import figures, lane_name, span
 
@@ -31,6 +32,7 @@ def page(report: RunReport) -> str:
         plotly=Markup(get_plotlyjs()),
         tiles=_tiles(report),
         left_out=LEFT_OUT,
+        unwatched=UNWATCHED,
         lanes=report.lanes[:_MACHINE_ROWS],
     )
     return text
@@ -80,7 +82,10 @@ def _tiles(report: RunReport) -> list[tuple[str, str, str, str]]:
         tiles.append(("median", span(spread.median), "a job takes", ninetieth))
     machines = len(report.lanes) + report.more_machines
     taken = sum(lane.taken_away for lane in report.lanes)
-    tiles.append(("machines-count", f"{machines:,}", "machines", f"{taken:,} taken away by EC2"))
+    known = "that had a job; of others nobody knows" if report.is_unwatched else ""
+    machines_word = "machine" if machines == 1 else "machines"
+    more = known or f"{taken:,} taken away by EC2"
+    tiles.append(("machines-count", f"{machines:,}", machines_word, more))
     if report.money:
         done = max(1, counts.done)
         each = f"{usd(report.cost / done, 4)} a job done" if counts.done else "no job done"
