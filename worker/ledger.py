@@ -29,6 +29,8 @@ class History:
 
     attempts: int = 0
     failures: int = 0  # attempts that failed, or vanished without a word
+    vanished: int = 0  # those of them that have no end in the ledger
+    last_failed: str = ""  # the id of the last attempt that said why it failed
 
 
 @dataclass(frozen=True)
@@ -165,12 +167,21 @@ def read_history(s3: S3Client, bucket: str, keys: RunKeys, job_id: str, since: f
             _, attempt_id, state = parse_attempt_key(item["Key"])
             if int(attempt_id.split("-", 1)[0]) >= int(since * 1000):
                 states.setdefault(attempt_id, set()).add(state)
-    failures = sum(
-        1
-        for seen in states.values()
-        if AttemptState.FAILED in seen or seen == {AttemptState.STARTED}
-    )
-    return History(attempts=len(states), failures=failures)
+    failed = [one for one, seen in states.items() if AttemptState.FAILED in seen]
+    vanished = sum(seen == {AttemptState.STARTED} for seen in states.values())
+    return History(len(states), len(failed) + vanished, vanished, max(failed, default=""))
+
+
+def why_failed(s3: S3Client, bucket: str, keys: RunKeys, job_id: str, history: History) -> str:
+    """Why a job is given up whose attempts were too many: the last reason, if each told of one."""
+    if history.vanished:
+        return (
+            f"{history.failures} attempts failed or vanished without a word, {history.vanished} of "
+            "them vanished: a worker that vanishes has most often run out of memory."
+        )
+    key = keys.attempt(job_id, history.last_failed, AttemptState.FAILED)
+    last = Attempt.from_json(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+    return f"{history.failures} attempts failed; the last one: {last.reason}"
 
 
 def find_run_id(s3: S3Client, bucket: str, app_name: str) -> str:

@@ -144,10 +144,7 @@ class Loop:
                 return
             history = ledger.read_history(s3, bucket, keys, job.job_id, message.sent)
         if history.failures >= self._settings.job_retries:
-            reason = (
-                f"{history.failures} attempts failed or vanished without a word, the last one too: "
-                "a worker that vanishes has most often run out of memory."
-            )
+            reason = ledger.why_failed(s3, bucket, keys, job.job_id, history)
             self._bury(lease, keys, job.job_id, reason)
             return
         attempt = JobAttempt(

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from distributed_something.protocol.attempts import Attempt
 from distributed_something.protocol.jobs import (
     ATTRIBUTE_BYTES,
     JOB_ID_ATTRIBUTE,
@@ -128,3 +129,27 @@ def test_one_worker_alone_begins_to_give_up_a_message_and_a_later_message_may_be
     assert ledger.begin_burial(s3, bucket, keys, later)
     assert ledger.find_burial(s3, bucket, keys, first.job_id, "message-2") == later
     assert ledger.find_burial(s3, bucket, keys, first.job_id, "message-1") is None
+
+
+def test_a_job_is_said_to_vanish_only_if_an_attempt_has_no_end(world: World) -> None:
+    s3, bucket, keys = world.aws.s3, world.bucket, world.keys
+    job = "1" * 20
+
+    def begin(number: int) -> Attempt:
+        name = f"{number:013d}-abcdef"
+        one = Attempt(job, "P1", name, number, "started", "i-1", "0-0", float(number))
+        ledger.write_attempt(s3, bucket, keys, one)
+        return one
+
+    def reason() -> str:
+        history = ledger.read_history(s3, bucket, keys, job, 0.0)
+        return f"{history.attempts}: {ledger.why_failed(s3, bucket, keys, job, history)}"
+
+    for number in (1, 2, 3):
+        ended = replace(begin(number), state="failed", reason=f"exit code {number}")
+        ledger.write_attempt(s3, bucket, keys, ended)
+    assert reason() == "3: 3 attempts failed; the last one: exit code 3"
+    begin(4)
+    assert reason().startswith(
+        "4: 4 attempts failed or vanished without a word, 1 of them vanished: "
+    )
