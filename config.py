@@ -55,8 +55,9 @@ DOCKER_CORES = 4
 CPU_SHARES = DOCKER_CORES * 1024
 # A container's memory in MB: less than its machine has, divided by TASKS_PER_MACHINE.
 MEMORY = 15000
-# Seconds between the starts of a container's jobs, for tools that need most memory at their start.
-SECONDS_TO_START = 3 * 60
+# Seconds between the starts of a container's workers, for tools that need most memory at their
+# start; a rehearsal does not wait for them.
+SECONDS_TO_START = 0
 
 # ---- Queue ----------------------------------------------------------------------------------
 SQS_QUEUE_NAME = APP_NAME + "Queue"
@@ -64,7 +65,7 @@ SQS_QUEUE_NAME = APP_NAME + "Queue"
 # long as its job runs, so this need not be as long as a job.
 SQS_MESSAGE_VISIBILITY = 1 * 60
 # Where jobs go that cannot be done; a name, or an ARN.
-SQS_DEAD_LETTER_QUEUE = "user_DeadMessages"
+SQS_DEAD_LETTER_QUEUE = APP_NAME + "_DeadMessages"
 # How often a job may fail; machines that are taken away do not count.
 JOB_RETRIES = 10
 
@@ -74,7 +75,7 @@ JOB_DEFAULTS = {}
 # "True" leaves out jobs whose output is there already: this many files, each of this size in bytes
 # at least, with this text in their names.
 CHECK_IF_DONE_BOOL = "False"
-EXPECTED_NUMBER_FILES = 7
+EXPECTED_NUMBER_FILES = 1
 MIN_FILE_SIZE_BYTES = 1
 NECESSARY_STRING = ""
 

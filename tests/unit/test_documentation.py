@@ -13,7 +13,7 @@ from distributed_something.commands.tear_down import STEPS
 from distributed_something.definitions import account as made
 from distributed_something.definitions.policies import Scope
 from distributed_something.definitions.tags import APP_TAG, RUN_TAG
-from distributed_something.settings import Settings, load_settings
+from distributed_something.settings import Settings, load_settings, make_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(
@@ -176,6 +176,18 @@ def test_each_fault_of_older_programs_has_a_test_a_reason_or_an_open_end() -> No
 def test_every_config_that_is_shipped_can_be_loaded(config: str) -> None:
     own = _OWN_CONSTANTS.get(Path(config).parent.name, set())
     assert set(load_settings(ROOT / config).extra) == own
+
+
+def test_the_config_to_copy_differs_from_the_defaults_only_where_it_must() -> None:
+    shipped = load_settings(ROOT / "config.py")
+    own = {
+        name: getattr(shipped, name.lower())
+        for name in (
+            *("APP_NAME", "DOCKERHUB_TAG", "AWS_BUCKET", "SSH_KEY_NAME", "CLUSTER_MACHINES"),
+            *("MACHINE_TYPE", "MACHINE_PRICE", "DOCKER_CORES", "MEMORY"),
+        )
+    }
+    assert shipped == make_settings(own, "config.py")
 
 
 def test_an_anchor_is_made_as_github_makes_it() -> None:
