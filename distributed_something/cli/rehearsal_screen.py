@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -105,7 +106,7 @@ def _table(report: RehearsalReport) -> Table:
         f"{summary.attempts:,}: {summary.failed:,} failed, {summary.interrupted:,} interrupted",
     )
     table.add_row("whole run", f"{report.seconds:.1f} s")
-    if times := report.tool_times:
+    if times := report.job_times:
         table.add_row(
             "a job takes",
             f"{times.median:.1f} s (from {times.shortest:.1f} to {times.longest:.1f})",
@@ -120,7 +121,7 @@ def _table(report: RehearsalReport) -> Table:
     if report.interrupted_machines:
         machines += f", {report.interrupted_machines} taken away"
     table.add_row("machines", machines)
-    table.add_row("created", f"{count_of(len(report.created), 'thing')}: {_kinds(report.created)}")
+    table.add_row("created", _created(report))
     table.add_row("removed", f"{len(report.removed)} of them")
     if report.stays:
         table.add_row("stays on purpose", ", ".join(report.stays))
@@ -138,10 +139,15 @@ def _constants(fit: Suggestion) -> str:
     return f"{', '.join(shown)} on {fit.machine_type}"
 
 
-def _kinds(things: tuple[str, ...]) -> str:
-    """How many there are of each kind: `2 machine, 1 queue`."""
-    kinds = [thing.rsplit(" ", 1)[0] for thing in things]
-    return ", ".join(f"{kinds.count(kind)} {kind}" for kind in sorted(set(kinds)))
+def _created(report: RehearsalReport) -> str:
+    """Such as `3 things: 2 machines, 1 queue`, and how many machines came later."""
+    kinds = Counter(thing.rsplit(" ", 1)[0] for thing in report.created)
+    shown = ", ".join(count_of(kinds[kind], kind) for kind in sorted(kinds)) or "none"
+    text = f"{count_of(len(report.created), 'thing')}: {shown}"
+    later = {f"machine {machine}" for machine, _ in report.machines} - {*report.created}
+    if later and kinds["machine"]:
+        text += f"; later {count_of(len(later), 'machine')} in place of others, with what is theirs"
+    return text
 
 
 def _show_verdict(report: RehearsalReport) -> None:

@@ -33,7 +33,7 @@ from .data import (
     upload_folder,
 )
 from .machines import Interruptions
-from .report import RehearsalReport, failed_attempts, suggest, tool_times
+from .report import RehearsalReport, failed_attempts, job_times, suggest
 from .stage import HEARTBEAT_SECONDS, Listener, Stage, most_loops, staged
 
 if TYPE_CHECKING:
@@ -220,7 +220,7 @@ def _report(
         runtime=stage.runtime,
         summary=outcome.summary,
         seconds=seconds,
-        tool_times=tool_times(done),
+        job_times=job_times(done),
         peak_memory=max((attempt.peak_memory_mib for attempt in done), default=0.0),
         peak_disk=max((attempt.peak_disk_mib for attempt in done), default=0.0),
         suggestion=suggest(settings, machine, done),

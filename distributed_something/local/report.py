@@ -27,7 +27,7 @@ _LEAST_DISK_GIB = 30  # the root disk of the ECS image
 
 @dataclass(frozen=True)
 class Times:
-    """Seconds that the tool took over a job."""
+    """Seconds that a job took, its inputs and outputs with it."""
 
     shortest: float
     median: float
@@ -67,7 +67,7 @@ class RehearsalReport:
     runtime: str
     summary: LedgerSummary
     seconds: float  # from the first verb to the end of the teardown
-    tool_times: Times | None
+    job_times: Times | None
     peak_memory: float
     peak_disk: float
     suggestion: Suggestion | None
@@ -98,9 +98,9 @@ class RehearsalReport:
         return self.all_done and not self.left_over
 
 
-def tool_times(done: Sequence[Attempt]) -> Times | None:
-    """How long the tool took, over the attempts that finished their jobs."""
-    seconds = [attempt.tool_seconds for attempt in done]
+def job_times(done: Sequence[Attempt]) -> Times | None:
+    """How long jobs took, by the attempts that finished them: the same as in the run's report."""
+    seconds = [max(0.0, (one.ended or one.started) - one.started) for one in done]
     return Times(min(seconds), median(seconds), max(seconds)) if seconds else None
 
 

@@ -14,8 +14,8 @@ from distributed_something.ledger import LedgerSummary
 from distributed_something.local.report import (
     RehearsalReport,
     failed_attempts,
+    job_times,
     suggest,
-    tool_times,
 )
 from distributed_something.protocol.attempts import Attempt
 from tests.builders import settings
@@ -33,8 +33,9 @@ def attempt(memory: float = 100.0, disk: float = 10.0, seconds: float = 1.0) -> 
         state="done",
         instance_id="i-1",
         slot="s-1",
-        started=0.0,
-        tool_seconds=seconds,
+        started=5.0,
+        ended=5.0 + seconds,
+        tool_seconds=seconds / 2,  # the rest of it is for inputs and outputs
         peak_memory_mib=memory,
         peak_disk_mib=disk,
     )
@@ -92,11 +93,11 @@ def test_of_memory_that_was_not_seen_nothing_is_suggested(
 def test_nothing_is_suggested_of_nothing() -> None:
     assert suggest(settings(), XLARGE, []) is None
     assert suggest(settings(), None, [attempt()]) is None
-    assert tool_times([]) is None
+    assert job_times([]) is None
 
 
 def test_times_are_shortest_median_and_longest() -> None:
-    found = tool_times([attempt(seconds=seconds) for seconds in (5.0, 1.0, 2.0)])
+    found = job_times([attempt(seconds=seconds) for seconds in (5.0, 1.0, 2.0)])
     assert found is not None
     assert (found.shortest, found.median, found.longest) == (1.0, 2.0, 5.0)
 
@@ -111,7 +112,7 @@ def ended(failed: int) -> RehearsalReport:
         *("r1", "Counting", "process"),
         summary=LedgerSummary(40, 40 - failed, failed, 40, failed, 0, 0),
         seconds=9.0,
-        tool_times=None,
+        job_times=None,
         peak_memory=1.0,
         peak_disk=1.0,
         suggestion=None,
@@ -140,6 +141,19 @@ def test_how_many_more_attempts_failed_is_told_and_where_they_are(
     assert "Results: 1 file in " in said
     show_rehearsal(ended(failed=5))
     assert "more failed" not in capsys.readouterr().err
+
+
+def test_machines_that_came_for_others_are_told_beside_what_was_made_at_first(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    made = ("machine i-1", "machine i-2", "queue q")
+    machines = tuple((f"i-{number}", "m5.large") for number in range(1, 6))
+    show_rehearsal(replace(ended(failed=0), created=made, machines=machines))
+    said = capsys.readouterr().err
+    assert "3 things: 2 machines, 1 queue" in said
+    assert "later 3 machines in place of others" in said
+    show_rehearsal(replace(ended(failed=0), created=made, machines=machines[:2]))
+    assert "later" not in capsys.readouterr().err
 
 
 def test_no_more_failures_are_kept_than_a_person_reads() -> None:
