@@ -167,6 +167,12 @@ def cost_of_share(machine: MachineLife, prices: Prices, now: float, seconds: flo
     return cost_of(machine, prices, now).total * min(1.0, seconds / ran) if ran else 0.0
 
 
+def besides_per_hour(disk_gib: float, public_address: bool) -> float:
+    """What a machine-hour costs besides the machine: its gp3 disk and its address."""
+    disk = GP3_GIB_MONTH * disk_gib * HOUR / MONTH
+    return disk + (ADDRESS_HOUR if public_address else 0.0)
+
+
 def _hours(launched: float, seconds: float) -> Iterator[tuple[float, float]]:
     """The hours of a machine's life: when each began and how many seconds of it are paid."""
     began = 0.0

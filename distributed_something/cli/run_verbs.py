@@ -21,7 +21,7 @@ from ..commands.start_cluster import start_cluster as buy_machines
 from ..commands.submit_job import submit_job as queue_jobs
 from ..commands.type_plan import machines_of_type, runs_of_jobs
 from ..settings import load_settings
-from . import again_screen, dry_run_screen, screens
+from . import again_screen, dry_run_screen, purchase_screen, screens
 from .connection import connect, is_simulated
 from .fleet_hint import start_words
 from .options import FILES, PATH, REHEARSALS, family_option
@@ -139,11 +139,11 @@ def start_cluster(obj: dict[str, Any], fleet_file: Path, yes: bool, keep_ami: bo
     if not settings.cluster_machines:
         screens.say(f"No job was submitted to {settings.app_name}: no machine is bought.")
         return
-    ask = screens.ask_to_buy if sys.stdin.isatty() else screens.buy_unasked
+    ask = purchase_screen.ask_to_buy if sys.stdin.isatty() else purchase_screen.buy_unasked
     agreed: list[Purchase] = []
 
     def confirm(purchase: Purchase) -> bool:
-        agrees = (screens.show_purchase if yes else ask)(purchase)
+        agrees = (purchase_screen.show_purchase if yes else ask)(purchase)
         agreed.extend([purchase] if agrees else [])
         return agrees
 

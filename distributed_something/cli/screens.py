@@ -28,12 +28,10 @@ from ..commands.belongings import UNSEEN, Belonging
 from ..commands.cancel import Cancelled
 from ..commands.failing import Failing
 from ..commands.monitor import MonitorOutcome, RunProgress
-from ..commands.start_cluster import Purchase
 from ..commands.submit_job import Submitted
 from ..commands.tear_down import STAYS
 from ..commands.unfinished import Unfinished
 from ..definitions.console import console_links
-from ..definitions.fleet import price_text
 from ..definitions.policies import Scope
 from ..record import RunRecord
 from ..settings import Settings
@@ -129,38 +127,6 @@ def show_submitted(submitted: Submitted) -> None:
             style="yellow",
         )
     click.echo(submitted.run_id)
-
-
-def show_purchase(purchase: Purchase) -> bool:
-    """What will be bought and what it can cost; always goes on."""
-    table = Table(
-        title=f"Machines for {purchase.app_name}", show_header=False, title_justify="left"
-    )
-    table.add_row("machines", f"{purchase.machines}, in {purchase.region}")
-    table.add_row("types", ", ".join(purchase.machine_types))
-    table.add_row("price", _price(purchase))
-    table.add_row("disk", f"{purchase.disk_gib} GiB each")
-    table.add_row("ends by itself", _moment(purchase.ends_by))
-    if purchase.fleets_already:
-        table.add_row("besides", ", ".join(purchase.fleets_already))
-    people.print(table)
-    for note in purchase.notes:
-        say(note, style="yellow")
-    return True
-
-
-def ask_to_buy(purchase: Purchase) -> bool:
-    """Show the same, then ask."""
-    show_purchase(purchase)
-    return click.confirm("Buy these machines?", default=False, err=True)
-
-
-def buy_unasked(purchase: Purchase) -> bool:
-    """Show the same, price first, and buy: upstream's scripts type no more than the verb."""
-    say(f"Machines: {purchase.machines}; price: {_price(purchase)}.", style="bold")
-    show_purchase(purchase)
-    say("They are bought now: there is no terminal to ask at.", style="yellow")
-    return True
 
 
 def show_capacity(machines: int, target: int) -> None:
@@ -346,7 +312,7 @@ class _ChangePrinter:
 
     def __call__(self, look: RunProgress) -> None:
         numbers = (look.waiting + look.delayed, look.in_flight, look.finished)
-        seen = (*numbers, look.machines, look.target, look.note)
+        seen = (*numbers, look.given_up, look.machines, look.target, look.note)
         if seen != self._last:
             self._say(look, numbers)
         if look.failing and look.failing != self._failing:
@@ -356,10 +322,11 @@ class _ChangePrinter:
 
     def _say(self, look: RunProgress, numbers: tuple[int, int, int]) -> None:
         waiting, running, finished = numbers
+        given_up = f" ({look.given_up:,} given up)" if look.given_up else ""
         line = (
             f"{time.strftime('%H:%M:%S', time.localtime(look.time))}  {self._app}"
             f"waiting {waiting:,}  running {running:,}  finished {finished:,} of "
-            f"{look.submitted:,}  machines {of_target(look.machines, look.target)}"
+            f"{look.submitted:,}{given_up}  machines {of_target(look.machines, look.target)}"
         )
         say(f"{line}  {look.note}" if look.note else line)
 
@@ -369,15 +336,3 @@ def _print_json(app_name: str, look: RunProgress) -> None:
     line = {**whose, **asdict(look), "finished": look.finished}
     sys.stdout.write(json.dumps(line) + "\n")  # one write: other runs are watched beside this one
     sys.stdout.flush()
-
-
-def _price(purchase: Purchase) -> str:
-    total = purchase.price_cap_per_hour
-    if total is None or purchase.price_cap is None:
-        return "the spot price, never more than the on-demand price"
-    cap = price_text(purchase.price_cap)
-    return f"at most ${cap} a machine-hour, ${price_text(total)} an hour for all"
-
-
-def _moment(seconds: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))

@@ -18,7 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ..aws.market import spot_prices_now
 from ..ledger import read_done
-from ..money import ADDRESS_HOUR, GP3_GIB_MONTH, HOUR, LEFT_OUT, MONTH
+from ..money import LEFT_OUT, besides_per_hour
 from ..protocol.buckets import Buckets
 from ..protocol.families import FAMILIES
 from ..protocol.jobs import DIRECTORY_FIELDS, Job
@@ -169,24 +169,17 @@ def _estimate(
     used = min(settings.cluster_machines, math.ceil(count * settings.cluster_machines / slots))
     low, high, prices = _prices(aws, settings, now)
     paid = hours + STARTING_MINUTES / 60
+    besides = besides_per_hour(settings.ebs_vol_size, settings.assign_ip)
     return Estimate(
         minutes=minutes,
         source=source,
         machines=settings.cluster_machines,
         side_by_side=slots,
         hours=hours,
-        low=None if low is None else used * paid * (low + _besides(settings)),
-        high=None
-        if high is None
-        else settings.cluster_machines * paid * (high + _besides(settings)),
+        low=None if low is None else used * paid * (low + besides),
+        high=None if high is None else settings.cluster_machines * paid * (high + besides),
         prices=prices,
     )
-
-
-def _besides(settings: Settings) -> float:
-    """What a machine-hour costs besides the machine: its disk and its address, USD."""
-    disk = GP3_GIB_MONTH * settings.ebs_vol_size * HOUR / MONTH
-    return disk + (ADDRESS_HOUR if settings.assign_ip else 0.0)
 
 
 def _prices(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
@@ -20,6 +20,7 @@ from ..definitions.fleet_file import read_fleet_file
 from ..definitions.fleet_troubles import judge
 from ..definitions.task import service_name
 from ..errors import DistributedSomethingError, NotFound, UsageError
+from ..money import besides_per_hour
 from ..record import RunRecord, find_record, save_record
 from . import purchase
 from .capacity import wait_for_capacity
@@ -55,6 +56,10 @@ class Purchase:
     disk_gib: int
     fleets_already: tuple[str, ...]  # the ids of those that this run has
     notes: tuple[str, ...]  # sentences
+    max_hours: float = 168.0
+    max_cost: float = 0.0  # USD of the run; 0: no limit
+    besides_per_hour: float = 0.0  # USD, of all these machines' disks and addresses
+    already_per_hour: float | None = None  # USD, the most the fleets already there can cost
 
     @property
     def price_cap_per_hour(self) -> float | None:
@@ -146,6 +151,7 @@ def _purchase(
     recorded = last.fleet_ids if last is not None and last.is_live else ()
     already = {one: target for one in recorded if (target := _live_target(aws, one)) is not None}
     types = [one for launch in plan.launches for one in launch.machine_types]
+    disk = max(launch.image.volume_gib for launch in plan.launches)
     return Purchase(
         app_name=settings.app_name,
         region=aws.region,
@@ -153,10 +159,23 @@ def _purchase(
         machine_types=tuple(dict.fromkeys(types)),
         price_cap=settings.machine_price,
         ends_by=valid_until(settings, now),
-        disk_gib=max(launch.image.volume_gib for launch in plan.launches),
+        disk_gib=disk,
         fleets_already=tuple(already),
         notes=(*job_notes(aws, settings, wanted, sum(already.values())), *plan.notes),
+        max_hours=settings.max_hours,
+        max_cost=settings.max_cost,
+        besides_per_hour=settings.cluster_machines * besides_per_hour(disk, settings.assign_ip),
+        already_per_hour=_most_per_hour(last, already),
     )
+
+
+def _most_per_hour(record: RunRecord | None, targets: Mapping[str, int]) -> float | None:
+    """The most that a run's live fleets can cost in an hour, USD; None if one has no cap."""
+    fleets = record.fleets if record is not None else ()
+    caps = {one.fleet_id: one.request.get("SpotPrice") for one in fleets}
+    if not all(caps.get(one) for one in targets):
+        return None
+    return sum(float(str(caps[one])) * target for one, target in targets.items())
 
 
 def _live_target(aws: Aws, fleet_id: str) -> int | None:

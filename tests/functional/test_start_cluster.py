@@ -166,6 +166,17 @@ def test_the_person_sees_what_is_to_be_bought(aws: Aws, tmp_path: Path, clock: C
     assert purchase.ends_by == clock.now() + 3 * 3600
     assert purchase.disk_gib == 30
     assert purchase.fleets_already == ()
+    assert (purchase.max_hours, purchase.max_cost, purchase.already_per_hour) == (3, 0, 0)
+    assert purchase.besides_per_hour == pytest.approx(2 * (0.08 * 30 / 720 + 0.005))
+
+    def decline(purchase: Purchase) -> bool:
+        shown.append(purchase)
+        return False
+
+    with pytest.raises(DistributedSomethingError, match="Nothing was bought"):
+        start(aws, tmp_path, settings(MACHINE_PRICE=0.3), confirm=decline, clock=clock)
+    assert len(shown[1].fleets_already) == 1
+    assert shown[1].already_per_hour == pytest.approx(0.2)
     assert any("ami-fad25980 is not there" in note for note in purchase.notes)
 
 

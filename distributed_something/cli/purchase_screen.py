@@ -1,0 +1,83 @@
+"""What a person sees, and is asked, before machines are bought."""
+
+from __future__ import annotations
+
+import time
+
+import click
+from rich.table import Table
+
+from ..commands.start_cluster import Purchase
+from ..definitions.fleet import price_text
+from .screens import people, say
+
+
+def show_purchase(purchase: Purchase) -> bool:
+    """What will be bought and what it can cost; always goes on."""
+    table = Table(
+        title=f"Machines for {purchase.app_name}", show_header=False, title_justify="left"
+    )
+    table.add_row("machines", f"{purchase.machines}, in {purchase.region}")
+    table.add_row("types", ", ".join(purchase.machine_types))
+    table.add_row("price", _price(purchase))
+    table.add_row("at most in all", _most(purchase))
+    table.add_row("disk", f"{purchase.disk_gib} GiB each")
+    table.add_row("ends by itself", _moment(purchase.ends_by))
+    if purchase.fleets_already:
+        table.add_row("besides", _besides(purchase))
+    people.print(table)
+    for note in purchase.notes:
+        say(note, style="yellow")
+    return True
+
+
+def ask_to_buy(purchase: Purchase) -> bool:
+    """Show the same, then ask."""
+    show_purchase(purchase)
+    return click.confirm("Buy these machines?", default=False, err=True)
+
+
+def buy_unasked(purchase: Purchase) -> bool:
+    """Show the same, price first, and buy: upstream's scripts type no more than the verb."""
+    say(f"Machines: {purchase.machines}; price: {_price(purchase)}.", style="bold")
+    show_purchase(purchase)
+    say("They are bought now: there is no terminal to ask at.", style="yellow")
+    return True
+
+
+def _price(purchase: Purchase) -> str:
+    total = purchase.price_cap_per_hour
+    if total is None or purchase.price_cap is None:
+        return "the spot price, never more than the on-demand price"
+    cap = price_text(purchase.price_cap)
+    return f"at most ${cap} a machine-hour, ${price_text(total)} an hour for all"
+
+
+def _most(purchase: Purchase) -> str:
+    """The most that these machines can come to until they end by themselves, and what ends them."""
+    hours = f"{purchase.max_hours:,g} h (MAX_HOURS)"
+    per_hour, most = purchase.price_cap_per_hour, None
+    if per_hour is None:
+        told = f"not known without MACHINE_PRICE, for {hours}"
+    else:
+        most = per_hour * purchase.max_hours
+        besides = purchase.besides_per_hour * purchase.max_hours
+        told = f"${most:,.2f} for {hours}, disks and addresses about ${besides:,.2f} more"
+    if not purchase.max_cost:
+        return f"{told}; no MAX_COST"
+    if most is not None and most <= purchase.max_cost:
+        return told
+    return f"{told}; while monitor watches, the run ends at ${purchase.max_cost:,.2f} (MAX_COST)"
+
+
+def _besides(purchase: Purchase) -> str:
+    """The fleets that are there already, and what an hour of all can cost with them."""
+    fleets = ", ".join(purchase.fleets_already)
+    own, others = purchase.price_cap_per_hour, purchase.already_per_hour
+    if own is None or others is None:
+        return fleets
+    return f"{fleets}; with these at most ${own + others:,.2f} an hour for all"
+
+
+def _moment(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
