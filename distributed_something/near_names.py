@@ -33,21 +33,24 @@ def is_other_form(name: str, meant: str) -> bool:
 
 def misspelt_constants(
     constants: Mapping[str, object], known: Collection[str], guards: Collection[str]
-) -> Iterator[str]:
+) -> Iterator[tuple[str, bool]]:
     """A sentence for each constant of a config file that is likely a known one, misspelt.
 
-    One that may be there to make another, such as MACHINE_TYPES for MACHINE_TYPE, is let be; but
-    nothing near `guards`, which end a run that costs too much, is taken for anything else.
+    With each, whether it is surely a slip. Another form of a known name, such as DEST_BUCKET, may
+    be somebody's own, and beside the known one surely is; but nothing near `guards`, which end a
+    run that costs too much, is taken for anything else.
     """
     for name, value in constants.items():
         meant = likely_meant(name, known)
         is_guard = meant in guards and isinstance(value, (str, int, float, bool))
-        if not meant or (meant in constants and is_other_form(name, meant) and not is_guard):
+        is_slip = bool(meant) and (is_guard or not is_other_form(name, meant))
+        if not meant or (meant in constants and not is_slip):
             continue
-        yield (
+        sentence = (
             f"{name} is no constant of ours; did you mean {meant}? If it is your own, give it "
             "another name; names that are not all capitals, or begin with _, are never looked at."
         )
+        yield sentence, is_slip
 
 
 def _is_near(name: str, known: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import runpy
 import traceback
@@ -14,6 +15,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from .errors import UsageError
 from .near_names import misspelt_constants
 from .protocol.upload_flags import UploadFlags
+
+logger = logging.getLogger(__name__)
 
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d+")
 _ZONE = re.compile(r"(?P<region>[a-z]{2}(-[a-z]+)+-\d+)(-[a-z0-9]+-\d+)?[a-z]")
@@ -282,7 +285,11 @@ def make_settings(constants: Mapping[str, object], source: str) -> Settings:
     problems: list[str] = []
     values = _with_defaults(constants)
     values["EXTRA"] = _extra(constants, problems)
-    problems += misspelt_constants(constants, _known() | _WORKERS_OWN, _GUARDS)
+    for sentence, is_slip in misspelt_constants(constants, _known() | _WORKERS_OWN, _GUARDS):
+        if is_slip:
+            problems.append(sentence)
+        else:
+            logger.warning("%s: %s", source, sentence)
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:

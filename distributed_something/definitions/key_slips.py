@@ -26,7 +26,7 @@ def misspelt_keys(given: Collection[str], keys: JobKeys, family: Family) -> Iter
     own = {*known, *family.required, *(family.sent or ()), *family.objects, *_used(keys)}
     for key in sorted(set(given) - own):
         meant = likely_meant(key, known)
-        if meant and not (is_other_form(key, meant) and _may_be_own(meant, given, keys)):
+        if meant and not (is_other_form(key, meant) and _may_be_own(key, meant, given, keys)):
             yield _sentence(key, meant)
 
 
@@ -46,7 +46,7 @@ def misspelt_columns(
         return  # which is told elsewhere
     for name in sorted(set(slips) - _used(keys)):
         meant = slips[name]
-        if not (is_other_form(name, meant) and _may_be_own(meant, message, keys)):
+        if not (is_other_form(name, meant) and _may_be_own(name, meant, message, keys)):
             yield _sentence(name, meant)
 
 
@@ -66,9 +66,9 @@ def idle_keys(values: Mapping[str, object], keys: JobKeys) -> list[str]:
     return sorted(one for one in names if one in RESERVED_KEYS or slip_of_column(one))
 
 
-def _may_be_own(meant: str, given: Collection[str], keys: JobKeys) -> bool:
+def _may_be_own(name: str, meant: str, given: Collection[str], keys: JobKeys) -> bool:
     """Whether another form of a reserved key may be there for a reason of its own."""
-    return meant in given or not (keys.command or meant == "command")
+    return meant in given or (not keys.command and name.casefold() != meant)
 
 
 def _used(keys: JobKeys) -> set[str]:

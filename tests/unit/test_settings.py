@@ -410,7 +410,6 @@ def test_a_secret_is_told_beside_the_other_faults() -> None:
         ("MAX_HOUR", "MAX_HOURS"),
         ("MACHNE_PRICE", "MACHINE_PRICE"),
         ("CLUTSER_MACHINSE", "CLUSTER_MACHINES"),
-        ("EBS_VOLUME_SIZE", "EBS_VOL_SIZE"),
         ("NOTIFY_MAIL", "NOTIFY_EMAIL"),
         ("ASSIGN_PI", "ASSIGN_IP"),
         ("JOB_RETIRES", "JOB_RETRIES"),
@@ -427,6 +426,21 @@ def test_a_misspelt_constant_is_refused_with_the_one_that_was_likely_meant(
 def test_a_misspelt_constant_that_is_needed_is_told_beside_what_is_missing() -> None:
     said = refusal(MEMORY=None, MEMROY=4000)
     assert "MEMORY is missing" in said and "did you mean MEMORY?" in said
+
+
+@pytest.mark.parametrize(
+    ("own", "near"),
+    [
+        ("DEST_BUCKET", "DESTINATION_BUCKET"),
+        ("SOURCE_BUCKETS", "SOURCE_BUCKET"),
+        ("EBS_VOLUME_SIZE", "EBS_VOL_SIZE"),
+    ],
+)
+def test_another_form_of_a_constant_may_be_ones_own_and_is_only_warned_of(
+    own: str, near: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert settings(**{own: "mine"}).extra == {own: "mine"}
+    assert f"{own} is no constant of ours; did you mean {near}?" in caplog.text
 
 
 def test_what_may_cost_money_is_refused_even_where_the_right_one_is_there_too() -> None:
