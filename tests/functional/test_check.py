@@ -262,9 +262,15 @@ def test_who_is_to_be_told_and_was_not_asked_or_has_not_answered(account: Aws) -
     assert "click the link in AWS's mail" in told
 
 
-def test_before_setup_the_queues_are_no_fault(simulator: Simulator) -> None:
-    checkup = checked(new_account(simulator))
+def test_before_setup_the_queues_are_no_fault(simulator: Simulator, tmp_path: Path) -> None:
+    account = new_account(simulator)
+    checkup = checked(account)
     assert "run `python run.py setup`" in line(checkup, "queue", State.WARNING)
+    assert checkup.is_ready
+    setup_account(account, scope_of_account(account, settings(), ("lab-data",), ()), ("lab-data",))
+    jobs = write_json(tmp_path / "jobs.json", {"command": "count {n}", "groups": [{"n": 1}]})
+    checkup = checked(account, jobs, working_fleet(account, tmp_path))
+    assert "run `python run.py setup`" in line(checkup, "workers' rights", State.WARNING)
     assert checkup.is_ready
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ...aws import network
 from ...definitions.fleet_file import read_fleet_file
-from ...errors import UsageError
+from ...errors import NotFound, UsageError
 from ..fleet_plan import plan_fleet, read_templates
 from ..purchase_checks import CHECKS, Wish
 from .findings import Finding, apart, looked, missing, ok, warning
@@ -58,7 +58,11 @@ def account_of_fleet(aws: Aws, settings: Settings, wanted: FleetFile) -> Iterato
 
 
 def _problems(subject: str, look: Callable[[], Iterator[str]]) -> Iterator[Finding]:
-    problems = list(dict.fromkeys(look()))
+    try:
+        problems = list(dict.fromkeys(look()))
+    except NotFound as error:  # of what a verb makes that is yet to come
+        yield warning(subject, *apart(str(error)))
+        return
     for problem in problems:
         yield missing(subject, *apart(problem))
     if not problems:
