@@ -111,7 +111,7 @@ def test_jobs_that_a_live_run_has_are_told_by_how_they_stand(aws: Aws, tmp_path:
 
 def test_who_says_no_has_queued_nothing(aws: Aws, tmp_path: Path) -> None:
     path = live_run(aws, tmp_path)
-    with pytest.raises(DistributedSomethingError, match="Nothing was queued"):
+    with pytest.raises(DistributedSomethingError, match="None of the jobs of"):
         submit(aws, path, agrees=False)
     assert messages(aws) == 5
 
@@ -186,4 +186,4 @@ def test_on_a_terminal_it_is_asked_first(
     assert running.returncode == (0 if sent else 1)
     assert bool(out.strip()) is bool(sent)
     if not sent:
-        assert "Nothing was queued and nothing was changed." in seen
+        assert "None of the jobs of" in seen
