@@ -17,18 +17,24 @@ if TYPE_CHECKING:
     from ..local.report import RehearsalReport, Suggestion
     from ..local.serving import Served
     from ..local.stage import Listener
+    from .screens import JobBar
 
 _SHOWN = 5  # failures, of what may be thousands
 
 
-def rehearsal_listener(on_jobs: Callable[[int, int | None], None]) -> Listener:
-    """A listener that tells each step as it comes."""
+def rehearsal_listener(bar: JobBar | None = None) -> Listener:
+    """A listener that tells each step as it comes, with a bar while jobs are queued."""
     from ..local.stage import Listener
+
+    def on_step(sentence: str) -> None:
+        if bar:
+            bar.pause()  # it belongs to the step that is over
+        say(sentence, style="bold")
 
     return Listener(
         on_runtime=lambda name, reason: say(f"Workers run as {_RUNTIMES[name]}: {reason}"),
-        on_step=lambda sentence: say(sentence, style="bold"),
-        on_jobs=on_jobs,
+        on_step=on_step,
+        on_jobs=bar or (lambda _done, _total: None),
         on_capacity=show_capacity,
         on_progress=progress_printer(as_json=False),
     )

@@ -50,7 +50,7 @@ def rehearse(
     """Live through a whole run of JOB_FILE on this computer: a simulated AWS, real workers.
 
     No account is needed and none is touched.  Jobs with `inputs` find them below --data.  Results
-    land in rehearsal/<APP_NAME>/.
+    land in rehearsal/<APP_NAME>/, in the place of the last rehearsal's.
 
     Example: python run.py rehearse examples/helloworld/job.json --jobs 2
     """
@@ -66,14 +66,14 @@ def rehearse(
                 data=data,
                 runtime=runtime,
                 on_ready=on_ready,
-                listener=rehearsal_screen.rehearsal_listener(lambda _done, _total: None),
+                listener=rehearsal_screen.rehearsal_listener(),
             )
         return
     if job_file is None:
         raise click.UsageError("Name the job file to rehearse, or give --serve.")
     succeeded = True
     for own in runs_of_jobs(None, settings, job_file, family):
-        with screens.job_progress() as on_jobs:
+        with screens.job_progress() as bar:
             report = rehearsal.rehearse(
                 own,
                 job_file,
@@ -82,7 +82,7 @@ def rehearse(
                 data=data,
                 runtime=runtime,
                 interrupt=interrupt,
-                listener=rehearsal_screen.rehearsal_listener(on_jobs),
+                listener=rehearsal_screen.rehearsal_listener(bar),
             )
         rehearsal_screen.show_rehearsal(report)
         succeeded = succeeded and report.succeeded

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
+from rich.progress import Progress
 
 from distributed_something.aws.images import MachineType
-from distributed_something.cli.rehearsal_screen import show_rehearsal
+from distributed_something.cli.rehearsal_screen import rehearsal_listener, show_rehearsal
+from distributed_something.cli.screens import JobBar
 from distributed_something.ledger import LedgerSummary
 from distributed_something.local.report import (
     RehearsalReport,
@@ -154,6 +158,17 @@ def test_machines_that_came_for_others_are_told_beside_what_was_made_at_first(
     assert "later 3 machines in place of others" in said
     show_rehearsal(replace(ended(failed=0), created=made, machines=machines[:2]))
     assert "later" not in capsys.readouterr().err
+
+
+def test_the_bar_of_queued_jobs_goes_with_its_step() -> None:
+    screen = Console(file=io.StringIO(), force_terminal=True)
+    with Progress(console=screen, transient=True) as progress:
+        bar = JobBar(progress)
+        listener = rehearsal_listener(bar)
+        listener.on_jobs(3, 3)
+        assert progress.live.is_started
+        listener.on_step("startCluster")
+        assert not progress.live.is_started
 
 
 def test_no_more_failures_are_kept_than_a_person_reads() -> None:
