@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from rich.columns import Columns
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.progress_bar import ProgressBar
@@ -20,7 +21,7 @@ from ..words import count_of, of_target
 
 MOST_MACHINES = 20  # rows; more machines are counted by type and zone
 MOST_FAILED = 1000  # rows; of more jobs nobody reads a table
-_BAR_WIDTH = 50
+_BAR_WIDTH = 40
 _STYLES = {
     "works": "green",
     "idle": "",
@@ -121,13 +122,18 @@ def _head(status: Status) -> Text:
 
 def _jobs(status: Status) -> list[RenderableType]:
     jobs = status.jobs
-    settled = jobs.done + jobs.dead
-    line = Table.grid(padding=(0, 2))
-    bar = ProgressBar(total=max(jobs.submitted, 1), completed=settled, width=_BAR_WIDTH)
-    share = f"{settled / jobs.submitted:.0%}" if jobs.submitted else "no jobs"
-    line.add_row(bar, f"{share} of {jobs.submitted:,}" if jobs.submitted else share, _pace(status))
+    bar = ProgressBar(total=max(jobs.submitted, 1), completed=jobs.done, width=_BAR_WIDTH)
+    share = "no jobs"
+    if jobs.submitted:  # rounded down: all but one is not 100 %
+        share = f"{100 * jobs.done // jobs.submitted}% of {jobs.submitted:,}"
+    line = _side_by_side([bar, Text(share), Text(_pace(status))], 2)
     failing = [Text(status.failing.sentence(), style="yellow")] if status.failing else []
-    return [line, _counts(jobs), *failing]
+    return [line, _counts(jobs, status.ended is not None), *failing]
+
+
+def _side_by_side(parts: Iterable[RenderableType], gap: int) -> Columns:
+    """Parts in a line, or in two where the screen is narrow; none is broken itself."""
+    return Columns(parts, padding=(0, gap, 0, 0))
 
 
 def _pace(status: Status) -> str:
@@ -136,13 +142,12 @@ def _pace(status: Status) -> str:
     return f"{status.rate:,.0f} jobs an hour, about {span(status.seconds_left)} left"
 
 
-def _counts(jobs: JobCounts) -> Table:
-    table = Table.grid(padding=(0, 3))
+def _counts(jobs: JobCounts, is_over: bool) -> Columns:
     shown = {
-        "waiting": ("waiting", ""),
+        "waiting": ("left over" if is_over else "waiting", ""),
         "running": ("running", "green"),
         "done": ("done", "green"),
-        "failed": ("failed, tried again", "yellow"),
+        "failed": ("failed" if is_over else "failed, tried again", "yellow"),
         "interrupted": ("interrupted", "yellow"),
         "dead": ("given up", "red"),
     }
@@ -150,8 +155,7 @@ def _counts(jobs: JobCounts) -> Table:
     for name, (words, style) in shown.items():
         count = getattr(jobs, name)
         cells.append(Text(f"{words} {count:,}", style=style if count else "dim"))
-    table.add_row(*cells)
-    return table
+    return _side_by_side(cells, 3)
 
 
 def _why(status: Status) -> list[RenderableType]:

@@ -61,6 +61,7 @@ class FailureWatch:
     def __init__(self) -> None:
         self._next = 0.0
         self._last: Failing | None = None
+        self.given_up = 0  # jobs, at the last look
 
     def look(self, aws: Aws, record: RunRecord, submitted: int, now: float) -> Failing | None:
         """What fails now, or did at the last look if a large ledger is not due again yet.
@@ -72,6 +73,7 @@ class FailureWatch:
         self._next = now + submitted * _KEYS_A_JOB / _KEYS_A_PAGE
         try:
             survey = survey_run(aws.s3, record.bucket, record.keys)
+            self.given_up = len(survey.dead)
             self._last = failing_jobs(aws, record, survey)
         except (ClientError, BotoCoreError) as error:
             logger.warning("Could not see which jobs fail; the next look tries again: %s", error)

@@ -180,9 +180,10 @@ def _watch(
                 connection.aws, record, state, pace=pace, cheapest=cheapest, now=now
             )
             answered = now()
-            if record.run_id and progress.left:
+            if record.run_id and progress.submitted:
                 failing = failures.look(connection.aws, record, progress.submitted, answered)
-                progress = replace(progress, failing=failing)
+                failing = failing if progress.left else None
+                progress = replace(progress, failing=failing, given_up=failures.given_up)
             on_progress(progress)
         except (ClientError, BotoCoreError) as error:
             if answered is None and is_throttled(error):

@@ -97,6 +97,7 @@ class RunProgress:
     late: int = 0  # machines that have not joined the cluster in time
     note: str = ""
     failing: Failing | None = None  # jobs that fail and are tried again; the Lambda looks for none
+    given_up: int = 0  # of those that are finished, as far as it was looked for
 
     @property
     def left(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,9 @@ def test_monitor_tells_of_jobs_that_fail_before_they_are_given_up(
     assert said.count("2 jobs have failed, up to 2 times so far: exit code 4\n") == 1
     progress_printer(as_json=True)(seen[3])
     line = json.loads(capsys.readouterr().out)
+    assert line["given_up"] == 0
+    progress_printer(as_json=False)(replace(seen[-1], given_up=1))
+    assert "finished 3 of 3 (1 given up)  machines" in capsys.readouterr().err
     assert line["failing"] == {"jobs": 2, "most": 2, "reason": "exit code 4"}
 
 
@@ -110,4 +114,8 @@ def test_a_large_ledger_is_not_listed_at_every_look_and_one_that_cannot_be_stops
     with watch_calls(life.aws) as calls:
         found = [watch.look(life.aws, record, 100_000, now) for now in (30.0, 60.0, 300.0, 331.0)]
     assert found == [Failing(1, 1, "exit code 3")] * 4
+    assert watch.given_up == 0
+    life.aws.s3.put_object(Bucket=record.bucket, Key=record.keys.dead("0" * 20), Body=b"{}")
+    watch.look(life.aws, record, 1, now=1000.0)
+    assert watch.given_up == 1
     assert calls.count("ListObjectsV2") == 2
