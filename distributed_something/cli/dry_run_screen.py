@@ -8,7 +8,7 @@ from dataclasses import asdict
 import click
 from rich.table import Table
 
-from ..commands.dry_run import DryRun, Estimate
+from ..commands.dry_run import STARTING_MINUTES, DryRun, Estimate
 from .screens import people, say
 
 
@@ -40,10 +40,13 @@ def _show_estimate(count: int, estimate: Estimate) -> None:
     table = Table(title="What it could come to", title_justify="left", show_header=False)
     table.add_row("jobs", f"{count:,}, {estimate.side_by_side:,} at a time")
     table.add_row("a job takes", f"{_span(estimate.minutes)} ({estimate.source})")
-    table.add_row("machines", f"{estimate.machines} for {_span(estimate.hours * 60)}")
+    hours = f"{_span(estimate.hours * 60)}, and {STARTING_MINUTES:g} min each to start"
+    table.add_row("machines", f"{estimate.machines} for {hours}")
     table.add_row("costs", f"{_cost(estimate)} ({estimate.prices})")
     people.print(table, highlight=False)
     say(f"Disks and addresses are in it. Left out: {', '.join(estimate.left_out)}.")
+    for limit in estimate.limits:
+        say(limit, style="yellow")
 
 
 def _cost(estimate: Estimate) -> str:

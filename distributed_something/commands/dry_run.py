@@ -7,8 +7,8 @@ import logging
 import math
 import shlex
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from statistics import median
@@ -66,6 +66,7 @@ class Estimate:
     low: float | None
     high: float | None
     prices: str  # where they are from, in words
+    limits: tuple[str, ...] = ()  # sentences: which of the config's the jobs would run into
     left_out: tuple[str, ...] = LEFT_OUT
 
 
@@ -135,10 +136,10 @@ def _minutes(
     if given is not None:
         return given, "as --minutes says"
     if (seconds := _of_rehearsal(rehearsal)) is not None:
-        return seconds / 60, "the median of the last rehearsal, on this computer"
+        return seconds / 60, "the median of the app's last rehearsal, whatever its job file, here"
     try:
         if aws and (seconds := _of_last_run(aws, settings)) is not None:
-            return seconds / 60, "the median of the last run"
+            return seconds / 60, "the median of the app's last run"
     except (ClientError, BotoCoreError) as error:
         logger.debug("The last run cannot be read: %s", error)
     return GUESSED_MINUTES, "a guess: rehearse, or give --minutes"
@@ -170,7 +171,7 @@ def _estimate(
     low, high, prices = _prices(aws, settings, now)
     paid = hours + STARTING_MINUTES / 60
     besides = besides_per_hour(settings.ebs_vol_size, settings.assign_ip)
-    return Estimate(
+    estimate = Estimate(
         minutes=minutes,
         source=source,
         machines=settings.cluster_machines,
@@ -180,6 +181,23 @@ def _estimate(
         high=None if high is None else settings.cluster_machines * paid * (high + besides),
         prices=prices,
     )
+    return replace(estimate, limits=tuple(_limits(settings, estimate, paid)))
+
+
+def _limits(settings: Settings, estimate: Estimate, paid: float) -> Iterator[str]:
+    """What would end the run before its jobs are done; `paid` are hours, starting among them."""
+    if paid > settings.max_hours:
+        yield (
+            f"The jobs need about {paid:,.1f} h, and MAX_HOURS ends the machines after "
+            f"{settings.max_hours:,g} h: raise MAX_HOURS, or take more machines."
+        )
+    if not settings.max_cost:
+        return
+    limit = f"MAX_COST, at which `monitor` stops the run, is ${settings.max_cost:,.2f}"
+    if estimate.low is not None and estimate.low > settings.max_cost:
+        yield f"The jobs cost ${estimate.low:,.2f} or more, and {limit}: raise it, or send fewer."
+    elif estimate.high is not None and estimate.high > settings.max_cost:
+        yield f"The jobs may cost as much as ${estimate.high:,.2f}, and {limit}."
 
 
 def _prices(

@@ -145,6 +145,33 @@ def test_a_machine_without_a_job_is_in_the_high_figure_alone(account: Aws, tmp_p
     assert told.high == pytest.approx(2 * told.low)
 
 
+@pytest.mark.parametrize(
+    ("limits", "told"),
+    [
+        ({}, []),
+        ({"MAX_HOURS": 4, "MAX_COST": 1}, []),
+        (
+            {"MAX_HOURS": 3},
+            ["The jobs need about 3.1 h, and MAX_HOURS ends the machines after 3 h"],
+        ),
+        ({"MAX_COST": 0.5}, ["may cost as much as $0.67, and MAX_COST", "is $0.50"]),
+        ({"MAX_HOURS": 2, "MAX_COST": 0.5}, ["MAX_HOURS ends", "MAX_COST, at which `monitor`"]),
+    ],
+)
+def test_limits_that_the_jobs_would_run_into_are_told(
+    tmp_path: Path, limits: dict[str, float], told: list[str]
+) -> None:
+    said = planned(None, jobs(tmp_path), minutes=60, **limits).estimate.limits
+    assert all(words in " ".join(said) for words in told)
+    assert bool(said) == bool(told)
+
+
+def test_jobs_that_surely_cost_more_than_max_cost_are_told_so(account: Aws, tmp_path: Path) -> None:
+    answer_prices(account, ("us-east-1a", "2026-11-21T03:00", 0.09))
+    said = planned(account, jobs(tmp_path), minutes=60, MAX_COST=0.5).estimate.limits
+    assert "The jobs cost $0.61 or more, and MAX_COST" in said[0] and len(said) == 1
+
+
 def test_prices_that_are_all_above_the_cap_are_said(account: Aws, tmp_path: Path) -> None:
     answer_prices(account, ("us-east-1a", "2026-11-21T03:00", 4.0))
     assert "none would come" in planned(account, jobs(tmp_path)).estimate.prices
@@ -161,7 +188,7 @@ def test_the_time_of_a_job_is_the_last_rehearsals_or_runs(account: Aws, tmp_path
         key = record.keys.done(attempt.job_id)
         account.s3.put_object(Bucket=record.bucket, Key=key, Body=attempt.to_json())
     told = planned(account, jobs(tmp_path)).estimate
-    assert (told.minutes, told.source) == (2.0, "the median of the last run")
+    assert (told.minutes, told.source) == (2.0, "the median of the app's last run")
     report = write_json(tmp_path / "report.json", {"job_seconds": {"median": 30.0}})
     rehearsed = dry_run(account, settings(), jobs(tmp_path), rehearsal=report).estimate
     assert rehearsed.minutes == 0.5
