@@ -150,7 +150,9 @@ MachineType = Annotated[
 AppName = Annotated[
     str,
     AfterValidator(
-        _matching(_APP_NAME, "must be 1 to 67 letters, digits, - and _, the first no sign")
+        _matching(
+            _APP_NAME, "must be 1 to 67 letters, digits, - and _, beginning with a letter or digit"
+        )
     ),
 ]
 LogGroup = Annotated[

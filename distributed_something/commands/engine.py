@@ -167,7 +167,13 @@ def _build_failed(tag: str, step: str, said: str, lines: Iterable[str]) -> str:
             ". The image is for other processors than this computer's, which needs an emulator: "
             "`docker run --privileged --rm tonistiigi/binfmt --install all`"
         )
-    return f"{tag} could not be built{at}: {said}.{shown}\nMend it, then build again."
+    mend = "Mend it, then build again."
+    if "PYTHON_IMAGE" in step:
+        mend = (
+            "The worker's own Python could not be fetched from there: `--python IMAGE` names "
+            "another image to take it from, any with Python 3.10 or newer and its module venv."
+        )
+    return f"{tag} could not be built{at}: {said}.{shown}\n{mend}"
 
 
 def _how_to_log_in(image: str) -> str:

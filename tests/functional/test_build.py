@@ -154,6 +154,15 @@ def test_a_step_that_fails_is_told_with_its_last_lines(
 
 
 @pytest.mark.docker
+def test_a_python_that_cannot_be_fetched_may_come_from_another_image(
+    engine: docker.DockerClient, platform: str, tmp_path: Path
+) -> None:
+    base = {"BASE_IMAGE": BASE, "PYTHON_IMAGE": "127.0.0.1:9/nobody/python:3.12"}
+    with pytest.raises(DistributedSomethingError, match="`--python IMAGE` names another image"):
+        build_image(engine, ROOT, "worker/Dockerfile", "lab/fails:1.0", base, platform, nothing)
+
+
+@pytest.mark.docker
 def test_a_dockerfile_with_a_mistake_is_told_by_its_line(
     engine: docker.DockerClient, platform: str, tmp_path: Path
 ) -> None:

@@ -13,7 +13,9 @@ from distributed_something.commands.tear_down import STEPS
 from distributed_something.definitions import account as made
 from distributed_something.definitions.policies import Scope
 from distributed_something.definitions.tags import APP_TAG, RUN_TAG
+from distributed_something.errors import UsageError
 from distributed_something.settings import Settings, load_settings, make_settings
+from tests.builders import settings
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(
@@ -188,6 +190,14 @@ def test_the_config_to_copy_differs_from_the_defaults_only_where_it_must() -> No
         )
     }
     assert shipped == make_settings(own, "config.py")
+
+
+def test_the_book_and_the_refusal_give_an_apps_name_the_same_length() -> None:
+    page = (ROOT / "documentation" / "step_1_configuration.md").read_text()
+    most = int(re.findall(r"`APP_NAME` \|.*up to (\d+) letters", page)[0])
+    assert settings(APP_NAME="x" * most).app_name
+    with pytest.raises(UsageError, match=f"1 to {most} letters.*beginning with a letter or digit"):
+        settings(APP_NAME="x" * (most + 1))
 
 
 def test_an_anchor_is_made_as_github_makes_it() -> None:
