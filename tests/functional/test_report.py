@@ -18,6 +18,7 @@ import pytest
 from distributed_something.aws.session import Aws
 from distributed_something.cli.report_verb import leave_report
 from distributed_something.commands.report import make_report, to_json, write_page
+from distributed_something.commands.report.collect import histogram
 from distributed_something.commands.report.facts import RunReport
 from distributed_something.local.simulator import Simulator
 from distributed_something.record import RunRecord, save_record
@@ -121,6 +122,24 @@ def test_the_numbers_on_the_page_are_the_ledgers(made: Made, tmp_path: Path) -> 
     assert drawn and int(drawn[1]) == 5
     for place in ("jobs-over-time", "machines", "times", "memory", "attempts"):
         assert page.has_chart(f"chart-{place}"), place
+
+
+def test_no_axis_of_few_jobs_repeats_a_number(made: Made, tmp_path: Path) -> None:
+    line, none = made.report.timeline, (0, 0, 0)
+    few = replace(
+        made.report,
+        attempts_of_jobs={1: 3, 2: 1},
+        time_histogram=histogram([1.0, 2.0, 3.0]),
+        memory_histogram=histogram([100.0, 200.0, 200.0]),
+        timeline=replace(line, ends=line.ends[:3], done=(1, 2, 3), failed=none, interrupted=none),
+    )
+    page = opened(write_page(few, tmp_path / "report.html"), tmp_path)
+    assert page.log == ""
+    charts = page.dom.split('class="yaxislayer-above"')[1:]
+    ticks = [re.findall(r'class="ytick">.*?<text[^>]*>([^<]*)</text>', one) for one in charts]
+    counts = [one for one in ticks if one and all(tick.isdigit() for tick in one)]
+    assert len(counts) >= 4
+    assert all(len(set(one)) == len(one) for one in counts)
 
 
 def test_a_script_error_does_not_go_unseen(made: Made, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ _INK = "#1f2933"
 _GRID = "#e4e7eb"
 TAKEN_AWAY = "✕"  # after the name of a machine that EC2 took away
 _ROW = 22  # pixels of a machine's lane
+_FEW = 8  # jobs: of more, plotly.js's own ticks are whole numbers
 _LAYOUT: Mapping[str, Any] = {
     "margin": {"l": 60, "r": 16, "t": 8, "b": 44},
     "font": {"family": "system-ui, sans-serif", "size": 13, "color": _INK},
@@ -60,6 +61,12 @@ def _axis(title: str, **more: Any) -> dict[str, Any]:
     }
 
 
+def _count_axis(most: int, **more: Any) -> dict[str, Any]:
+    """An axis of whole jobs: where they are few, plotly.js would have ticks between the numbers."""
+    steps = {"tick0": 0, "dtick": 1} if most <= _FEW else {}
+    return _axis("jobs", tickformat=",d", **steps, **more)
+
+
 def _over_time(report: RunReport) -> Figure | None:
     if not report.counts.attempts:
         return None
@@ -86,7 +93,7 @@ def _over_time(report: RunReport) -> Figure | None:
         340,
         hovermode="x unified",
         xaxis=_axis("", type="date"),
-        yaxis=_axis("jobs", rangemode="tozero", tickformat=",d"),
+        yaxis=_count_axis(max(*line.done, *line.failed, *line.interrupted, 0), rangemode="tozero"),
         yaxis2=_axis("at a time", overlaying="y", side="right", rangemode="tozero", showgrid=False),
         margin={**_LAYOUT["margin"], "r": 60},
     )
@@ -197,7 +204,7 @@ def _columns(found: Histogram | None, what: str, unit: str, each: float) -> Figu
         [bars],
         280,
         xaxis=_axis(f"{what}, {unit}"),
-        yaxis=_axis("jobs", tickformat=",d"),
+        yaxis=_count_axis(max(found.counts)),
         showlegend=False,
     )
 
@@ -225,7 +232,7 @@ def _attempts(report: RunReport) -> Figure | None:
         [bars],
         280,
         xaxis=_axis("attempts a job", type="category"),
-        yaxis=_axis("jobs", tickformat=",d"),
+        yaxis=_count_axis(max(n for _, n in found)),
         showlegend=False,
     )
 
