@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from distributed_something.cli import account, app
+from distributed_something.commands.dry_run import dry_run
 from distributed_something.commands.tear_down import STEPS
 from distributed_something.definitions import account as made
 from distributed_something.definitions.policies import Scope
 from distributed_something.definitions.tags import APP_TAG, RUN_TAG
 from distributed_something.errors import UsageError
 from distributed_something.settings import Settings, load_settings, make_settings
-from tests.builders import settings
+from tests.builders import settings, write_json
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(
@@ -198,6 +199,17 @@ def test_the_book_and_the_refusal_give_an_apps_name_the_same_length() -> None:
     assert settings(APP_NAME="x" * most).app_name
     with pytest.raises(UsageError, match=f"1 to {most} letters.*beginning with a letter or digit"):
         settings(APP_NAME="x" * (most + 1))
+
+
+def test_the_worked_sum_is_what_the_dry_run_comes_to(tmp_path: Path) -> None:
+    jobs = {"command": "mytool {plate}", "groups": [{"plate": n} for n in range(1000)]}
+    path = write_json(tmp_path / "jobs.json", jobs)
+    estimate = dry_run(None, load_settings(ROOT / "config.py"), path, minutes=10).estimate
+    assert estimate.high is not None
+    costs = (ROOT / "documentation" / "costs.md").read_text()
+    assert f"or {estimate.hours:.1f} hours" in costs
+    for page in (costs, (ROOT / "README.md").read_text()):
+        assert f"at most ${estimate.high:.2f}" in page
 
 
 def test_an_anchor_is_made_as_github_makes_it() -> None:
