@@ -25,7 +25,8 @@ help: ## this list
 
 demo: $(VENV)/demo.done ## a whole run on this computer: 25 jobs on a real picture, no account needed
 	@nuclei cut $(NUCLEI_DATA)/tiles
-	$(NUCLEI) rehearse examples/nuclei/job.json --data $(NUCLEI_DATA) $(ARGS)
+	@echo "python run.py --config examples/nuclei/config.py rehearse examples/nuclei/job.json --data $(NUCLEI_DATA) $(ARGS)"
+	@$(NUCLEI) rehearse examples/nuclei/job.json --data $(NUCLEI_DATA) $(ARGS)
 	@echo
 	@nuclei join rehearsal/Nuclei rehearsal/Nuclei/joined
 	@echo
