@@ -46,6 +46,8 @@ def run_command(command: click.Command, name: str, obj: dict[str, Any] | None = 
         code = command.main(obj=obj, prog_name=name, standalone_mode=False)
     except click.ClickException as error:
         error.show(sys.stderr)
+        if isinstance(error, click.NoSuchOption) and error.option_name == "--config":
+            screens.say(f"--config stands before the verb: python {name} --config FILE VERB")
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         screens.say("Stopped.")

@@ -13,6 +13,7 @@ from typing import IO, Any, NoReturn
 import ijson
 
 from ..definitions.jobs import Group, share, split_row, without_comments
+from ..definitions.json_faults import fault_words
 from ..definitions.product import read_product
 from ..errors import UsageError
 from ..protocol.families import CELLPROFILER, SOMETHING, Family, family_of_file, family_of_line
@@ -23,6 +24,8 @@ logger = logging.getLogger(__name__)
 _BOM = b"\xef\xbb\xbf"  # Windows editors put it before UTF-8
 _LISTED = object()  # stands for a list of groups, which is not held in memory
 _LISTS = frozenset({"groups", "plates"})
+_OF_A_FLEET = {"IamFleetRole", "LaunchSpecifications", "LaunchTemplateConfigs"}
+_OF_A_FLEET |= {"SpotFleetRequestConfig"}
 _TEXT_KEYS = frozenset({"command", "inputs", "output", "name"})
 
 
@@ -65,6 +68,10 @@ def open_job_file(
 
 def _open_json_file(path: Path, defaults: Mapping[str, object], family: Family | None) -> JobFile:
     own, lists = _scan(path, _LISTS)
+    if not lists and not _OF_A_FLEET.isdisjoint(own):
+        raise UsageError(
+            f"{path} is a fleet file, which `python run.py startCluster` takes: name a job file."
+        )
     form = family or family_of_file({*own, *lists})
     if set(lists) - {form.list_key}:  # what looked like a list of jobs is a key like any other
         own, lists = _scan(path, frozenset({form.list_key}))
@@ -227,7 +234,7 @@ def _refuse_json(path: Path, error: Exception) -> NoReturn:
 
 
 def _where(path: Path, line: int, fault: json.JSONDecodeError) -> str:
-    return f"{path}, line {line}, column {fault.colno}: this is not JSON: {fault.msg}."
+    return f"{path}, line {line}, column {fault.colno}: this is not JSON: {fault_words(fault)}."
 
 
 # JSON Lines

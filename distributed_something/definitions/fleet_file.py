@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import UsageError
+from .json_faults import fault_words
 from .placeholders import is_placeholder
 from .shapes import (
     FLEET,
@@ -124,7 +125,7 @@ def _read_object(text: str, source: str) -> dict[str, Any]:
         values = json.loads(text)
     except json.JSONDecodeError as error:
         raise UsageError(
-            f"The fleet file {source} is not JSON: {error.msg} at line {error.lineno}, "
+            f"The fleet file {source} is not JSON: {fault_words(error)} at line {error.lineno}, "
             f"column {error.colno}."
         ) from None
     if not isinstance(values, dict):

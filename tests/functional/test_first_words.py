@@ -93,6 +93,13 @@ def test_the_next_command_is_for_the_same_config(folder: Path, run: Run) -> None
     assert "the same run for real, python run.py --config 'my lab.py' setup" in said
 
 
+def test_who_names_the_config_after_the_verb_is_told_where_it_stands(run: Run) -> None:
+    code, said = run("submitJob", "--config", "c.py", "jobs.json")
+    assert code == 2
+    assert "--config stands before the verb: python run.py --config FILE VERB" in said
+    assert "before the verb" not in run("submitJob", "--confg", "c.py")[1]
+
+
 def test_prices_are_shown_to_the_last_digit(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -190,6 +190,8 @@ def test_missing_roles_and_unknown_keys_are_all_named_at_once() -> None:
 def test_text_that_is_not_json_is_refused_with_line_and_column() -> None:
     with pytest.raises(UsageError, match=r"line 2, column \d+"):
         read_fleet_file('{"Type": "maintain",\n oops}', "fleet.json")
+    with pytest.raises(UsageError, match="comma"):
+        read_fleet_file('{"IamFleetRole": "r",}', "fleet.json")
 
 
 def test_a_list_is_no_fleet_file() -> None:
