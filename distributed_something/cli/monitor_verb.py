@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from ..aws.session import Aws
-from ..commands.monitor import MonitorOutcome, find_watched
+from ..commands.monitor import MonitorOutcome, RunProgress, find_watched
 from ..commands.monitor import monitor as watch_run
 from ..commands.watch_all import Sleep
 from ..record import read_record_file
@@ -55,13 +55,23 @@ def monitor(
     found = read_record_file(record_file) if record_file else None
     record = found or find_watched(aws, settings, reconnect=again)
     words = f"monitor {shlex.quote(str(record_file))}" if record_file else "monitor"
-    with told_if_stopped(words, by_itself=bool(record.schedule)):
+    tell = screens.progress_printer(as_json)
+    looks: list[RunProgress] = []
+
+    def show(look: RunProgress) -> None:
+        looks[:] = [look]
+        tell(look)
+
+    def has_machines() -> bool:
+        return not looks or bool(looks[0].machines or looks[0].target)
+
+    with told_if_stopped(words, bool(record.schedule), has_machines=has_machines):
         outcome = watch_run(
             aws,
             record,
             folder=FILES,
             cheapest=cheapest,
-            on_progress=screens.progress_printer(as_json),
+            on_progress=show,
             reconnect=again,
         )
     screens.show_outcome(outcome, as_json)

@@ -13,19 +13,25 @@ from .faults import EXIT_STOPPED
 
 @contextmanager
 def told_if_stopped(
-    again: str, by_itself: bool, may_cost: Callable[[], bool] = lambda: True
+    again: str,
+    by_itself: bool,
+    may_cost: Callable[[], bool] = lambda: True,
+    has_machines: Callable[[], bool] = lambda: True,
 ) -> Iterator[None]:
     """Say at Ctrl-C what goes on and costs money, and which verb ends it or watches it again.
 
     `again` is the verb with its words; `by_itself` whether a Lambda goes on watching; `may_cost`
-    whether there can be machines by then.
+    whether there can be machines by then, `has_machines` whether the last look saw any.
     """
     try:
         yield
     except KeyboardInterrupt:
         if not may_cost():
             raise
-        screens.say("Stopped. Machines that were bought go on, and cost money.", "yellow")
+        if has_machines():
+            screens.say("Stopped. Machines that were bought go on, and cost money.", "yellow")
+        else:
+            screens.say("Stopped. No machine of the run is up, and none is asked for.", "yellow")
         if by_itself:
             screens.say("AUTO_MONITOR's Lambda watches the run, and removes all at the run's end.")
         screens.say(f"Watch the run:     {screens.run_line(again)}", "bold")
