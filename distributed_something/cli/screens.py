@@ -38,6 +38,7 @@ from ..settings import Settings
 from ..words import count_of, of_target
 from .lines import for_config
 
+_BORDERS = 13  # characters: of a table of four columns
 _PIPE_WIDTH = 10_000  # characters: in a pipe or a file no name or reason is broken across lines
 people = Console(stderr=True, width=None if sys.stderr.isatty() else _PIPE_WIDTH)
 # The queue goes with its run: whoever goes on with its jobs makes it again first.
@@ -171,7 +172,7 @@ def show_outcome(outcome: MonitorOutcome, as_json: bool = False) -> None:
         style="green" if outcome.is_complete and not summary.dead else "yellow",
     )
     _show_given_up(outcome)
-    show_unfinished(outcome.unfinished)
+    show_unfinished(outcome.unfinished, is_told=bool(summary.dead))
 
 
 def _print_end(outcome: MonitorOutcome) -> None:
@@ -211,15 +212,20 @@ def _stays(record: RunRecord) -> str:
     return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def show_unfinished(unfinished: Unfinished) -> None:
-    """Which jobs are neither done nor given up, and how to queue them again."""
+def show_unfinished(unfinished: Unfinished, *, is_told: bool = False) -> None:
+    """Which jobs are neither done nor given up, and how to go on with their run.
+
+    With `is_told` what follows has been said already.
+    """
     if not unfinished.count:
         return
     more = unfinished.count - len(unfinished.names)
     names = ", ".join(unfinished.names) + (f" and {more:,} more" if more else "")
     say(f"Not done: {names}.", style="yellow")
+    if not is_told:
+        next_steps(*TRY_AGAIN)
     if unfinished.path:
-        next_steps("setup", f"submitJob {unfinished.path}", "startCluster FLEET.json")
+        besides("In a new run, in place of retry", f"submitJob {unfinished.path}")
 
 
 def show_belongings(app_name: str, found: Sequence[Belonging], as_json: bool) -> None:
@@ -228,12 +234,28 @@ def show_belongings(app_name: str, found: Sequence[Belonging], as_json: bool) ->
         for one in found:
             click.echo(json.dumps(asdict(one)))
         return
-    table = Table(title=f"What there is of {app_name}", title_justify="left")
+    title = f"What there is of {app_name}"
+    widest = [max(map(len, words)) for words in zip(*_rows(found), strict=True)]
+    if sum(widest) + _BORDERS > people.width:  # a table would break every name
+        say(f"{title}:")
+        for row in _rows(found):
+            say("  ".join(word for word in row if word))
+        _say_if_nothing(app_name, found)
+        return
+    table = Table(title=title, title_justify="left")
     for column in ("what", "name", "", ""):
         table.add_column(column, overflow="fold")  # a name that is cut short is of no use
-    for one in found:
-        table.add_row(one.kind, one.name, one.detail, "stays" if one.stays else "")
+    for row in _rows(found):
+        table.add_row(*row)
     people.print(table)
+    _say_if_nothing(app_name, found)
+
+
+def _rows(found: Sequence[Belonging]) -> list[tuple[str, str, str, str]]:
+    return [(one.kind, one.name, one.detail, "stays" if one.stays else "") for one in found]
+
+
+def _say_if_nothing(app_name: str, found: Sequence[Belonging]) -> None:
     if not any(not one.stays for one in found):
         say(f"There is nothing of {app_name} to remove.")
 
@@ -242,7 +264,8 @@ def show_due(found: Sequence[Belonging]) -> bool:
     """What will be removed; always goes on."""
     due = [one for one in found if not one.stays]
     counts = Counter(one.kind for one in due if one.name != UNSEEN)
-    say("To be removed: " + ", ".join(f"{count} {kind}" for kind, count in counts.items()) + ".")
+    kinds = ", ".join(count_of(count, kind) for kind, count in counts.items())
+    say(f"To be removed: {kinds}.")
     for one in due:
         if one.kind in ("spot fleet", "queue") or one.name == UNSEEN:
             say(f"  {one.kind} {one.name}: {one.detail}")

@@ -97,7 +97,8 @@ def _services(aws: Aws, record: RunRecord) -> Iterator[Belonging]:
         status = cluster.describe_service(aws.ecs, record.cluster, record.service)
     except NotFound:
         return
-    detail = f"{status.running} of {status.desired} containers run"
+    running = f"{status.running} of {count_of(status.desired, 'container')}"
+    detail = f"{running} {'runs' if status.desired == 1 else 'run'}"
     yield Belonging("service", record.service, detail)
 
 

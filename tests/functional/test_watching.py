@@ -25,7 +25,7 @@ def simulator() -> Iterator[Simulator]:
         yield simulator
 
 
-def test_who_stops_watching_hears_that_machines_cost_money_and_what_ends_them(
+def test_who_stops_watching_hears_that_there_are_no_machines_and_what_ends_the_run(
     simulator: Simulator, tmp_path: Path
 ) -> None:
     write_config(tmp_path)
@@ -35,7 +35,7 @@ def test_who_stops_watching_hears_that_machines_cost_money_and_what_ends_them(
         code = terminal.end()
     said = re.sub(r"\x1b\[[\d;]*m", "", terminal.shown).split("^C")[-1]
     assert code == 130
-    assert "Machines that were bought go on, and cost money" in said
+    assert "No machine of the run is up, and none is asked for" in said
     assert re.search(r"Watch the run: +python run.py monitor\b", said)
     assert re.search(r"End the run now: +python run.py cancel\b", said)
     assert "Lambda" not in said
@@ -57,6 +57,11 @@ def test_so_does_who_stops_waiting_for_machines_that_were_bought(
     assert code == 130
     assert "Machines that were bought go on, and cost money" in said
     assert re.search(r"End the run now: +python run.py cancel\b", said)
+    with on_terminal(["monitor"], tmp_path, simulator.environment) as terminal:
+        terminal.wait_for(lambda shown: "machines 0 of 2" in shown)
+        terminal.type(CTRL_C)
+        assert terminal.end() == 130
+    assert "Machines that were bought go on, and cost money" in terminal.shown
 
 
 def test_status_is_refreshed_in_place_and_leaves_the_terminal_as_it_was(
@@ -81,3 +86,14 @@ def test_status_is_refreshed_in_place_and_leaves_the_terminal_as_it_was(
     assert "\x1b[?1049h" not in terminal.shown  # the last look is still there to be read
     assert "Traceback" not in terminal.shown
     assert terminal.shown.endswith("\n")
+
+
+def test_on_a_narrow_terminal_what_there_is_is_listed_without_a_broken_name(
+    simulator: Simulator, tmp_path: Path
+) -> None:
+    write_config(tmp_path)
+    narrow = {**simulator.environment, "COLUMNS": "60"}
+    with on_terminal(["cancel", "--list"], tmp_path, narrow) as terminal:
+        assert terminal.end() == 0
+    assert re.search(r"ledger  s3://lab-data/runs/Counting/\d{8}-\d{6}-\w{4}/  ", terminal.shown)
+    assert "queue  CountingQueue  0 waiting, 0 running" in terminal.shown
