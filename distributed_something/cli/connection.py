@@ -4,25 +4,60 @@ from __future__ import annotations
 
 import os
 
+import click
+from botocore.exceptions import BotoCoreError, ClientError
+
 from ..aws.regions import meant_region
 from ..aws.session import Aws, make_session
 from ..errors import UsageError
+from ..local import FLEET_VARIABLE
 from ..settings import Settings
+from . import screens
+
+_SAID = f"{__name__}.said"  # in a command's context
 
 
 def connect(settings: Settings) -> Aws:
     """The clients for a config; botocore reads AWS_ENDPOINT_URL, which can point them elsewhere.
 
-    Raises UsageError for a region that is likely a slip for another.
+    That an account is a served rehearsal's is said, once in a command. Raises UsageError for a
+    region that is likely a slip for another.
     """
     if meant := meant_region(settings.aws_region):
         raise UsageError(
             f"AWS_REGION = {settings.aws_region!r} in the config is no region of AWS: did you mean "
             f"{meant!r}?"
         )
+    if is_served():
+        _say_served()
     return Aws(make_session(settings.aws_region, settings.aws_profile))
+
+
+def account_words(aws: Aws) -> str:
+    """The account whose bill it is, and where it is if that is not AWS; '' if nobody can say."""
+    try:
+        account = str(aws.sts.get_caller_identity()["Account"])
+    except (BotoCoreError, ClientError):  # who may buy need not be allowed to ask
+        account = ""
+    endpoint = os.environ.get("AWS_ENDPOINT_URL", "")
+    at = f"simulated at {endpoint}" if is_served() else f"at {endpoint}" if endpoint else ""
+    return ", ".join(filter(None, (account, at)))
 
 
 def is_simulated() -> bool:
     """Whether the account is a rehearsal's, in which no machine fetches an image."""
     return bool(os.environ.get("AWS_ENDPOINT_URL"))
+
+
+def is_served() -> bool:
+    """Whether it is surely one: the line of `rehearse --serve` names its fleet file too."""
+    return is_simulated() and bool(os.environ.get(FLEET_VARIABLE))
+
+
+def _say_served() -> None:
+    context = click.get_current_context(silent=True)
+    said = context.find_root().meta if context else {}
+    if not said.get(_SAID):
+        where = os.environ["AWS_ENDPOINT_URL"]
+        screens.say(f"Simulated AWS at {where}: no machine, bill or price here is real.", "yellow")
+    said[_SAID] = True

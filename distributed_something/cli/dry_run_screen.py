@@ -9,6 +9,7 @@ import click
 from rich.table import Table
 
 from ..commands.dry_run import STARTING_MINUTES, DryRun, Estimate
+from .connection import is_served
 from .screens import people, say
 
 
@@ -42,7 +43,8 @@ def _show_estimate(count: int, estimate: Estimate) -> None:
     table.add_row("a job takes", f"{_span(estimate.minutes)} ({estimate.source})")
     hours = f"{_span(estimate.hours * 60)}, and {STARTING_MINUTES:g} min each to start"
     table.add_row("machines", f"{estimate.machines} for {hours}")
-    table.add_row("costs", f"{_cost(estimate)} ({estimate.prices})")
+    simulated = "simulated " if is_served() and estimate.low is not None else ""
+    table.add_row("costs", f"{_cost(estimate)} ({simulated}{estimate.prices})")
     people.print(table, highlight=False)
     say(f"Disks and addresses are in it. Left out: {', '.join(estimate.left_out)}.")
     for limit in estimate.limits:

@@ -17,6 +17,8 @@ def show_purchase(purchase: Purchase) -> bool:
     table = Table(
         title=f"Machines for {purchase.app_name}", show_header=False, title_justify="left"
     )
+    if purchase.account:
+        table.add_row("account", purchase.account)
     table.add_row("machines", f"{purchase.machines}, in {purchase.region}")
     table.add_row("types", ", ".join(purchase.machine_types))
     table.add_row("price", _price(purchase))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from ..commands.submit_job import submit_job as queue_jobs
 from ..commands.type_plan import machines_of_type, runs_of_jobs
 from ..settings import load_settings
 from . import again_screen, dry_run_screen, purchase_screen, screens
-from .connection import connect, is_simulated
+from .connection import account_words, connect, is_served, is_simulated
 from .fleet_hint import start_words
 from .options import FILES, PATH, REHEARSALS, family_option
 from .stopping import told_if_stopped
@@ -97,7 +98,8 @@ def submit_job(
                 on_progress=on_progress,
             )
         dry_run_screen.show_dry_run(planned, as_json)
-        screens.next_step(f"submitJob {job_file}")
+        first = ("setup",) if planned.setup_is_due else ()
+        screens.next_steps(*first, f"submitJob {job_file}")
         return
     if minutes is not None or as_json:
         raise click.UsageError("--minutes and --json go with --dry-run.")
@@ -143,6 +145,7 @@ def start_cluster(obj: dict[str, Any], fleet_file: Path, yes: bool, keep_ami: bo
     agreed: list[Purchase] = []
 
     def confirm(purchase: Purchase) -> bool:
+        purchase = replace(purchase, account=account_words(aws))
         agrees = (purchase_screen.show_purchase if yes else ask)(purchase)
         agreed.extend([purchase] if agrees else [])
         return agrees
@@ -158,7 +161,8 @@ def start_cluster(obj: dict[str, Any], fleet_file: Path, yes: bool, keep_ami: bo
             keep_ami=keep_ami,
             digest_of=None if is_simulated() else partial(image_digest, aws),
         )
-    screens.show_console_links(settings)
+    if not is_served():  # a simulated AWS has no console
+        screens.show_console_links(settings)
     screens.next_step(f"monitor {FILES}/{record.app_name}SpotFleetRequestId.json")
 
 

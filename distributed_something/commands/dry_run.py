@@ -17,6 +17,9 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ..aws.market import spot_prices_now
+from ..aws.queues import find_queue
+from ..definitions.type_runs import type_settings
+from ..errors import NotFound
 from ..ledger import read_done
 from ..money import LEFT_OUT, besides_per_hour
 from ..protocol.buckets import Buckets
@@ -78,6 +81,7 @@ class DryRun:
     message: str
     jobs: tuple[PlannedJob, ...]
     estimate: Estimate
+    setup_is_due: bool = False  # as far as could be seen: there is no queue
 
 
 def dry_run(
@@ -104,12 +108,28 @@ def dry_run(
     count = check_groups(file, maker, None, on_progress).groups
     messages = list(sample_messages(file, maker, count))
     taken, source = _minutes(aws, settings, minutes, rehearsal)
+    estimate = _estimate(aws, settings, count, taken, source, now())
     return DryRun(
         count=count,
         message=messages[0].body,
         jobs=tuple(_planned(settings, Job.from_message(one.body)) for one in messages),
-        estimate=_estimate(aws, settings, count, taken, source, now()),
+        estimate=estimate,
+        # Who could not see prices need not wait for a queue's answer.
+        setup_is_due=aws is not None and estimate.low is not None and _lacks_queue(aws, settings),
     )
+
+
+def _lacks_queue(aws: Aws, settings: Settings) -> bool:
+    """Whether there is surely no queue to send the jobs to."""
+    names = [one.sqs_queue_name for one in type_settings(settings)]
+    try:
+        for name in names:
+            find_queue(aws.sqs, name)
+    except NotFound:
+        return True
+    except (ClientError, BotoCoreError) as error:
+        logger.debug("The queue cannot be seen: %s", error)
+    return False
 
 
 def _planned(settings: Settings, job: Job) -> PlannedJob:

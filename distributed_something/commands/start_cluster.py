@@ -56,6 +56,7 @@ class Purchase:
     disk_gib: int
     fleets_already: tuple[str, ...]  # the ids of those that this run has
     notes: tuple[str, ...]  # sentences
+    account: str = ""  # whose bill it is, in words; '' if nobody could say
     max_hours: float = 168.0
     max_cost: float = 0.0  # USD of the run; 0: no limit
     besides_per_hour: float = 0.0  # USD, of all these machines' disks and addresses

@@ -12,6 +12,7 @@ import boto3
 import pytest
 
 from distributed_something.aws.session import Aws
+from distributed_something.cli.connection import account_words
 from distributed_something.commands.dry_run import DryRun, dry_run
 from distributed_something.commands.inventory import take_inventory
 from distributed_something.errors import UsageError
@@ -83,6 +84,14 @@ def test_the_screen_shows_jobs_as_their_workers_will_see_them(
     assert [*list_keys(account.s3, "lab-data", "")] == []
 
 
+def test_setup_is_next_only_while_there_is_no_queue(account: Aws, tmp_path: Path) -> None:
+    path = jobs(tmp_path)
+    assert planned(account, path).setup_is_due
+    assert not planned(None, path).setup_is_due
+    account.sqs.create_queue(QueueName="CountingQueue")
+    assert not planned(account, path).setup_is_due
+
+
 def test_a_program_reads_the_same_as_one_object(simulator: Simulator, tmp_path: Path) -> None:
     write_config(tmp_path)
     jobs(tmp_path)
@@ -93,6 +102,26 @@ def test_a_program_reads_the_same_as_one_object(simulator: Simulator, tmp_path: 
     assert told["count"] == 6
     assert told["message"]["group"] == {"plate": "A", "site": 1}
     assert told["estimate"]["minutes"] == 30
+
+
+def test_a_served_rehearsals_aws_is_told_once_from_a_real_one(
+    simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_config(tmp_path)
+    jobs(tmp_path)
+    words = ["submitJob", "jobs.json", "--dry-run"]
+    served = {**simulator.environment, "REHEARSAL_FLEET_FILE": "fleet.json"}
+    _, out, seen = screen(words, tmp_path, served)
+    assert out == "" and seen.count(f"Simulated AWS at {simulator.endpoint_url}") == 1
+    assert "(simulated spot prices of now)" in seen
+    aws = new_account(simulator)
+    monkeypatch.delenv("REHEARSAL_FLEET_FILE", raising=False)
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    assert account_words(aws) == "123456789012"
+    monkeypatch.setenv("AWS_ENDPOINT_URL", simulator.endpoint_url)
+    assert account_words(aws) == f"123456789012, at {simulator.endpoint_url}"
+    monkeypatch.setenv("REHEARSAL_FLEET_FILE", "fleet.json")
+    assert account_words(aws) == f"123456789012, simulated at {simulator.endpoint_url}"
 
 
 def test_no_account_is_needed(tmp_path: Path) -> None:
