@@ -90,12 +90,16 @@ def show_plan(plan: RetryPlan) -> bool:
 def ask_to_retry(plan: RetryPlan) -> bool:
     """Show the same, then ask."""
     show_plan(plan)
-    return click.confirm("Queue them again?", default=True, err=True)
+    return click.confirm("Queue them again?", default=False, err=True)
 
 
 def show_retried(retried: Retried) -> None:
     """What was queued again, or why nothing was."""
     plan = retried.plan
+    if retried.other_reasons:
+        say("No job was given up for a reason with these words in it. The reasons are:")
+        for reason in retried.other_reasons:
+            say(f"  {reason}", style="red")
     if not plan.count:
         _say_passed_over(plan)
         say(f"There is nothing to queue again in run {plan.run_id} of {plan.app_name}.")

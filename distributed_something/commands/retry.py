@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _NAMED = 5  # names that are said
+_LOOKED_AT = 1000  # jobs whose reasons are told, where none is the one asked for
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ class Retried:
     sent: int = 0
     letters: int = 0
     needs_machines: bool = False
+    other_reasons: tuple[str, ...] = ()  # of given-up jobs, where none was the one asked for
 
 
 def retry(
@@ -92,7 +95,8 @@ def retry(
     queue_url = _queue_of(aws, record)
     plan = _plan(aws, record, queue_url, names, reason)
     if not plan.count:
-        return Retried(plan)
+        is_unmatched = reason is not None and not plan.done and not plan.running
+        return Retried(plan, other_reasons=_reasons(aws, record) if is_unmatched else ())
     if not confirm(plan):
         raise DistributedSomethingError("Nothing was changed.")
     letters_url, letters = _hold(aws, record, plan)
@@ -114,6 +118,12 @@ def retry(
         raise
     removed = _remove(aws, letters_url, letters)
     return Retried(plan, sent, removed, needs_machines=not record.fleet_ids)
+
+
+def _reasons(aws: Aws, record: RunRecord) -> tuple[str, ...]:
+    """The first few reasons for which jobs were given up, each once."""
+    dead = islice(read_dead(aws.s3, record.bucket, record.keys), _LOOKED_AT)
+    return tuple(islice(dict.fromkeys(one.reason for one in dead), _NAMED))
 
 
 def _remove(aws: Aws, letters_url: str, letters: Sequence[Letter]) -> int:

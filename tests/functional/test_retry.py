@@ -23,6 +23,7 @@ from distributed_something.record import RunRecord, save_record
 from distributed_something.survey import summarise
 from tests.builders import write_config
 from tests.lives import Held, Life, open_life, refusing
+from tests.terminals import on_terminal
 
 RUN = Path(__file__).resolve().parents[2] / "run.py"
 
@@ -141,6 +142,7 @@ def test_a_reason_chooses_among_the_jobs_that_were_given_up(life: Life) -> None:
     assert waiting(life) == ["a"]
     assert summarise(life.aws.s3, record.bucket, record.keys).dead == 1
     assert try_again(life, reason="no such words").sent == 0
+    assert try_again(life, reason="no such words").other_reasons == ("exit code 137",)
 
 
 def test_names_that_the_run_does_not_have_are_refused_and_nothing_changes(life: Life) -> None:
@@ -225,6 +227,15 @@ def test_the_verb_asks_and_says_what_it_does(life: Life, tmp_path: Path) -> None
         return done.returncode, done.stderr
 
     assert run()[0] == 2  # nobody is there to be asked
+    code, words = run("--yes", "--reason", "no such words")
+    assert code == 0, words
+    assert "No job was given up for a reason with these words in it" in words
+    assert "\n  exit code 3\n" in words
+    with on_terminal(["retry"], tmp_path, variables) as terminal:
+        terminal.wait_for(lambda shown: "Queue them again? [y/N]" in shown)
+        terminal.type(b"\n")
+        assert terminal.end() == 1
+    assert "Nothing was changed" in terminal.shown
     code, words = run("--yes")
     assert code == 0, words
     assert "To be queued again in run" in words and "1 job (a)" in words
