@@ -211,6 +211,7 @@ def _print_failed(aws: Aws, record: RunRecord, as_json: bool) -> None:
     if not count:
         screens.say("No job failed.")
     elif not as_json:
+        screens.say("Mend first what fails each time, as a wrong path does; then try again.")
         screens.next_steps(*(("retry",) if record.is_live else screens.TRY_AGAIN))
 
 
