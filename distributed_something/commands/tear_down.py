@@ -202,6 +202,7 @@ def _delete_alarms(teardown: Teardown) -> None:
 
 def _delete_queue(teardown: Teardown) -> None:
     """Delete the queue; the time is saved before it: the next `setup` has to wait from then on."""
+    _note_machines(teardown)  # now that all are ended; what AWS refuses of it is logged
     sqs, record = teardown.aws.sqs, teardown.record
     try:
         queues.find_queue(sqs, record.queue_name)
@@ -296,7 +297,6 @@ def _is_held_by_us_alone(teardown: Teardown) -> bool:
 STEPS = (
     Step("cancel the spot fleets", _cancel_fleets),
     Step("terminate the machines that were left", _terminate_machines),
-    Step("note the machines that there were", _note_machines),
     Step("delete the queue", _delete_queue),
     Step("delete the service", _delete_service),
     Step("delete the machines' alarms", _delete_alarms),
