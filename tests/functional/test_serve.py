@@ -167,7 +167,9 @@ def test_two_clones_each_live_through_a_run_of_the_same_job_file(tmp_path: Path)
         verb(first, exported, "setup")
         said = verb(first, exported, "submitJob", "files/exampleJob.json")
         assert f"Next: python run.py startCluster {exported['REHEARSAL_FLEET_FILE']}\n" in said
-        verb(first, exported, "startCluster", "files/exampleFleet_us-east-1.json")
+        said = verb(first, exported, "startCluster", "files/exampleFleet_us-east-1.json")
+        assert f"simulated at {exported['AWS_ENDPOINT_URL']}" in said
+        assert said.count("Simulated AWS at") == 1 and "Pages of the AWS console" not in said
         record = "files/DistributedSomethingSpotFleetRequestId.json"
         assert (first / record).is_file()
         verb(first, exported, "monitor", record)
