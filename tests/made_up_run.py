@@ -8,9 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from distributed_something.aws.session import Aws
+from distributed_something.commands.report import money_rows
+from distributed_something.commands.report.collect import MOST_LANES, Collector, histogram, spread
+from distributed_something.commands.report.facts import Counts, RunReport
 from distributed_something.ledger import SubmittedJob, write_job_list
 from distributed_something.machine_book import MachineBook, write_machine_book
-from distributed_something.money import MachineLife
+from distributed_something.money import MachineLife, Prices
 from distributed_something.protocol.attempts import Attempt
 from distributed_something.protocol.ledger_keys import AttemptState
 from distributed_something.record import RunRecord, save_record
@@ -122,6 +125,45 @@ def _job_id(number: int) -> str:
 
 def _machine(number: int) -> str:
     return f"i-0{random.Random(1000 + number).getrandbits(64):016x}"
+
+
+def made_up_report(attempts: list[Attempt], lives: list[MachineLife], slots: int) -> RunReport:
+    """The report of such a run that is over, its prices unknown; from memory, without a ledger."""
+    found = Collector(attempts[0].started + 1e9)
+    for one in attempts:
+        found.add(one)
+    found.end()
+    began, ended = found.began or 0.0, found.ended or 0.0
+    lanes = found.lanes({one.instance_id: one for one in lives}, slots, began, ended)
+    jobs, done = len({one.job_id for one in attempts}), len(found.seconds)
+    return RunReport(
+        app_name="Counting",
+        run_id=RUN,
+        made=ended,
+        began=began,
+        ended=ended,
+        is_over=True,
+        is_rehearsal=False,
+        stopped="",
+        counts=Counts(jobs, done, jobs - done, len(attempts), len(attempts) - done, 0, 0),
+        job_seconds=spread(found.seconds),
+        job_memory=spread(found.memory),
+        time_histogram=histogram(found.seconds),
+        memory_histogram=histogram(found.memory),
+        attempts_of_jobs=found.attempts_of_jobs,
+        timeline=found.timeline(began, ended),
+        lanes=tuple(lanes[:MOST_LANES]),
+        more_machines=max(0, len(lanes) - MOST_LANES),
+        failures=found.failures(()),
+        slowest=found.slowest(),
+        money=money_rows(lives, lanes, Prices(cap=0.1), ended),
+        is_unwatched=False,
+        prices_known=False,
+        worker_versions=(),
+        output_files=found.output_files,
+        output_bytes=found.output_bytes,
+        provenance={},
+    )
 
 
 def made_up_record(ended: float | None, **changes: object) -> RunRecord:

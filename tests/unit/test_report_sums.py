@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from distributed_something.commands.report import write_page
 from distributed_something.commands.report.collect import (
     BINS,
     MOST_DRAWN,
@@ -18,7 +20,7 @@ from distributed_something.commands.report.collect import (
 )
 from distributed_something.money import MachineLife
 from distributed_something.protocol.attempts import Attempt
-from tests.made_up_run import made_up_attempts
+from tests.made_up_run import made_up_attempts, made_up_report
 
 
 def attempt(
@@ -107,6 +109,14 @@ def test_a_run_of_many_attempts_is_drawn_by_shares() -> None:
     assert all(not lane.works for lane in lanes)
     assert max(share for lane in lanes for share in lane.use if share is not None) == 1.0
     assert sum(lane.done + lane.failed + lane.interrupted for lane in lanes) == len(attempts)
+
+
+@pytest.mark.slow
+def test_the_page_of_a_hundred_thousand_jobs_is_below_ten_megabytes(tmp_path: Path) -> None:
+    report = made_up_report(*made_up_attempts(100_000, 60, 2), slots=2)
+    page = write_page(report, tmp_path / "report.html")
+    assert report.counts.done > 98_000
+    assert 1e6 < page.stat().st_size < 10e6
 
 
 def test_spreads_and_histograms_of_nothing_and_of_one() -> None:
