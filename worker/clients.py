@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 PARALLEL_TRANSFERS = 16
 _PATIENT = Config(
     connect_timeout=5,
-    read_timeout=60,
+    read_timeout=20,  # longer than a long poll; an answer that never comes leaves a stop some time
     retries={"mode": "standard", "total_max_attempts": 5},
     max_pool_connections=PARALLEL_TRANSFERS + 4,
 )

@@ -6,9 +6,10 @@ import http.client
 import json
 import logging
 import socket
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 logger = logging.getLogger(__name__)
@@ -16,7 +17,11 @@ logger = logging.getLogger(__name__)
 METADATA_ENDPOINT = "http://169.254.169.254"
 _TOKEN_SECONDS = 21600  # the longest that IMDSv2 gives
 _TIMEOUT = 1.0  # the service is on the machine itself
-_TRIES = 3  # to learn a machine's id: without it, it has no alarm, no duties and no notices
+# Seconds before each try to learn a machine's id: without it, it has no alarm, no duties and no
+# notices. On a machine that is starting the service may take its time, in a container of ECS's.
+_PAUSES = (0.0, 0.5, 1.0)
+_PAUSES_ON_ECS = (*_PAUSES, 2.0, 4.0, 8.0, 15.0)
+_ON_ECS = "ECS_CONTAINER_METADATA_URI_V4"  # the agent of ECS sets it in each of its containers
 # No service, no answer in time, no HTTP, no text.
 _NO_ANSWER = (OSError, http.client.HTTPException, ValueError)
 
@@ -93,12 +98,16 @@ def find_metadata(variables: Mapping[str, str]) -> Metadata | None:
     return Metadata(variables.get("AWS_EC2_METADATA_SERVICE_ENDPOINT") or METADATA_ENDPOINT)
 
 
-def identify(variables: Mapping[str, str], metadata: Metadata | None) -> dict[str, str]:
+def identify(
+    variables: Mapping[str, str],
+    metadata: Metadata | None,
+    sleep: Callable[[float], object] = time.sleep,
+) -> dict[str, str]:
     """INSTANCE_ID, INSTANCE_TYPE and INSTANCE_ZONE, as given or found, else the host's name."""
     if variables.get("INSTANCE_ID"):
         names = ("INSTANCE_ID", "INSTANCE_TYPE", "INSTANCE_ZONE")
         return {name: variables.get(name, "") for name in names}
-    found = _find_id(metadata) if metadata else None
+    found = _find_id(metadata, _ON_ECS in variables, sleep) if metadata else None
     if metadata is None or not found:
         return {"INSTANCE_ID": socket.gethostname(), "INSTANCE_TYPE": "", "INSTANCE_ZONE": ""}
     return {
@@ -108,6 +117,15 @@ def identify(variables: Mapping[str, str], metadata: Metadata | None) -> dict[st
     }
 
 
-def _find_id(metadata: Metadata) -> str | None:
-    tries = (metadata.get("meta-data/instance-id") for _ in range(_TRIES))
-    return next((found for found in tries if found), None)
+def _find_id(metadata: Metadata, on_ecs: bool, sleep: Callable[[float], object]) -> str | None:
+    """The id that the service tells, asked for half a minute where there must be one."""
+    for pause in _PAUSES_ON_ECS if on_ecs else _PAUSES:
+        sleep(pause)
+        if found := metadata.get("meta-data/instance-id"):
+            return found
+    if on_ecs:
+        logger.error(
+            "The instance metadata do not tell this machine's id: it has no alarm, and a spot "
+            "notice is not seen. Containers reach them if the hop limit of IMDSv2 is 2."
+        )
+    return None

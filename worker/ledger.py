@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 NO_RUN = "no-run"
 # HeadObject has no body to name its error in; without s3:ListBucket an absent key is a 403.
 _ABSENT = ("404", "NoSuchKey", "NotFound")
+_CONFLICTS = 5  # tries of a write that meets others; the first of those to arrive ends them
 
 
 @dataclass(frozen=True)
@@ -65,19 +66,28 @@ def mark_done(s3: S3Client, bucket: str, keys: RunKeys, attempt: Attempt) -> boo
 
     The SDK sends a request again whose answer was lost: then the marker that is there is our own.
     """
-    try:
-        s3.put_object(
-            Bucket=bucket, Key=keys.done(attempt.job_id), Body=attempt.to_json(), IfNoneMatch="*"
-        )
-    except ClientError as error:
-        code = error.response["Error"]["Code"]
-        if code == "PreconditionFailed":
-            return _read_done(s3, bucket, keys, attempt.job_id).attempt_id == attempt.attempt_id
-        # Two conditional writes met; S3 asks the loser to look again.
-        if code == "ConditionalRequestConflict":
-            return mark_done(s3, bucket, keys, attempt)
-        raise
-    return True
+    if _put_first(s3, bucket, keys.done(attempt.job_id), attempt.to_json()):
+        return True
+    return _read_done(s3, bucket, keys, attempt.job_id).attempt_id == attempt.attempt_id
+
+
+def _put_first(s3: S3Client, bucket: str, key: str, body: bytes) -> bool:
+    """Write an object unless there is one with this key; False if there is.
+
+    S3 answers a write that meets another with a conflict, and asks to try it again.
+    """
+    for tries_left in reversed(range(_CONFLICTS)):
+        try:
+            s3.put_object(Bucket=bucket, Key=key, Body=body, IfNoneMatch="*")
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            if code == "PreconditionFailed":
+                return False
+            if code != "ConditionalRequestConflict" or not tries_left:
+                raise
+        else:
+            return True
+    raise AssertionError("the last try returns or raises")
 
 
 def complete(s3: S3Client, bucket: str, keys: RunKeys, job_id: str) -> None:
@@ -110,17 +120,11 @@ def find_burial(
 def begin_burial(s3: S3Client, bucket: str, keys: RunKeys, burial: Burial) -> bool:
     """Note that a job is to be given up; False if that is noted already for the same message."""
     body = json.dumps(asdict(burial)).encode()
-    try:
-        s3.put_object(Bucket=bucket, Key=keys.dead(burial.job_id), Body=body, IfNoneMatch="*")
-    except ClientError as error:
-        code = error.response["Error"]["Code"]
-        if code == "ConditionalRequestConflict":
-            return begin_burial(s3, bucket, keys, burial)
-        if code != "PreconditionFailed":
-            raise
-        if find_burial(s3, bucket, keys, burial.job_id, burial.message_id):
-            return False
-        write_burial(s3, bucket, keys, burial)  # the job was sent anew, by hand
+    if _put_first(s3, bucket, keys.dead(burial.job_id), body):
+        return True
+    if find_burial(s3, bucket, keys, burial.job_id, burial.message_id):
+        return False
+    write_burial(s3, bucket, keys, burial)  # the job was sent anew, by hand
     return True
 
 

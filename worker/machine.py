@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
-from botocore.exceptions import BotoCoreError, ClientError
 
 from distributed_something.protocol.environment import WorkerEnvironment
 from distributed_something.protocol.ledger_keys import RunKeys
@@ -84,9 +83,9 @@ def read_fault(folder: Path) -> str:
 
 def end_broken_machine(settings: WorkerEnvironment, instance_id: str, reason: str) -> None:
     """Write to the ledger why this machine ends, see that not all follow it, and end it."""
-    session = boto3.Session(region_name=settings.aws_region)
-    s3, ec2 = session.client("s3"), session.client("ec2")
     try:
+        session = boto3.Session(region_name=settings.aws_region)
+        s3, ec2 = session.client("s3"), session.client("ec2")
         record = read_record(s3, settings)
         keys = RunKeys(settings.app_name, str(record.get("run_id") or ledger.NO_RUN))
         s3.put_object(
@@ -104,8 +103,8 @@ def end_broken_machine(settings: WorkerEnvironment, instance_id: str, reason: st
             )
             lower_target(ec2, record, settings.app_name, instance_id, by=1)
         terminate_self(ec2, instance_id)
-    except (ClientError, BotoCoreError) as error:
-        logger.error("This machine cannot end itself; its alarm will. %s", error)
+    except Exception:  # whatever it was, this container must not start again and take jobs
+        logger.exception("This machine cannot end itself; its alarm will.")
 
 
 def record_key(settings: WorkerEnvironment) -> str:

@@ -55,6 +55,14 @@ class Slot:
     quick_deaths: int = 0
     told_to_save: bool = False
 
+    def put_off(self, now: float) -> float:
+        """Start a loop that has ended again, later each time it dies young; after how long."""
+        quick = now - self.started < _QUICK_DEATH
+        self.quick_deaths = self.quick_deaths + 1 if quick else 0
+        pause = min(_LONGEST_PAUSE, 2.0 ** (self.quick_deaths - 1)) if quick else 0.0
+        self.due = now + pause
+        return pause
+
 
 class Supervisor:
     """The loops of one container; times are of the monotonic clock."""
@@ -196,15 +204,21 @@ class Supervisor:
         now = time.monotonic()
         for slot in self._slots:
             if slot.process is None and now >= slot.due and not self._stopping.asked:
-                slot.process = subprocess.Popen(
-                    python_command("loop", str(os.getpid())),
-                    env={
-                        **loop_environment(self._variables, slot.name),
-                        **self._user.environment,
-                    },
-                    **self._user.options,
-                )
                 slot.started = now
+                try:
+                    slot.process = self._start(slot.name)
+                except OSError as error:  # no memory, process or file is left for it, for now
+                    pause = slot.put_off(now)
+                    logger.error(
+                        "Loop %s cannot be started, next try in %g s: %s", slot.name, pause, error
+                    )
+
+    def _start(self, name: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            python_command("loop", str(os.getpid())),
+            env={**loop_environment(self._variables, name), **self._user.environment},
+            **self._user.options,
+        )
 
     def _until_due(self) -> float:
         dues = [slot.due for slot in self._slots if slot.process is None]
@@ -238,18 +252,14 @@ class Supervisor:
             self._cannot_work(read_fault(self._directory))
             slot.process = None
             return
-        now = time.monotonic()
-        quick = now - slot.started < _QUICK_DEATH
-        slot.quick_deaths = slot.quick_deaths + 1 if quick else 0
-        pause = min(_LONGEST_PAUSE, 2.0 ** (slot.quick_deaths - 1)) if quick else 0.0
+        exit_code, slot.process = slot.process.returncode, None
+        pause = slot.put_off(time.monotonic())
         logger.error(
             "Loop %s ended with exit code %d; it is started again in %g s.",
             slot.name,
-            slot.process.returncode,
+            exit_code,
             pause,
         )
-        slot.process = None
-        slot.due = now + pause
 
     def _pids(self) -> set[int]:
         """Our children, apart from what tools left behind."""

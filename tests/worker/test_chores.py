@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import socketserver
 import threading
 from collections.abc import Iterator
@@ -63,11 +64,36 @@ class _Wavering(Metadata):
         return None if self.looks < 4 else super().get(path)
 
 
+class _Late(Metadata):
+    """Metadata that have no answer for the first four looks."""
+
+    looks = 0
+
+    def get(self, path: str) -> str | None:
+        self.looks += 1
+        return None if self.looks < 5 else super().get(path)
+
+
 def test_a_machines_id_is_asked_for_again_if_there_is_no_answer_at_first() -> None:
     with FakeMetadata(MACHINE) as served:
         wavering = _Wavering(served.environment[ENDPOINT])
         wavering.looks = 2
         assert identify({}, wavering)["INSTANCE_ID"] == MACHINE
+
+
+def test_a_container_of_ecs_asks_longer_and_says_what_no_answer_costs(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    on_ecs = {"ECS_CONTAINER_METADATA_URI_V4": "http://169.254.170.2/v4/1"}
+    pauses: list[float] = []
+    with FakeMetadata(MACHINE) as served:
+        late = _Late(served.environment[ENDPOINT])
+        assert identify(on_ecs, late, pauses.append)["INSTANCE_ID"] == MACHINE
+    assert pauses == [0.0, 0.5, 1.0, 2.0, 4.0]
+    assert not caplog.text
+    nobody = Metadata("http://127.0.0.1:9")
+    assert identify(on_ecs, nobody, pauses.append)["INSTANCE_ID"] == socket.gethostname()
+    assert "it has no alarm" in caplog.text and "hop limit" in caplog.text
 
 
 def test_a_notice_is_heeded_though_looks_before_it_failed(

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from worker.machine import check_disk
+from distributed_something.protocol.environment import WorkerEnvironment
+from worker.machine import check_disk, end_broken_machine
 from worker.outcomes import MachineFault
 
 from .test_worker import children_named
@@ -211,6 +212,21 @@ def test_a_fourth_broken_machine_is_not_replaced_and_stops_the_run(world: World)
     assert "4 machines could not work" in world.read(world.keys.stopped).decode()
     assert world.counts() == (3, 0)
     assert world.attempts() == []
+
+
+def test_a_machine_that_cannot_end_itself_says_so_and_does_not_begin_again(
+    world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in world.simulator.environment.items():
+        monkeypatch.setenv(name, value)
+    for number in range(3):
+        world.put(world.keys.broken_machine(f"i-{number}"), "{}")
+    record = {"run_id": world.keys.run_id, "fleets": [7]}  # written by who knows what
+    world.put(f"monitors/{world.name}SpotFleetRequestId.json", json.dumps(record))
+    settings = WorkerEnvironment.from_environment(world.environment())
+    end_broken_machine(settings, "i-0123456789abcdef0", "its disk is full")
+    assert "This machine cannot end itself; its alarm will." in caplog.text
+    assert "its disk is full" in world.read(world.keys.stopped).decode()
 
 
 def test_a_full_disk_is_a_fault_of_the_machine(tmp_path_factory: pytest.TempPathFactory) -> None:

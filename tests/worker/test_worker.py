@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import psutil
 import pytest
@@ -216,6 +217,30 @@ def test_a_killed_loop_is_started_again_and_its_job_is_run_again_within_the_leas
     assert world.stop() == [0]
     assert sorted(world.done()) == sorted([job, *others])
     assert [state for state, _ in world.attempts(job)] == ["started", "done", "started"]
+
+
+def test_a_loop_that_cannot_be_started_is_tried_again_and_the_others_go_on(world: World) -> None:
+    alone = {"INSTANCE_ID": "laptop", "AWS_EC2_METADATA_DISABLED": "true"}  # no chores open files
+    worker = psutil.Process(world.start_worker(alone, docker_cores=2).pid)
+    loop, other = until(lambda: _pair(loops_of(worker.pid)), "both loops run")
+    _, most = worker.rlimit(psutil.RLIMIT_NOFILE)
+    opened = {int(file.name) for file in Path(f"/proc/{worker.pid}/fd").iterdir()}
+    _, second_free, *_ = sorted(set(range(len(opened) + 2)) - opened)
+    worker.rlimit(psutil.RLIMIT_NOFILE, (second_free, most))  # one more file, no pipe
+    loop.kill()
+    until(lambda: "cannot be started, next try in 2 s" in world.worker_log(), "it is tried again")
+    assert "Too many open files" in world.worker_log()
+    worker.rlimit(psutil.RLIMIT_NOFILE, (most, most))
+    until(lambda: len(loops_of(worker.pid)) == 2, "the loop is started again")
+    assert worker.is_running() and other.is_running()
+    job = world.send({"command": "true", "group": {"plate": "P1"}})
+    world.until_empty()
+    assert world.stop() == [0]
+    assert world.done() == [job]
+
+
+def _pair(loops: list[psutil.Process]) -> list[psutil.Process]:
+    return loops if len(loops) == 2 else []
 
 
 def test_a_killed_worker_leaves_no_process_and_its_job_goes_to_another(world: World) -> None:
