@@ -6,27 +6,41 @@ import logging
 import re
 import runpy
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from .errors import UsageError
 from .near_names import misspelt_constants
-from .protocol.upload_flags import UploadFlags
+from .setting_types import (
+    APP_NAME,
+    Amount,
+    AppName,
+    BucketName,
+    Cluster,
+    Count,
+    Flag,
+    Image,
+    LogGroup,
+    MachineTypes,
+    MountDriver,
+    OptionalAddress,
+    OptionalAmount,
+    OptionalBucket,
+    OptionalText,
+    OptionalTopic,
+    Price,
+    Profile,
+    QueueName,
+    Region,
+    UploadFlagsText,
+)
 
 logger = logging.getLogger(__name__)
 
-_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d+")
-_ZONE = re.compile(r"(?P<region>[a-z]{2}(-[a-z]+)+-\d+)(-[a-z0-9]+-\d+)?[a-z]")
 _SECRET = re.compile(r"SECRET|TOKEN|PASSWORD|ACCESS_KEY")
-_QUEUE = re.compile(r"[A-Za-z0-9_-]{1,80}")
-_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-_MACHINE_TYPE = re.compile(r"[a-z0-9-]+\.[a-z0-9-]+")
-_APP_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,66}")  # + `_DeadMessages` names a queue
-_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
-_TOPIC = re.compile(r"(arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:)?[A-Za-z0-9_-]{1,256}")
 _NUMBERS = {
     "int_parsing": "must be a whole number",
     "int_from_float": "must be a whole number",
@@ -38,145 +52,6 @@ _SHOWN = 100  # characters of a value in a message
 _WORKERS_OWN = frozenset({"WORKER_CACHE_SHARE"})  # a worker's, which tasks get as any extra one
 # What ends a run that costs too much: nothing near these may be taken for anything else.
 _GUARDS = frozenset({"MAX_COST", "MAX_FAILURES", "MAX_HOURS", "MACHINE_PRICE"})
-
-
-def _flag(value: object) -> object:
-    """Upstream writes booleans as 'True' and 'False' in any case, and '' for unset."""
-    if isinstance(value, str) and value.strip().lower() in ("true", "false", ""):
-        return value.strip().lower() == "true"
-    if isinstance(value, bool):
-        return value
-    raise ValueError("must be 'True' or 'False'")
-
-
-def _unset(value: object) -> object:
-    """Upstream writes '', False or 'False' (in any case) for a text that is not set."""
-    if value is None or value is False:
-        return ""
-    return "" if isinstance(value, str) and value.strip().lower() == "false" else value
-
-
-def _no_truth(value: object) -> object:
-    """True and False are numbers to Python, and never meant as such here."""
-    if isinstance(value, bool):
-        raise ValueError("must be a number")
-    return value
-
-
-def _profile(value: object) -> object:
-    return _unset(value) or "default"
-
-
-def _region(value: str) -> str:
-    if zone := _ZONE.fullmatch(value):
-        raise ValueError(f"is an availability zone; its region is {zone['region']!r}")
-    if not _REGION.fullmatch(value):
-        raise ValueError("must be a region, such as 'us-east-1'")
-    return value
-
-
-def _price(value: object) -> object:
-    """0, None and '' mean no cap of our own."""
-    if (
-        value is None
-        or value is False
-        or (isinstance(value, str) and value.strip() in ("", "None"))
-    ):
-        return None
-    try:
-        return None if float(str(value)) == 0 else value
-    except ValueError:
-        return value
-
-
-def _unset_amount(value: object) -> object:
-    return 0 if value in (None, "") else value
-
-
-def _one_or_many(value: object) -> object:
-    if value in ([], ()):
-        raise ValueError("must name at least one instance type")
-    return [value] if isinstance(value, str) else value
-
-
-def _queue_name(value: str) -> str:
-    """A queue's name or its ARN, of which the text after the last colon is the name."""
-    return _matching(_QUEUE, "must be a queue name of 1 to 80 letters, digits, - and _")(
-        value.rsplit(":", 1)[-1]
-    )
-
-
-def _optional_bucket(value: str) -> str:
-    return _bucket(value) if value else ""
-
-
-def _matching(pattern: re.Pattern[str], rule: str) -> Callable[[str], str]:
-    """A check that a text has a form; the rule says which, for people."""
-
-    def check(value: str) -> str:
-        if not pattern.fullmatch(value):
-            raise ValueError(rule)
-        return value
-
-    return check
-
-
-def _optional(pattern: re.Pattern[str], rule: str) -> Callable[[str], str]:
-    """The same for a text that may be left out."""
-    check = _matching(pattern, rule)
-    return lambda value: check(value) if value else ""
-
-
-_bucket = _matching(
-    _BUCKET,
-    "must be a bucket's name: 3 to 63 lower-case letters, digits, dots and hyphens, no s3://",
-)
-
-
-def _upload_flags(value: str) -> str:
-    UploadFlags.read(value)
-    return value
-
-
-Flag = Annotated[bool, BeforeValidator(_flag)]
-OptionalText = Annotated[str, BeforeValidator(_unset)]
-OptionalBucket = Annotated[str, AfterValidator(_optional_bucket), BeforeValidator(_unset)]
-QueueName = Annotated[str, AfterValidator(_queue_name)]
-Count = Annotated[int, BeforeValidator(_no_truth)]
-Amount = Annotated[float, BeforeValidator(_no_truth)]
-MachineType = Annotated[
-    str, AfterValidator(_matching(_MACHINE_TYPE, "must be an instance type, such as 'm5.xlarge'"))
-]
-AppName = Annotated[
-    str,
-    AfterValidator(
-        _matching(
-            _APP_NAME, "must be 1 to 67 letters, digits, - and _, beginning with a letter or digit"
-        )
-    ),
-]
-LogGroup = Annotated[
-    str,
-    AfterValidator(
-        _matching(re.compile(r"[A-Za-z0-9_./#-]{1,400}"), "must be letters, digits and _-/.# alone")
-    ),
-]
-Image = Annotated[
-    str, AfterValidator(_matching(re.compile(r"\S+"), "must be an image, such as 'user/tool:1.0'"))
-]
-MountDriver = Annotated[
-    str,
-    AfterValidator(
-        _matching(re.compile("(auto|s3fs|mount-s3)?"), "must be 'auto', 's3fs' or 'mount-s3'")
-    ),
-    BeforeValidator(_unset),
-]
-Cluster = Annotated[
-    str,
-    AfterValidator(
-        _matching(re.compile(r"[A-Za-z0-9_-]{1,255}"), "must be letters, digits, - and _ alone")
-    ),
-]
 
 
 class Settings(BaseModel):
@@ -192,29 +67,27 @@ class Settings(BaseModel):
     dockerhub_tag: Image
 
     # Account
-    aws_region: Annotated[str, AfterValidator(_region)] = "us-east-1"
-    aws_profile: Annotated[str, BeforeValidator(_profile)] = "default"
+    aws_region: Region = "us-east-1"
+    aws_profile: Profile = "default"
     ssh_key_name: OptionalText = ""
-    aws_bucket: Annotated[str, AfterValidator(_bucket)]
+    aws_bucket: BucketName
     source_bucket: OptionalBucket = ""
     workspace_bucket: OptionalBucket = ""
     destination_bucket: OptionalBucket = ""
-    upload_flags: Annotated[str, AfterValidator(_upload_flags), BeforeValidator(_unset)] = ""
+    upload_flags: UploadFlagsText = ""
     task_role_arn: OptionalText = ""
 
     # Machines
     ecs_cluster: Cluster = "default"
     cluster_machines: Annotated[Count, Field(ge=1)]
     tasks_per_machine: Annotated[Count, Field(ge=1)] = 1
-    machine_type: Annotated[tuple[MachineType, ...], BeforeValidator(_one_or_many)]
-    machine_price: Annotated[float | None, Field(gt=0), BeforeValidator(_price)] = (
-        None  # USD per machine-hour
-    )
+    machine_type: MachineTypes
+    machine_price: Price = None  # USD per machine-hour
     on_demand: Flag = False  # machines that nobody takes away, at the on-demand price
     run_per_machine_type: Flag = False  # each job on the type that its group names
     ebs_vol_size: Annotated[Count, Field(ge=22)] = 30  # GiB
     assign_ip: Flag = True
-    max_cost: Annotated[Amount, Field(ge=0), BeforeValidator(_unset_amount)] = 0.0  # USD a run
+    max_cost: OptionalAmount = 0.0  # USD a run
     max_hours: Annotated[Amount, Field(gt=0, le=8760)] = 168.0
 
     # Containers
@@ -245,14 +118,8 @@ class Settings(BaseModel):
     create_dashboard: Flag = False
     clean_dashboard: Flag = False
 
-    notify_email: Annotated[
-        str, AfterValidator(_optional(_ADDRESS, "must be a mail address")), BeforeValidator(_unset)
-    ] = ""
-    notify_topic: Annotated[
-        str,
-        AfterValidator(_optional(_TOPIC, "must be an SNS topic's ARN or name")),
-        BeforeValidator(_unset),
-    ] = ""
+    notify_email: OptionalAddress = ""
+    notify_topic: OptionalTopic = ""
 
     # Extra constants, which reach the worker under their own names
     extra: dict[str, str] = {}
@@ -343,7 +210,7 @@ def _constants(path: Path) -> dict[str, object]:
 def _with_defaults(constants: Mapping[str, object]) -> dict[str, object]:
     """Fill in the constants whose default is made from another's value."""
     app = constants.get("APP_NAME")
-    if not isinstance(app, str) or not _APP_NAME.fullmatch(app):
+    if not isinstance(app, str) or not APP_NAME.fullmatch(app):
         app = "App"  # so that a bad name is told once, and not for all that is named after it
     defaults: dict[str, object] = {
         "LOG_GROUP_NAME": app,

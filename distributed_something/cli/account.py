@@ -21,7 +21,7 @@ from ..definitions.account import documents
 from ..definitions.placeholders import is_bucket_placeholder
 from ..errors import UsageError
 from ..settings import load_settings
-from . import screens
+from . import account_screen, screens
 from .app import run_command
 from .connection import connect, is_simulated
 from .faults import EXIT_FAILED
@@ -75,13 +75,13 @@ def account(
     if show:
         if scope.buckets == otherwise:
             screens.say(f"No bucket is named: read yours for {PLACEHOLDER}, or give --bucket NAME.")
-        screens.show_documents(documents(scope))
+        account_screen.show_documents(documents(scope))
     elif action is None:
-        screens.show_account(setup_account(aws, scope, buckets))
+        account_screen.show_account(setup_account(aws, scope, buckets))
         screens.next_step("setup")
     elif yes or _may_destroy(aws):
         failures = destroy_account(aws, scope, buckets)
-        screens.show_destroyed(failures)
+        account_screen.show_destroyed(failures)
         if failures:
             raise click.exceptions.Exit(EXIT_FAILED)
 
@@ -89,13 +89,13 @@ def account(
 def _may_destroy(aws: Aws) -> bool:
     """Whether to go on: asked on a terminal, told without one, as upstream's scripts expect."""
     if sys.stdin.isatty():
-        return screens.ask_to_destroy(watched_runs(aws))
+        return account_screen.ask_to_destroy(watched_runs(aws))
     watched: list[str] = []
     with suppress(
         ClientError
     ):  # who may remove the roles may not see this: it is no reason to stop
         watched = watched_runs(aws)
-    return screens.show_destruction(watched)
+    return account_screen.show_destruction(watched)
 
 
 def _refuse_placeholders(buckets: tuple[str, ...]) -> None:

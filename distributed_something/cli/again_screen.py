@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from ..commands.again import Again
-from .screens import JobBar, run_line, say
+from .screens import run_line, say
+from .submit_screen import JobBar
 
 
 def show_again(again: Again) -> bool:

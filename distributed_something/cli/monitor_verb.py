@@ -15,7 +15,7 @@ from ..commands.monitor import monitor as watch_run
 from ..commands.watch_all import Sleep
 from ..record import read_record_file
 from ..settings import Settings, load_settings
-from . import screens
+from . import monitor_screen, screens
 from .connection import connect
 from .faults import EXIT_FAILED
 from .options import FILES, PATH
@@ -55,7 +55,7 @@ def monitor(
     found = read_record_file(record_file) if record_file else None
     record = found or find_watched(aws, settings, reconnect=again)
     words = f"monitor {shlex.quote(str(record_file))}" if record_file else "monitor"
-    tell = screens.progress_printer(as_json)
+    tell = monitor_screen.progress_printer(as_json)
     looks: list[RunProgress] = []
 
     def show(look: RunProgress) -> None:
@@ -74,7 +74,7 @@ def monitor(
             on_progress=show,
             reconnect=again,
         )
-    screens.show_outcome(outcome, as_json)
+    monitor_screen.show_outcome(outcome, as_json)
     _leave(aws, outcome)
     if not outcome.is_complete:
         raise click.exceptions.Exit(EXIT_FAILED)
@@ -100,7 +100,7 @@ def _watch(settings: Settings, sleep: Sleep, *, cheapest: bool, as_json: bool) -
         find_watched(aws, settings, reconnect=again, sleep=sleep),
         folder=FILES,
         cheapest=cheapest,
-        on_progress=screens.progress_printer(as_json, settings.app_name),
+        on_progress=monitor_screen.progress_printer(as_json, settings.app_name),
         reconnect=again,
         sleep=sleep,
     )

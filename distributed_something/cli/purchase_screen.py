@@ -1,4 +1,4 @@
-"""What a person sees, and is asked, before machines are bought."""
+"""What a person sees, and is asked, before machines are bought, and sees while they come."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ import click
 from rich.table import Table
 
 from ..commands.start_cluster import Purchase
+from ..definitions.console import console_links
 from ..definitions.fleet import price_text
+from ..settings import Settings
+from ..words import count_of
 from .screens import people, say
 
 
@@ -83,3 +86,22 @@ def _besides(purchase: Purchase) -> str:
 
 def _moment(seconds: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
+
+
+def show_capacity(machines: int, target: int) -> None:
+    """How many machines are there of how many."""
+    say(f"{machines} of {count_of(target, 'machine')} {'is' if target == 1 else 'are'} up.")
+
+
+def show_console_links(settings: Settings) -> None:
+    """The console's pages of a run, which are good to keep open."""
+    say("Pages of the AWS console to keep open:")
+    for title, address in console_links(
+        settings.aws_region,
+        settings.ecs_cluster,
+        settings.sqs_queue_name,
+        settings.aws_bucket,
+        settings.app_name,
+        settings.log_group_name,
+    ):
+        say(f"  {title:<11}{address}")

@@ -11,13 +11,15 @@ import click
 from rich.table import Table
 
 from ..words import count_of
-from .screens import people, progress_printer, run_line, say, show_capacity
+from .monitor_screen import progress_printer
+from .purchase_screen import show_capacity
+from .screens import people, run_line, say
 
 if TYPE_CHECKING:
     from ..local.report import RehearsalReport, Suggestion
     from ..local.serving import Served
     from ..local.stage import Listener
-    from .screens import JobBar
+    from .submit_screen import JobBar
 
 _SHOWN = 5  # failures, of what may be thousands
 

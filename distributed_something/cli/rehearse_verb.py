@@ -9,7 +9,7 @@ import click
 
 from ..commands.type_plan import runs_of_jobs
 from ..settings import load_settings
-from . import rehearsal_screen, screens
+from . import rehearsal_screen, submit_screen
 from .faults import EXIT_FAILED
 from .options import FOLDER, PATH, family_option
 
@@ -73,7 +73,7 @@ def rehearse(
         raise click.UsageError("Name the job file to rehearse, or give --serve.")
     succeeded = True
     for own in runs_of_jobs(None, settings, job_file, family):
-        with screens.job_progress() as bar:
+        with submit_screen.job_progress() as bar:
             report = rehearsal.rehearse(
                 own,
                 job_file,

@@ -22,7 +22,7 @@ from ..commands.start_cluster import start_cluster as buy_machines
 from ..commands.submit_job import submit_job as queue_jobs
 from ..commands.type_plan import machines_of_type, runs_of_jobs
 from ..settings import load_settings
-from . import again_screen, dry_run_screen, purchase_screen, screens
+from . import again_screen, cancel_screen, dry_run_screen, purchase_screen, screens, submit_screen
 from .connection import account_words, connect, is_served, is_simulated
 from .fleet_hint import start_words
 from .options import FILES, PATH, REHEARSALS, family_option
@@ -87,7 +87,7 @@ def submit_job(
     """
     settings = load_settings(obj["config"])
     if dry_run:
-        with screens.job_progress() as on_progress:
+        with submit_screen.job_progress() as on_progress:
             planned = plan_jobs(
                 connect(settings),
                 settings,
@@ -106,7 +106,7 @@ def submit_job(
     aws = connect(settings)
     asks = sys.stdin.isatty() and not yes
     for own in runs_of_jobs(aws, settings, job_file, family, tag_offset):
-        with screens.job_progress() as bar:
+        with submit_screen.job_progress() as bar:
             submitted = queue_jobs(
                 aws,
                 own,
@@ -117,7 +117,7 @@ def submit_job(
                 on_progress=bar,
                 confirm=partial(again_screen.ask_again, bar) if asks else again_screen.show_again,
             )
-        screens.show_submitted(submitted)
+        submit_screen.show_submitted(submitted)
     screens.next_step(start_words(settings.aws_region))
 
 
@@ -157,12 +157,12 @@ def start_cluster(obj: dict[str, Any], fleet_file: Path, yes: bool, keep_ami: bo
             fleet_file,
             folder=FILES,
             confirm=confirm,
-            on_capacity=screens.show_capacity,
+            on_capacity=purchase_screen.show_capacity,
             keep_ami=keep_ami,
             digest_of=None if is_simulated() else partial(image_digest, aws),
         )
     if not is_served():  # a simulated AWS has no console
-        screens.show_console_links(settings)
+        purchase_screen.show_console_links(settings)
     screens.next_step(f"monitor {FILES}/{record.app_name}SpotFleetRequestId.json")
 
 
@@ -185,13 +185,13 @@ def cancel(obj: dict[str, Any], yes: bool, only_list: bool, as_json: bool) -> No
     settings = obj["settings"]
     aws = connect(settings)
     if only_list:
-        screens.show_belongings(settings.app_name, list_belongings(aws, settings), as_json)
+        cancel_screen.show_belongings(settings.app_name, list_belongings(aws, settings), as_json)
         return
     if not yes and not sys.stdin.isatty():
         raise click.UsageError("There is nobody to ask: give --yes to remove everything.")
-    ask = screens.show_due if yes else screens.ask_to_cancel
+    ask = cancel_screen.show_due if yes else cancel_screen.ask_to_cancel
     cancelled = end_run(aws, settings, folder=FILES, confirm=ask)
-    screens.show_cancelled(settings.app_name, cancelled)
+    cancel_screen.show_cancelled(settings.app_name, cancelled)
     if cancelled.unfinished.path:
         screens.besides("What ran", "report")
     else:

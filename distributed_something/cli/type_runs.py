@@ -13,7 +13,7 @@ from ..commands.watch_all import Sleep, watch_all
 from ..definitions.type_runs import type_settings
 from ..errors import DistributedSomethingError, NotFound, UsageError
 from ..settings import Settings, load_settings
-from . import screens
+from . import monitor_screen, screens
 from .faults import EXIT_FAILED, explain
 from .stopping import told_if_stopped
 
@@ -105,7 +105,7 @@ def monitor_each(
             screens.say(explained[0], style="red")
             codes.append(explained[1])
         else:
-            screens.show_outcome(outcome, as_json)
+            monitor_screen.show_outcome(outcome, as_json)
             on_ended(own, outcome)
             codes.append(0 if outcome.is_complete else EXIT_FAILED)
     if not codes:

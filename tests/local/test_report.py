@@ -13,7 +13,7 @@ from rich.progress import Progress
 
 from distributed_something.aws.images import MachineType
 from distributed_something.cli.rehearsal_screen import rehearsal_listener, show_rehearsal
-from distributed_something.cli.screens import JobBar
+from distributed_something.cli.submit_screen import JobBar
 from distributed_something.ledger import LedgerSummary
 from distributed_something.local.report import (
     RehearsalReport,

@@ -258,7 +258,9 @@ def test_no_profile_is_the_default_one(profile: object) -> None:
     assert make_settings({**constants(), "AWS_PROFILE": profile}, "c").aws_profile == "default"
 
 
-@pytest.mark.parametrize("region", ["us-gov-west-1", "ap-southeast-2", "il-central-1"])
+@pytest.mark.parametrize(
+    "region", ["us-gov-west-1", "ap-southeast-2", "il-central-1", "eusc-de-east-1"]
+)
 def test_every_regions_name_is_taken(region: str) -> None:
     assert settings(AWS_REGION=region).aws_region == region
 
