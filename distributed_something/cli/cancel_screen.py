@@ -69,9 +69,9 @@ def ask_to_cancel(found: Sequence[Belonging]) -> bool:
     return click.confirm("Stop and remove all of this?", default=False, err=True)
 
 
-def show_cancelled(app_name: str, cancelled: Cancelled) -> None:
+def show_cancelled(app_name: str, region: str, cancelled: Cancelled) -> None:
     """What went, what stays and why, and the jobs that did not run."""
     say(f"Removed {count_of(len(cancelled.removed), 'thing')} of {app_name}.", style="green")
     for one in cancelled.stays:
         say(f"Stays: {one.kind} {one.name}")
-    show_unfinished(cancelled.unfinished)
+    show_unfinished(cancelled.unfinished, region)

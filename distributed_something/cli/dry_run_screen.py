@@ -9,6 +9,7 @@ import click
 from rich.table import Table
 
 from ..commands.dry_run import STARTING_MINUTES, DryRun, Estimate
+from .again_screen import show_again
 from .connection import is_served
 from .screens import people, say
 
@@ -34,6 +35,8 @@ def show_dry_run(planned: DryRun, as_json: bool) -> None:
         people.print(table, highlight=False, markup=False)
         say("")
     _show_estimate(planned.count, planned.estimate)
+    if planned.again:
+        show_again(planned.again)
     say("Nothing was sent and nothing was made.")
 
 

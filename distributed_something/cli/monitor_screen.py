@@ -17,7 +17,7 @@ from ..commands.tear_down import STAYS
 from ..record import RunRecord
 from ..words import count_of, of_target
 from .screens import next_steps, say
-from .unfinished_screen import TRY_AGAIN, show_unfinished
+from .unfinished_screen import show_unfinished, try_again
 
 
 def progress_printer(as_json: bool, app_name: str = "") -> Callable[[RunProgress], None]:
@@ -43,7 +43,7 @@ def show_outcome(outcome: MonitorOutcome, as_json: bool = False) -> None:
         style="green" if outcome.is_complete and not summary.dead else "yellow",
     )
     _show_given_up(outcome)
-    show_unfinished(outcome.unfinished, is_told=bool(summary.dead))
+    show_unfinished(outcome.unfinished, record.region, is_told=bool(summary.dead))
 
 
 def _print_end(outcome: MonitorOutcome) -> None:
@@ -70,7 +70,7 @@ def _show_given_up(outcome: MonitorOutcome) -> None:
     for reason in dict.fromkeys(one.reason for one in outcome.given_up):
         say(f"  {reason}", style="red")
     say("Each is in the dead-letter queue with its reason. See why, mend it, and try again:")
-    next_steps("logs --failed", *TRY_AGAIN)
+    next_steps("logs --failed", *try_again(outcome.record.region))
 
 
 def _stays(record: RunRecord) -> str:

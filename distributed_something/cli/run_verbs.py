@@ -191,7 +191,7 @@ def cancel(obj: dict[str, Any], yes: bool, only_list: bool, as_json: bool) -> No
         raise click.UsageError("There is nobody to ask: give --yes to remove everything.")
     ask = cancel_screen.show_due if yes else cancel_screen.ask_to_cancel
     cancelled = end_run(aws, settings, folder=FILES, confirm=ask)
-    cancel_screen.show_cancelled(settings.app_name, cancelled)
+    cancel_screen.show_cancelled(settings.app_name, settings.aws_region, cancelled)
     if cancelled.unfinished.path:
         screens.besides("What ran", "report")
     else:

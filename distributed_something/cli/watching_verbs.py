@@ -23,7 +23,7 @@ from . import screens, status_screen
 from .connection import connect
 from .fleet_hint import start_words
 from .type_runs import for_each_run, refuse_to_wait
-from .unfinished_screen import TRY_AGAIN
+from .unfinished_screen import try_again
 
 if TYPE_CHECKING:
     from ..aws.session import Aws
@@ -153,7 +153,7 @@ def _next(seen: Status, region: str) -> tuple[str, ...]:
     """The verbs that follow, in order."""
     jobs = seen.jobs
     if seen.ended is not None:
-        return TRY_AGAIN if jobs.left or jobs.dead else ("download",)
+        return try_again(region) if jobs.left or jobs.dead else ("download",)
     if not jobs.submitted:
         return ("submitJob JOBS.json",)
     if jobs.dead or jobs.failed:
@@ -213,7 +213,7 @@ def _print_failed(aws: Aws, record: RunRecord, as_json: bool) -> None:
         screens.say("No job failed.")
     elif not as_json:
         screens.say("Mend first what fails each time, as a wrong path does; then try again.")
-        screens.next_steps(*(("retry",) if record.is_live else TRY_AGAIN))
+        screens.next_steps(*(("retry",) if record.is_live else try_again(record.region)))
 
 
 def _print_job(aws: Aws, record: RunRecord, name: str, follow: bool, as_json: bool) -> None:

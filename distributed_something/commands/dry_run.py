@@ -27,13 +27,15 @@ from ..protocol.families import FAMILIES
 from ..protocol.jobs import DIRECTORY_FIELDS, Job
 from ..protocol.sources import place_of
 from ..record import find_record
-from .job_files import open_job_file
+from .again import Again, find_again, listed_jobs
+from .job_files import JobFile, open_job_file
 from .job_sample import sample_messages
-from .submit_job import check_groups, make_maker, say_family
+from .submit_job import check_groups, make_maker, say_family, unique_jobs
 from .type_runs import tagged_jobs
 
 if TYPE_CHECKING:
     from ..aws.session import Aws
+    from ..definitions.jobs import JobMaker
     from ..settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -82,6 +84,7 @@ class DryRun:
     jobs: tuple[PlannedJob, ...]
     estimate: Estimate
     setup_is_due: bool = False  # as far as could be seen: there is no queue
+    again: Again | None = None  # the jobs that the app's last run has already, if it has any
 
 
 def dry_run(
@@ -109,13 +112,15 @@ def dry_run(
     messages = list(sample_messages(file, maker, count))
     taken, source = _minutes(aws, settings, minutes, rehearsal)
     estimate = _estimate(aws, settings, count, taken, source, now())
+    # Who could not see prices need not wait for a queue's answer.
+    seen = aws if estimate.low is not None else None
     return DryRun(
         count=count,
         message=messages[0].body,
         jobs=tuple(_planned(settings, Job.from_message(one.body)) for one in messages),
         estimate=estimate,
-        # Who could not see prices need not wait for a queue's answer.
-        setup_is_due=aws is not None and estimate.low is not None and _lacks_queue(aws, settings),
+        setup_is_due=seen is not None and _lacks_queue(seen, settings),
+        again=_again(seen, settings, file, maker) if seen else None,
     )
 
 
@@ -130,6 +135,20 @@ def _lacks_queue(aws: Aws, settings: Settings) -> bool:
     except (ClientError, BotoCoreError) as error:
         logger.debug("The queue cannot be seen: %s", error)
     return False
+
+
+def _again(aws: Aws, settings: Settings, file: JobFile, maker: JobMaker) -> Again | None:
+    """How the jobs stand that the app's last run has already; None where it surely has none."""
+    try:
+        last = find_record(aws.s3, settings.aws_bucket, settings.app_name)
+        listed = listed_jobs(aws, last)
+        if last is None or not len(listed):
+            return None
+        again = find_again(aws, last, listed, unique_jobs(file, maker))
+    except (ClientError, BotoCoreError) as error:
+        logger.debug("The last run cannot be read: %s", error)
+        return None
+    return again if again.count else None
 
 
 def _planned(settings: Settings, job: Job) -> PlannedJob:

@@ -93,14 +93,14 @@ def submit_job(
     last = find_record(aws.s3, settings.aws_bucket, settings.app_name)
     listed = listed_jobs(aws, last)
     if last is not None and len(listed):
-        again = find_again(aws, last, listed, _unique_jobs(file, maker, limit))
+        again = find_again(aws, last, listed, unique_jobs(file, maker, limit))
         if again.count and not confirm(again):
             raise DistributedSomethingError(f"None of the jobs of {job_file} were queued.")
     run = ensure_run(aws, settings, folder=folder, now=now)
     if last is None or run.run_id != last.run_id:
         listed = listed_jobs(aws, run)
     keep_jobs(aws, run, settings, file)
-    jobs = _unique_jobs(file, maker, limit)
+    jobs = unique_jobs(file, maker, limit)
     sent = send_messages(
         aws.sqs,
         queue_url,
@@ -241,7 +241,8 @@ def _check_size(largest: int, limit: int, settings: Settings, job_file: Path) ->
         )
 
 
-def _unique_jobs(file: JobFile, maker: JobMaker, limit: int | None) -> Iterator[JobMessage]:
+def unique_jobs(file: JobFile, maker: JobMaker, limit: int | None = None) -> Iterator[JobMessage]:
+    """A file's jobs, or the first `limit` of them, each once."""
     seen = Seen()
     for group in islice(file.groups(), limit):
         job = maker.make(group)

@@ -69,10 +69,11 @@ def test_failed_jobs_are_read_as_they_are_asked_for(simulator: Simulator, over: 
     aws = simulator.aws()
     record = made_up_record(ended=None)
     survey = survey_run(aws.s3, record.bucket, record.keys)
-    found = failed_jobs(aws, record, survey)
     with watch_calls(aws) as calls:
+        found = failed_jobs(aws, record, survey)
+        assert not calls
         assert isinstance(next(found), Attempt)
-        assert calls == ["GetObject"] * 2
+        assert set(calls) == {"GetObject"}
     assert count_failed(survey) == 1 + len(list(found)) == 2
 
 

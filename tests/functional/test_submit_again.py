@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import subprocess
@@ -156,6 +157,24 @@ def test_a_script_is_told_and_goes_on_as_it_always_did(
     )
     assert "those that run are begun a second time" in seen
     assert messages(aws) == 10
+
+
+def test_a_dry_run_tells_the_same_and_sends_nothing(
+    simulator: Simulator, aws: Aws, tmp_path: Path
+) -> None:
+    write_config(tmp_path)
+    live_run(aws, tmp_path)
+    words = ["submitJob", "jobs.json", "--dry-run", "--minutes", "5"]
+    code, out, seen = screen(words, tmp_path, simulator.environment)
+    assert code == 0 and not out, seen
+    assert "has 5 of these 5 jobs already: 2 waiting, 1 running, 1 done, 1 given up." in seen
+    assert "Nothing was sent and nothing was made." in seen
+    assert messages(aws) == 5
+    _, out, _ = screen([*words, "--json"], tmp_path, simulator.environment)
+    assert json.loads(out)["again"]["waiting"] == 2
+    job_file(tmp_path, "X")
+    _, out, seen = screen(words, tmp_path, simulator.environment)
+    assert "already" not in seen
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from distributed_something.cli.fleet_hint import start_words
+from distributed_something.cli.unfinished_screen import try_again
 from distributed_something.local import FLEET_VARIABLE
 from tests.builders import write_json
 from tests.fleet_files import fleet, specification
@@ -35,6 +36,12 @@ def test_the_regions_own_file_is_named(files: Path) -> None:
 def test_the_shipped_file_names_nothing_of_a_region_and_fits_all(files: Path) -> None:
     (files / "exampleFleet_us-east-1.json").write_text(SHIPPED)
     assert start_words("eu-west-1") == "startCluster files/exampleFleet_us-east-1.json"
+
+
+def test_a_run_that_is_over_is_gone_on_with_by_the_same_file(files: Path) -> None:
+    (files / "exampleFleet_us-east-1.json").write_text(SHIPPED)
+    start = "startCluster files/exampleFleet_us-east-1.json"
+    assert try_again("us-east-1") == ("setup", "retry", start)
 
 
 def test_a_file_with_another_regions_things_is_not_named(files: Path) -> None:
