@@ -35,7 +35,7 @@ demo: $(VENV)/demo.done ## a whole run on this computer: 25 jobs on a real pictu
 	@echo "Inventory: every job is done, and nothing is left over in the simulated account."
 
 test: $(VENV)/develop.done ## all tests; some of them only: make test ARGS="-k queue"
-	@python -m pytest -n $(TEST_WORKERS) $(ARGS)
+	@python -m pytest -n $(TEST_WORKERS) --dist worksteal $(ARGS)
 
 check: $(VENV)/develop.done ## lint, types and the layers' contracts
 	ruff check

@@ -1,8 +1,40 @@
-"""Say at the end how much was tried, where a test says so by its property `tried`."""
+"""Begin with the tests that take longest, and say at the end how much was tried.
+
+Tests say the latter by their property `tried`.
+"""
 
 from __future__ import annotations
 
+import os
+from itertools import groupby
+
 import pytest
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Deal the slow tests out: each of xdist's processes, which get equal parts, begins with some.
+
+    One that is through with its part takes over from the end of another's, where the quick ones
+    are.
+    """
+    processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    hands: list[list[pytest.Item]] = [[] for _ in range(processes)]
+    slow = [one for one in items if one.get_closest_marker("slow")]
+    for number, (_, together) in enumerate(groupby(slow, _belongs_to)):
+        hands[number % processes] += together
+    quick = [one for one in items if not one.get_closest_marker("slow")]
+    left = len(items)
+    for number, hand in enumerate(hands):
+        part = left // (processes - number)
+        hand += (quick.pop(0) for _ in range(min(len(quick), part - len(hand))))
+        left -= part
+    items[:] = [one for hand in hands for one in hand] + quick
+
+
+def _belongs_to(item: pytest.Item) -> str:
+    """A file's tests share what it sets up; those that may take very long go alone."""
+    return item.nodeid if item.get_closest_marker("timeout") else item.nodeid.split("::")[0]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -70,9 +70,11 @@ class Terminal:
         os.close(self._theirs)
 
 
-# What a login does: take the terminal as one's own, so that Ctrl-C in it is a signal.
+# What a login does: take the terminal as one's own, so that Ctrl-C in it is a signal, and heed it:
+# a shell that runs the tests in the background has its children ignore it.
 _IN_FOREGROUND = """
-import fcntl, os, sys, termios
+import fcntl, os, signal, sys, termios
+signal.signal(signal.SIGINT, signal.SIG_DFL)
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
 """

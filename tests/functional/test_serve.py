@@ -152,6 +152,7 @@ def runs(aws: Aws) -> set[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_two_clones_each_live_through_a_run_of_the_same_job_file(tmp_path: Path) -> None:
     first = make_clone(tmp_path / "first", "one")
     second = make_clone(tmp_path / "second", "two")
