@@ -30,11 +30,11 @@ _SETUP = "`python setup_AWS.py` makes one"
 
 @dataclass(frozen=True)
 class Wish:
-    """What somebody wishes to buy."""
+    """What somebody wishes to buy; `plan` is None where it cannot be made."""
 
     settings: Settings
     fleet_file: FleetFile
-    plan: FleetPlan
+    plan: FleetPlan | None
 
 
 def check_purchase(aws: Aws, wish: Wish) -> tuple[str, ...]:
@@ -222,7 +222,7 @@ def _may_have_policy(aws: Aws, bucket: str) -> bool:
 
 
 def _marketplace_terms(aws: Aws, wish: Wish) -> Iterator[str]:
-    for launch in wish.plan.launches:
+    for launch in wish.plan.launches if wish.plan else ():
         if launch.image.image_id != launch.specification.image_id:
             continue  # Amazon's own
         refusal = images.refused_terms(aws.ec2, launch.image.image_id, launch.machine_types[0])
@@ -244,6 +244,7 @@ def _profile_name(one: Specification) -> str:
     return str(profile.get("Name") or profile.get("Arn", "")).rsplit("/", 1)[-1]
 
 
+OF_PLAN = "the terms of its images"  # the look that needs the plan
 # What of a purchase is looked at, in words, and the look.
 CHECKS: tuple[tuple[str, Callable[[Aws, Wish], Iterator[str]]], ...] = (
     ("its key pairs", _key_pairs),
@@ -251,5 +252,5 @@ CHECKS: tuple[tuple[str, Callable[[Aws, Wish], Iterator[str]]], ...] = (
     ("its fleet role", _fleet_role),
     ("its instance profiles", _profiles),
     ("the rights of its workers", _worker_rights),
-    ("the terms of its images", _marketplace_terms),
+    (OF_PLAN, _marketplace_terms),
 )

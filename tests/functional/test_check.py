@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,7 @@ def account(simulator: Simulator) -> Aws:
     return aws
 
 
-def checked(aws: Aws | None, *paths: Path, **constants: Any) -> Checkup:
+def checked(aws: Aws | None, *paths: Path | None, **constants: Any) -> Checkup:
     return check(aws, settings(**constants), *paths, facts_of=lambda _: OURS)
 
 
@@ -190,6 +191,30 @@ def test_nobody_is_asked_for_what_credentials_are_needed_for(tmp_path: Path) -> 
     assert code == 1
     assert "missing   credentials" in seen
     assert "aws configure" in seen
+
+
+def test_without_a_network_the_files_are_looked_at_all_the_same(tmp_path: Path) -> None:
+    write_config(tmp_path, DOCKERHUB_TAG="user/distributed-something:sometag")
+    write_json(tmp_path / "jobs.json", JOBS)
+    (tmp_path / "fleet.json").write_text("{}")
+    keys = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}
+    nowhere = {**keys, "AWS_ENDPOINT_URL_STS": "http://127.0.0.1:9"}
+    code, out, seen = screen(["check", "jobs.json", "fleet.json"], tmp_path, nowhere)
+    assert (code, out) == (1, "")
+    for told in ("ok        config", "DOCKERHUB_TAG", "2 jobs", "missing   fleet file"):
+        assert told in seen
+    assert re.search(r"missing +credentials +no answer came from AWS .*127\.0\.0\.1:9", seen)
+    assert re.search(r"not seen +account +could not see", seen)
+
+
+def test_a_program_that_gives_no_credentials_is_told(tmp_path: Path) -> None:
+    write_config(tmp_path)
+    (tmp_path / "aws").write_text("[default]\ncredential_process = false\n")
+    of_program = {"AWS_CONFIG_FILE": str(tmp_path / "aws"), "AWS_EC2_METADATA_DISABLED": "true"}
+    code, _, seen = screen(["check"], tmp_path, of_program)
+    assert code == 1
+    assert "ok        config" in seen
+    assert re.search(r"missing +credentials +Error when retrieving credentials", seen)
 
 
 @pytest.mark.parametrize("code", ["AccessDenied", "UnauthorizedOperation"])
@@ -385,6 +410,33 @@ def test_what_startcluster_would_refuse_is_found_in_the_fleet_file(
     told = line(checkup, "fleet role", State.MISSING)
     assert "there is no such role" in told
     assert "run `python setup_AWS.py`" in told
+
+
+OF_FLEET = ("key pair", "network", "fleet role", "instance profile", "workers' rights")
+
+
+@pytest.mark.parametrize(
+    ("client", "operation"), [("ec2", "DescribeInstanceTypes"), ("ssm", "GetParameter")]
+)
+def test_a_fleet_that_may_not_be_planned_is_looked_at_all_the_same(
+    account: Aws, tmp_path: Path, client: str, operation: str
+) -> None:
+    refuse(getattr(account, client), operation, "UnauthorizedOperation", "You may not.")
+    checkup = checked(account, None, working_fleet(account, tmp_path))
+    assert f"needs the right {operation}" in line(checkup, "machine images", State.UNSEEN)
+    assert "not looked at" in line(checkup, "image terms", State.UNSEEN)
+    states = {one.subject: one.state for one in checkup.findings}
+    assert {one: states.get(one) for one in OF_FLEET} == dict.fromkeys(OF_FLEET, State.OK)
+
+
+def test_a_fleet_that_its_containers_do_not_fit_is_looked_at_all_the_same(
+    account: Aws, tmp_path: Path
+) -> None:
+    wanted = working_fleet(account, tmp_path, IamFleetRole="arn:aws:iam::123456789012:role/none")
+    checkup = checked(account, None, wanted, MEMORY=20000)
+    assert "20000 MB (MEMORY)" in line(checkup, "machine images", State.MISSING)
+    assert "there is no such role" in line(checkup, "fleet role", State.MISSING)
+    assert {*OF_FLEET} < {one.subject for one in checkup.findings}
 
 
 def test_inputs_are_looked_for_where_workers_look(account: Aws, tmp_path: Path) -> None:

@@ -139,7 +139,7 @@ def _online(
     yield who
     yield from account.region(aws.region)
     if who.state is State.MISSING:
-        yield unseen("account", "could not see: needs credentials", who.fix)
+        yield unseen("account", "could not see: needs credentials that AWS answers", who.fix)
         return
     for subject, look in (
         ("roles", lambda: account.roles(aws, settings)),

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import (
+    BotoCoreError,
     ClientError,
+    CredentialRetrievalError,
     NoCredentialsError,
     PartialCredentialsError,
     SSOError,
@@ -24,13 +26,20 @@ if TYPE_CHECKING:
     from ...settings import Settings
 
 _LOG_IN = "run `aws configure` (or `aws sso login`), or set AWS_PROFILE in config.py"
+_CONNECT = "look at the network; `--offline` checks what needs none"
 _SETUP_AWS = "run `python setup_AWS.py`"
 _TRUSTS = {
     FLEET_ROLE: "spotfleet.amazonaws.com",
     INSTANCE_ROLE: "ec2.amazonaws.com",
     TASK_ROLE: "ecs-tasks.amazonaws.com",
 }
-_NO_KEYS = (NoCredentialsError, PartialCredentialsError, SSOError, TokenRetrievalError)
+_NO_KEYS = (
+    NoCredentialsError,
+    PartialCredentialsError,
+    CredentialRetrievalError,
+    SSOError,
+    TokenRetrievalError,
+)
 
 
 def credentials(aws: Aws) -> Finding:
@@ -43,6 +52,8 @@ def credentials(aws: Aws) -> Finding:
         if is_forbidden(error):
             return ok("credentials", "known to AWS, which may not say whose they are")
         return missing("credentials", f"AWS does not accept them ({error})", _LOG_IN)
+    except BotoCoreError as error:
+        return missing("credentials", f"no answer came from AWS ({error})", _CONNECT)
     return ok("credentials", f"{who['Arn'].split(':', 5)[-1]} of account {who['Account']}")
 
 

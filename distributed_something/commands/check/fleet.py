@@ -10,22 +10,23 @@ from typing import TYPE_CHECKING
 from ...aws import network
 from ...definitions.fleet_file import read_fleet_file
 from ...errors import NotFound, UsageError
-from ..fleet_plan import plan_fleet, read_templates
-from ..purchase_checks import CHECKS, Wish
-from .findings import Finding, apart, looked, missing, ok, warning
+from ..fleet_plan import FleetPlan, plan_fleet, read_templates
+from ..purchase_checks import CHECKS, OF_PLAN, Wish
+from .findings import Finding, apart, looked, missing, ok, unseen, warning
 
 if TYPE_CHECKING:
     from ...aws.session import Aws
     from ...definitions.fleet_file import FleetFile
     from ...settings import Settings
 
+_IMAGES = "machine images"
 _SUBJECTS = {
     "its key pairs": "key pair",
     "its network": "network",
     "its fleet role": "fleet role",
     "its instance profiles": "instance profile",
     "the rights of its workers": "workers' rights",
-    "the terms of its images": "image terms",
+    OF_PLAN: "image terms",
 }
 
 
@@ -43,18 +44,31 @@ def fleet_file(path: Path) -> tuple[FleetFile | None, list[Finding]]:
 
 
 def account_of_fleet(aws: Aws, settings: Settings, wanted: FleetFile) -> Iterator[Finding]:
-    """What the file names, looked up as `startCluster` does before it buys."""
+    """What the file names, looked up as `startCluster` does before it buys.
+
+    What does not lean on machine types and images is looked at even where these cannot be planned.
+    """
     wanted = read_templates(aws, wanted)
-    plan = plan_fleet(aws, settings, wanted, keep_ami=False)
-    for note in plan.notes:
-        yield warning("machines", note.rstrip("."))
-    yield ok(
-        "machine images", ", ".join(dict.fromkeys(one.image.image_id for one in plan.launches))
-    )
-    wish = Wish(settings, wanted, plan)
+    plans: list[FleetPlan] = []
+    yield from looked(_IMAGES, partial(_planned, aws, settings, wanted, plans))
+    wish = Wish(settings, wanted, plans[0] if plans else None)
     for what, check in CHECKS:
         subject = _SUBJECTS.get(what, what)
+        if what == OF_PLAN and not plans:
+            yield unseen(subject, "not looked at: nobody could say which images")
+            continue
         yield from looked(subject, partial(_problems, subject, partial(check, aws, wish)))
+
+
+def _planned(
+    aws: Aws, settings: Settings, wanted: FleetFile, plans: list[FleetPlan]
+) -> Iterator[Finding]:
+    """What is to be said of the plan, which is added to `plans` if there can be one."""
+    plan = plan_fleet(aws, settings, wanted, keep_ami=False)
+    plans.append(plan)
+    for note in plan.notes:
+        yield warning("machines", note.rstrip("."))
+    yield ok(_IMAGES, ", ".join(dict.fromkeys(one.image.image_id for one in plan.launches)))
 
 
 def _problems(subject: str, look: Callable[[], Iterator[str]]) -> Iterator[Finding]:
