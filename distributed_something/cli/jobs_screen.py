@@ -77,7 +77,8 @@ def show_plan(plan: RetryPlan) -> bool:
     more = plan.count - len(plan.names)
     names = ", ".join(plan.names) + (f" and {more:,} more" if more else "")
     run = f"run {plan.run_id} of {plan.app_name}"
-    say(f"To be queued again in {run}: {count_of(plan.count, 'job')} ({names}).")
+    if plan.count:
+        say(f"To be queued again in {run}: {count_of(plan.count, 'job')} ({names}).")
     if plan.given_up:
         say(f"Of these were given up, and leave the dead-letter queue: {plan.given_up:,}.")
     if plan.stopped:
@@ -90,7 +91,8 @@ def show_plan(plan: RetryPlan) -> bool:
 def ask_to_retry(plan: RetryPlan) -> bool:
     """Show the same, then ask."""
     show_plan(plan)
-    return click.confirm("Queue them again?", default=False, err=True)
+    question = "Queue them again?" if plan.count else "Let the run go on?"
+    return click.confirm(question, default=False, err=True)
 
 
 def show_retried(retried: Retried) -> None:
@@ -100,6 +102,11 @@ def show_retried(retried: Retried) -> None:
         say("No job was given up for a reason with these words in it. The reasons are:")
         for reason in retried.other_reasons:
             say(f"  {reason}", style="red")
+    if plan.lets_go_on:
+        waiting = "1 job still waits" if plan.waiting == 1 else f"{plan.waiting:,} jobs still wait"
+        say(f"The run goes on; {waiting}.", style="green")
+        if not plan.count:
+            return
     if not plan.count:
         _say_passed_over(plan)
         say(f"There is nothing to queue again in run {plan.run_id} of {plan.app_name}.")

@@ -40,7 +40,8 @@ def retry(
     """Queue the run's jobs again, in the same run: all that are neither done nor running, or NAMES.
 
     Names are those of the job file's jobs, or their ids.  What is queued again leaves the
-    dead-letter queue.  Jobs that still wait in the queue are left alone unless they are named.
+    dead-letter queue.  Jobs that still wait in the queue are left alone unless they are named; if
+    the run was stopped, workers take them again.
 
     Example: python run.py retry --reason "exit code 137"
     """
@@ -62,7 +63,7 @@ def retry(
     jobs_screen.show_retried(retried)
     if as_json:
         jobs_screen.print_retried(retried)
-    if retried.sent:
+    if retried.sent or retried.plan.lets_go_on:
         words = start_words(settings.aws_region) if retried.needs_machines else "monitor"
         screens.next_step(words)
 

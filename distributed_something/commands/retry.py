@@ -57,6 +57,11 @@ class RetryPlan:
     def count(self) -> int:
         return len(self.job_ids)
 
+    @property
+    def lets_go_on(self) -> bool:
+        """Whether jobs wait that no worker takes, since the run was stopped and is still there."""
+        return bool(self.stopped and self.waiting and not self.reopens)
+
 
 @dataclass(frozen=True)
 class Retried:
@@ -84,8 +89,9 @@ def retry(
     """Queue the jobs of the app's live or last run again that are neither done nor running.
 
     `names` (names or ids) choose among them, or `reason`, a part of what a job was given up for.
-    Without either, jobs that the queue still has a message for are left alone. A run that has
-    ended is opened again, also an older one that `run_id` names. Raises UsageError for names that
+    Without either, jobs that the queue still has a message for are left alone, and workers take
+    them again if the run was stopped. A run that has ended is opened again, also an older one that
+    `run_id` names. Raises UsageError for names that
     the run does not have, NotFound if its queue is gone, DistributedSomethingError if `confirm`
     says no; nothing was changed then.
     """
@@ -94,11 +100,14 @@ def retry(
     record = _chosen(aws, settings, run_id)
     queue_url = _queue_of(aws, record)
     plan = _plan(aws, record, queue_url, names, reason)
-    if not plan.count:
+    if not plan.count and not plan.lets_go_on:
         is_unmatched = reason is not None and not plan.done and not plan.running
         return Retried(plan, other_reasons=_reasons(aws, record) if is_unmatched else ())
     if not confirm(plan):
         raise DistributedSomethingError("Nothing was changed.")
+    if not plan.count:
+        record = _open_again(aws, record, plan, folder)
+        return Retried(plan, needs_machines=not record.fleet_ids)
     letters_url, letters = _hold(aws, record, plan)
     try:
         record = _open_again(aws, record, plan, folder)

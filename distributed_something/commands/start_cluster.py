@@ -33,7 +33,7 @@ from .purchase_checks import Wish, check_purchase
 from .runs import ensure_run
 from .schedule import start_schedule
 from .setup import ensure_log_groups
-from .work_ahead import job_notes
+from .work_ahead import job_notes, stopped_notes
 
 if TYPE_CHECKING:
     from ..aws.session import Aws
@@ -153,6 +153,7 @@ def _purchase(
     already = {one: target for one in recorded if (target := _live_target(aws, one)) is not None}
     types = [one for launch in plan.launches for one in launch.machine_types]
     disk = max(launch.image.volume_gib for launch in plan.launches)
+    of_jobs = job_notes(aws, settings, wanted, sum(already.values()))
     return Purchase(
         app_name=settings.app_name,
         region=aws.region,
@@ -162,7 +163,7 @@ def _purchase(
         ends_by=valid_until(settings, now),
         disk_gib=disk,
         fleets_already=tuple(already),
-        notes=(*job_notes(aws, settings, wanted, sum(already.values())), *plan.notes),
+        notes=(*stopped_notes(aws, last), *of_jobs, *plan.notes),
         max_hours=settings.max_hours,
         max_cost=settings.max_cost,
         besides_per_hour=settings.cluster_machines * besides_per_hour(disk, settings.assign_ip),

@@ -27,6 +27,7 @@ from .no_command import warn_of_no_command
 from .provenance import keep_jobs
 from .runs import ensure_run
 from .type_runs import jobs_of_type
+from .work_ahead import stopped_notes
 
 if TYPE_CHECKING:
     from ..aws.session import Aws
@@ -99,6 +100,8 @@ def submit_job(
     run = ensure_run(aws, settings, folder=folder, now=now)
     if last is None or run.run_id != last.run_id:
         listed = listed_jobs(aws, run)
+    for note in stopped_notes(aws, run):
+        logger.warning("%s", note)
     keep_jobs(aws, run, settings, file)
     jobs = unique_jobs(file, maker, limit)
     sent = send_messages(

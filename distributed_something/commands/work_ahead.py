@@ -1,4 +1,4 @@
-"""Compare the machines that are about to be bought with the jobs that there are for them."""
+"""Tell who buys machines or sends jobs where the one would be of no use to the other."""
 
 from __future__ import annotations
 
@@ -8,12 +8,25 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ..aws import queues
+from ..ledger import why_stopped
 from ..words import count_of
 
 if TYPE_CHECKING:
     from ..aws.session import Aws
     from ..definitions.fleet_file import FleetFile
+    from ..record import RunRecord
     from ..settings import Settings
+
+
+def stopped_notes(aws: Aws, record: RunRecord | None) -> Iterator[str]:
+    """A sentence for a live run that was stopped and not removed: it goes on only if asked to."""
+    if record is None or not record.is_live or not record.run_id:
+        return
+    if stopped := why_stopped(aws.s3, record.bucket, record.keys):
+        yield (
+            f"Run {record.run_id} of {record.app_name} was stopped ({stopped.rstrip('.')}), and "
+            "its workers take no job: `python run.py retry` lets it go on."
+        )
 
 
 def job_notes(

@@ -78,6 +78,16 @@ def try_again(life: Life, **options: Any) -> Any:
     return retry(life.aws, life.settings, folder=life.folder, sleep=life.clock.sleep, **options)
 
 
+def own_environment(life: Life) -> dict[str, str]:
+    """The variables of a program that works in this life's account."""
+    return {
+        **os.environ,
+        "AWS_ENDPOINT_URL": str(life.aws.endpoint_url),
+        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+        "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+    }
+
+
 def begin(life: Life, *names: str) -> tuple[RunRecord, dict[str, Held]]:
     """A run whose jobs are all taken, each by a machine of its own."""
     life.set_up()
@@ -174,6 +184,37 @@ def test_a_run_that_was_stopped_goes_on(life: Life) -> None:
     assert why_stopped(life.aws.s3, record.bucket, record.keys) == ""
 
 
+def test_a_run_that_was_stopped_while_all_its_jobs_wait_goes_on(life: Life) -> None:
+    life.set_up()
+    life.submit("a", "b")
+    record = life.record()
+    stop_run(life.aws.s3, record.bucket, record.keys, "The run has cost $9 (MAX_COST)")
+    with pytest.raises(DistributedSomethingError, match="Nothing was changed"):
+        try_again(life, confirm=lambda _: False)
+    assert why_stopped(life.aws.s3, record.bucket, record.keys)
+    retried = try_again(life)
+    assert (retried.sent, retried.plan.waiting, retried.needs_machines) == (0, 2, True)
+    assert why_stopped(life.aws.s3, record.bucket, record.keys) == ""
+    assert waiting(life) == ["a", "b"]
+    assert not try_again(life).plan.lets_go_on
+
+
+def test_who_sends_jobs_to_a_run_that_was_stopped_is_told(
+    life: Life, caplog: pytest.LogCaptureFixture
+) -> None:
+    life.set_up()
+    life.submit("a")
+    record = life.record()
+    assert "was stopped" not in caplog.text
+    stop_run(life.aws.s3, record.bucket, record.keys, "The run has cost $9 (MAX_COST)")
+    life.submit("b")
+    assert (
+        "was stopped (The run has cost $9 (MAX_COST)), and its workers take no job" in caplog.text
+    )
+    assert "`python run.py retry` lets it go on" in caplog.text
+    assert waiting(life) == ["a", "b"]
+
+
 def test_a_run_that_has_ended_says_that_its_queue_is_gone_and_goes_on_after_setup(
     life: Life,
 ) -> None:
@@ -206,12 +247,7 @@ def test_a_retry_that_fails_half_way_loses_neither_jobs_nor_letters(life: Life) 
 def test_the_verb_asks_and_says_what_it_does(life: Life, tmp_path: Path) -> None:
     record, held = begin(life, "a")
     give_up(life, record, held["a"], "exit code 3")
-    variables = {
-        **os.environ,
-        "AWS_ENDPOINT_URL": str(life.aws.endpoint_url),
-        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
-        "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
-    }
+    variables = own_environment(life)
     config = str(write_config(tmp_path))
 
     def run(*words: str) -> tuple[int, str]:
@@ -241,6 +277,22 @@ def test_the_verb_asks_and_says_what_it_does(life: Life, tmp_path: Path) -> None
     assert "To be queued again in run" in words and "1 job (a)" in words
     assert "Removed 1 of the letters" in words
     assert find_run(life.aws, life.settings).run_id == record.run_id
+
+
+def test_the_verb_says_that_a_run_goes_on_whose_jobs_all_wait(life: Life, tmp_path: Path) -> None:
+    life.set_up()
+    life.submit("a")
+    record = life.record()
+    stop_run(life.aws.s3, record.bucket, record.keys, "The run has cost $9 (MAX_COST)")
+    write_config(tmp_path)
+    with on_terminal(["retry"], tmp_path, own_environment(life)) as terminal:
+        terminal.wait_for(lambda shown: "Let the run go on? [y/N]" in shown)
+        terminal.type(b"y\n")
+        assert terminal.end() == 0
+    assert "The run was stopped, and goes on: The run has cost $9" in terminal.shown
+    assert "The run goes on; 1 job still waits." in terminal.shown
+    assert "startCluster" in terminal.shown.rpartition("Next: ")[2]
+    assert "nothing to queue" not in terminal.shown and "To be queued" not in terminal.shown
 
 
 def test_an_older_run_is_opened_again_and_not_beside_a_live_one(life: Life) -> None:

@@ -20,6 +20,7 @@ from distributed_something.commands.runs import ensure_run, find_run
 from distributed_something.commands.setup import setup
 from distributed_something.commands.start_cluster import Purchase, start_cluster
 from distributed_something.errors import DistributedSomethingError, NotFound, UsageError
+from distributed_something.ledger import stop_run
 from distributed_something.local.simulator import Simulator
 from distributed_something.record import RunRecord, read_record_file, save_record
 from distributed_something.settings import Settings
@@ -206,6 +207,15 @@ def test_machines_that_no_job_waits_for_are_told_before_they_are_bought(
     start(aws, tmp_path, settings(CLUSTER_MACHINES=2, DOCKER_CORES=3))
     said = notes_of(aws, tmp_path, CLUSTER_MACHINES=2, DOCKER_CORES=3)  # with those that are there
     assert "4 machines would be there for 9 jobs that wait or run, and 3 machines can" in said
+
+
+def test_who_buys_for_a_run_that_was_stopped_is_told_first(aws: Aws, tmp_path: Path) -> None:
+    run = start(aws, tmp_path)
+    assert "was stopped" not in notes_of(aws, tmp_path)
+    stop_run(aws.s3, run.bucket, run.keys, "5 jobs were given up (MAX_FAILURES)")
+    said = notes_of(aws, tmp_path)
+    assert f"Run {run.run_id} of Counting was stopped (5 jobs were given up (MAX_FAILURES))" in said
+    assert "`python run.py retry` lets it go on" in said
 
 
 def test_one_machine_is_counted_as_one(
