@@ -193,12 +193,18 @@ def set_target(ec2: EC2Client, fleet_id: str, target: int) -> None:
 def fleet_errors(ec2: EC2Client, fleet_id: str, since: float) -> list[FleetError]:
     """What went wrong with a fleet since a time, oldest first; EC2 tells it up to 30 s late.
 
-    Why one machine type was not to be had somewhere is information and no error to EC2.
+    Why one machine type was not to be had somewhere is information and no error to EC2. Nothing
+    is told of a fleet that is not there.
     """
-    errors = [
-        *_events(ec2, fleet_id, "error", since),
-        *_events(ec2, fleet_id, "information", since),
-    ]
+    try:
+        errors = [
+            *_events(ec2, fleet_id, "error", since),
+            *_events(ec2, fleet_id, "information", since),
+        ]
+    except ClientError as error:
+        if error_code(error) not in _FLEET_NOT_FOUND:
+            raise
+        return []
     return sorted(errors, key=lambda event: event.time)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -202,7 +203,12 @@ def _count(aws: Aws, record: RunRecord) -> QueueCounts | None:
 
 
 def _fleets(aws: Aws, record: RunRecord) -> tuple[FleetStatus, ...]:
-    return tuple(fleet.describe_fleet(aws.ec2, name) for name in record.fleet_ids)
+    """The run's fleets, without those that EC2 has forgotten."""
+    found = []
+    for name in record.fleet_ids:
+        with suppress(NotFound):
+            found.append(fleet.describe_fleet(aws.ec2, name))
+    return tuple(found)
 
 
 def _events(aws: Aws, record: RunRecord, now: float) -> tuple[FleetError, ...]:

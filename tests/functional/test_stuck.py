@@ -6,6 +6,7 @@ AWS's words are those that people were given, each with the thread that tells of
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 
 from distributed_something.aws import fleet
 from distributed_something.commands.monitor import MonitorState, Pace, step
+from distributed_something.commands.sight import look_around
 from distributed_something.commands.status import status
 from distributed_something.definitions.troubles import Trouble
 from distributed_something.errors import UsageError
@@ -347,3 +349,13 @@ def test_what_may_not_be_looked_at_is_said_and_the_rest_is_shown(life: Life) -> 
     assert seen.unseen == (
         "Could not see the machines: AWS answers AccessDenied to DescribeInstances.",
     )
+
+
+def test_a_fleet_that_ec2_has_forgotten_hides_no_other(life: Life) -> None:
+    simulated_ec2().refused_types.add("m5.xlarge")
+    record = life.buy()
+    gone = replace(record.fleets[0], fleet_id="sfr-00000000-0000-0000-0000-000000000000")
+    both = replace(record, fleets=(gone, *record.fleets))
+    seen = look_around(life.aws, both, life.clock.now())
+    assert (len(seen.fleets), seen.target, seen.unseen) == (1, 2, ())
+    assert seen.events
