@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from ..ledger import stop_run
 from ..money import Cost, cost_of_all
-from .spending import lives, prices_of
+from ..words import count_of
+from .spending import lives, prices_or_caps
 
 if TYPE_CHECKING:
     from ..aws.session import Aws
@@ -23,6 +24,10 @@ GRACE = 0.1
 # How long before the machines end by themselves no more jobs are taken: so much of their time.
 LAST_SHARE = 0.05
 LAST_SECONDS = 900.0  # but no longer than this
+_UNPRICED = (
+    "MAX_COST cannot be held to: what %s cost is not known. Set MACHINE_PRICE before the next "
+    "startCluster, or give whoever watches the right ec2:DescribeSpotPriceHistory."
+)
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,10 @@ def _cost_limit(aws: Aws, record: RunRecord, book: MachineBook, now: float) -> L
     if not record.max_cost:
         return None
     machines = lives(book, record)
-    cost = cost_of_all(machines, prices_of(aws, record, machines), now)
+    prices, _ = prices_or_caps(aws, record, machines)
+    cost = cost_of_all(machines, prices, now)
+    if cost.unpriced:
+        logger.warning(_UNPRICED, count_of(cost.unpriced, "machine"))
     if cost.total < record.max_cost:
         return None
     return Limit(_too_dear(record, cost), cost.total >= record.max_cost * (1 + GRACE))

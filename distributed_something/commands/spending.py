@@ -68,10 +68,29 @@ def prices_of(aws: Aws, record: RunRecord, machines: Iterable[MachineLife]) -> P
     spot = spot_prices(aws.ec2, {one.instance_type for one in ran if one.spot}, since)
     prices = Prices(spot=spot, cap=price_cap(record))
     unknown = {one.instance_type for one in ran if not prices.is_known(one)}
-    return replace(prices, on_demand=_on_demand(aws, unknown)) if unknown else prices
+    return replace(prices, on_demand=_on_demand(aws, unknown))
+
+
+def prices_or_caps(
+    aws: Aws, record: RunRecord, machines: Iterable[MachineLife]
+) -> tuple[Prices, str]:
+    """The same, and why it could not be read, '' if it was.
+
+    What machines cost at most stands for spot prices that may not be read: their fleets' cap, or
+    without one the on-demand price.
+    """
+    ran = list(machines)
+    try:
+        return prices_of(aws, record, ran), ""
+    except (ClientError, BotoCoreError) as error:
+        cap = price_cap(record)
+        uncapped = {one.instance_type for one in ran if cap is None or not one.spot}
+        return Prices(on_demand=_on_demand(aws, uncapped), cap=cap), str(error)
 
 
 def _on_demand(aws: Aws, machine_types: Collection[str]) -> dict[str, float]:
+    if not machine_types:
+        return {}
     try:
         return on_demand_prices(aws.pricing, aws.region, machine_types)
     except (ClientError, BotoCoreError) as error:

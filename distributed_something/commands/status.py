@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING
-
-from botocore.exceptions import BotoCoreError, ClientError
 
 from ..aws.fleet import Machine
 from ..definitions.troubles import Trouble
 from ..errors import UsageError
-from ..ledger import read_attempts_at, read_dead_jobs
-from ..money import LEFT_OUT, MachineLife, Prices, cost_of_all, cost_per_hour
+from ..ledger import READ_AHEAD, read_attempts_at, read_dead_jobs
+from ..money import LEFT_OUT, cost_of_all, cost_per_hour
 from ..protocol.attempts import Attempt
 from ..protocol.ledger_keys import AttemptState
 from ..survey import LastAttempt, Survey
 from .failing import Failing, failing_jobs
 from .sight import Sight, look_around
-from .spending import UNWATCHED, is_unwatched, lives, price_cap, prices_of, with_machines
+from .spending import UNWATCHED, is_unwatched, lives, prices_or_caps, with_machines
 from .why_stuck import why_stuck
 
 if TYPE_CHECKING:
@@ -215,22 +214,40 @@ def failed_jobs(aws: Aws, record: RunRecord, survey: Survey) -> Iterator[Attempt
     read as they are asked for: there may be 100,000, each with the last lines of its log.
     """
     bucket, keys = record.bucket, record.keys
-    untried = [one for one, last in survey.dead.items() if last is None]
-    for given_up in read_dead_jobs(aws.s3, bucket, keys, untried):
-        job_id = given_up.job_id
-        yield Attempt(job_id, job_id, "", 0, "dead", "", "", 0.0, reason=given_up.reason)
-    dead = [(one, last) for one, last in survey.dead.items() if last is not None]
-    failed = [(one, last) for one, last in survey.open.items() if last.state is AttemptState.FAILED]
+    dead = [(one, last) for one, last in survey.dead.items() if _has_failed(last)]
+    failed = [(one, last) for one, last in survey.open.items() if _has_failed(last)]
+    others = (one for one, last in survey.dead.items() if not _has_failed(last))
+    yield from _given_up_unsaid(aws, record, survey, others)
     for job_ids, state in ((dead, "dead"), (failed, "failed")):
-        places = (keys.attempt(one, last.attempt_id, last.state) for one, last in job_ids)
+        places = (keys.attempt(one, last.attempt_id, last.state) for one, last in job_ids if last)
         for attempt in read_attempts_at(aws.s3, bucket, places):
             yield replace(attempt, state=state)
 
 
+def _has_failed(last: LastAttempt | None) -> bool:
+    return last is not None and last.state is AttemptState.FAILED
+
+
+def _given_up_unsaid(
+    aws: Aws, record: RunRecord, survey: Survey, job_ids: Iterable[str]
+) -> Iterator[Attempt]:
+    """Jobs given up whose last attempt did not fail: their dead marks alone say why."""
+    bucket, keys = record.bucket, record.keys
+    waiting = iter(job_ids)
+    while some := list(islice(waiting, READ_AHEAD)):
+        reasons = {one.job_id: one.reason for one in read_dead_jobs(aws.s3, bucket, keys, some)}
+        tried = [(one, last) for one in some if (last := survey.dead[one])]
+        places = (keys.attempt(one, last.attempt_id, last.state) for one, last in tried)
+        lasts = {one.job_id: one for one in read_attempts_at(aws.s3, bucket, places)}
+        for job_id in some:
+            untold = Attempt(job_id, job_id, "", 0, "dead", "", "", 0.0)
+            last = lasts.get(job_id, untold)
+            yield replace(last, state="dead", reason=reasons.get(job_id) or last.reason)
+
+
 def count_failed(survey: Survey) -> int:
     """How many jobs were given up, or failed last and are tried again."""
-    again = sum(last.state is AttemptState.FAILED for last in survey.open.values())
-    return len(survey.dead) + again
+    return len(survey.dead) + sum(_has_failed(last) for last in survey.open.values())
 
 
 def _latest_reasons(aws: Aws, record: RunRecord, survey: Survey) -> list[str]:
@@ -268,7 +285,7 @@ def _money(
     machines = lives(book, record)
     if not machines:
         return None, [UNWATCHED] if is_unwatched(record, book) and not sight.unseen else []
-    prices, unseen = _prices(aws, record, machines)
+    prices, why = prices_or_caps(aws, record, machines)
     cost = cost_of_all(machines, prices, sight.now)
     per_hour = cost_per_hour(machines, prices, sight.now)
     expected = None if seconds_left is None else cost.total + per_hour * seconds_left / 3600
@@ -280,16 +297,7 @@ def _money(
         capped=cost.capped,
         unpriced=cost.unpriced,
     )
-    return money, unseen
-
-
-def _prices(
-    aws: Aws, record: RunRecord, machines: Sequence[MachineLife]
-) -> tuple[Prices, list[str]]:
-    try:
-        return prices_of(aws, record, machines), []
-    except (ClientError, BotoCoreError) as error:
-        return Prices(cap=price_cap(record)), [f"Could not see what machines cost: {error}"]
+    return money, [f"Could not see what machines cost: {why}"] if why else []
 
 
 def _state(sight: Sight, machine: Machine, works: bool) -> str:

@@ -14,7 +14,7 @@ from distributed_something.commands.monitor import Pace, RunProgress, monitor
 from distributed_something.machine_book import read_machine_book
 from distributed_something.record import RunRecord
 from tests.functional.account import simulated_ec2
-from tests.lives import Life, open_life
+from tests.lives import Life, open_life, refusing
 
 PACE = Pace(look_every=60.0)
 
@@ -91,6 +91,33 @@ def test_before_the_machines_end_by_themselves_no_more_jobs_are_begun(life: Life
     life.finish(record, *held)
     answers = [look_again(life, record) for _ in range(5)]
     assert answers[-1] == {"over": True}
+
+
+def test_where_nobody_may_read_prices_the_most_that_machines_cost_is_counted(life: Life) -> None:
+    life.submit("a", "b")
+    record = life.buy()
+    life.clock.during = life.tick
+    with refusing(life.aws.ec2, "DescribeSpotPriceHistory"):
+        assert look_once(life, record)["note"] == ""
+        life.clock.sleep(300)
+        assert look_once(life, record)["note"] == ""
+        life.clock.sleep(60)  # $0.02 / (2 x ($0.10 + $0.0033)) = 348 s
+        assert "MAX_COST is $0.02" in str(look_once(life, record)["note"])
+
+
+def test_where_nothing_tells_what_machines_cost_it_is_said_and_their_time_is_kept(
+    life: Life, caplog: pytest.LogCaptureFixture
+) -> None:
+    life.settings = life.settings.model_copy(update={"machine_price": None, "max_cost": 99.0})
+    life.submit("a")
+    record = life.buy()
+    until = ends_by(record)
+    assert until is not None
+    with refusing(life.aws.ec2, "DescribeSpotPriceHistory"):
+        look_once(life, record)
+        assert "MAX_COST cannot be held to: what 2 machines cost is not known" in caplog.text
+        life.clock.time = until - 890
+        assert "MAX_HOURS are over" in str(look_once(life, record)["note"])
 
 
 def test_a_book_that_cannot_be_read_ends_no_watch(life: Life) -> None:

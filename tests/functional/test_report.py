@@ -21,10 +21,11 @@ from distributed_something.commands.report import make_report, to_json, write_pa
 from distributed_something.commands.report.collect import histogram
 from distributed_something.commands.report.facts import RunReport
 from distributed_something.local.simulator import Simulator
-from distributed_something.record import RunRecord, save_record
+from distributed_something.record import FleetRecord, RunRecord, save_record
 from tests.builders import write_config
 from tests.functional.account import new_account
 from tests.golden import check_golden, screen
+from tests.lives import refusing
 from tests.made_up_run import BEGAN, RUN, made_up_attempts, write_run
 from tests.programs import find_program
 
@@ -179,6 +180,32 @@ def test_every_dollar_is_accounted_for(made: Made) -> None:
     assert row.free > 0  # the one that EC2 took away in its first hour
     assert 0 < row.idle < row.total
     assert 0 < row.lost < row.total - row.idle
+
+
+def test_where_nobody_may_read_prices_the_most_that_machines_cost_is_told(
+    made: Made, tmp_path: Path
+) -> None:
+    """As `status` tells it; the same hours, disks and addresses at the cap."""
+    capped = FleetRecord("token", {"SpotPrice": "0.25"}, 8, "sfr-1")
+    with refusing(made.aws.ec2, "DescribeSpotPriceHistory"):
+        report = make_report(made.aws, replace(made.record, fleets=(capped,)))
+        nothing = make_report(made.aws, made.record)
+    for row, known in zip(
+        sorted(report.money, key=lambda one: one.instance_type),
+        sorted(made.report.money, key=lambda one: one.instance_type),
+        strict=True,
+    ):
+        at_cap = (known.compute + known.free) / _PRICES[row.instance_type] * 0.25
+        assert row.compute + row.free == pytest.approx(at_cap)
+        assert (row.disks, row.addresses) == (known.disks, known.addresses)
+    assert not report.prices_known
+    assert "the most that they can cost was taken" in page_text(report, tmp_path)
+    assert "the most that they can cost" not in page_text(made.report, tmp_path)
+    assert [row.compute for row in nothing.money] == [0.0, 0.0]
+
+
+def page_text(report: RunReport, folder: Path) -> str:
+    return write_page(report, folder / "report.html").read_text()
 
 
 def test_busy_lost_and_idle_seconds_make_up_a_machines_time(made: Made) -> None:

@@ -6,7 +6,7 @@ import csv
 import json
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ from ...money import MachineLife, Prices, cost_of
 from ...protocol.attempts import Attempt
 from ...survey import summarise
 from ..provenance import read_provenance
-from ..spending import is_unwatched, lives, look_at_machines, prices_of
+from ..spending import is_unwatched, lives, look_at_machines, prices_or_caps
 from .collect import MOST_LANES, Collector, histogram, spread
 from .facts import Counts, Lane, MoneyRow, RunReport
 from .page import page
@@ -58,7 +58,7 @@ def make_report(
     began, ended = _bounds(record, found, machines, until)
     slots = record.tasks_per_machine * record.docker_cores
     lanes = found.lanes({one.instance_id: one for one in machines}, slots, began, ended)
-    prices = Prices() if is_rehearsal else _prices(aws, record, machines)
+    prices = Prices() if is_rehearsal else prices_or_caps(aws, record, machines)[0]
     return RunReport(
         app_name=record.app_name,
         run_id=record.run_id,
@@ -131,14 +131,6 @@ def _book(aws: Aws, record: RunRecord, until: float) -> MachineBook:
         return look_at_machines(aws, record, until)
     except (ClientError, BotoCoreError):
         return read_machine_book(aws.s3, record.bucket, record.keys)
-
-
-def _prices(aws: Aws, record: RunRecord, machines: Sequence[MachineLife]) -> Prices:
-    """What machines cost; nothing is known of it if EC2 may not be asked."""
-    try:
-        return prices_of(aws, record, machines)
-    except (ClientError, BotoCoreError):
-        return Prices()
 
 
 def _bounds(
