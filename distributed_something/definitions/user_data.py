@@ -32,6 +32,10 @@ def ecs_config(settings: Settings) -> str:
         "ECS_ENABLE_TASK_IAM_ROLE": "true",
         # A container that starts again finds its image on the machine.
         "ECS_IMAGE_PULL_BEHAVIOR": "prefer-cached",
+        # A container that was killed leaves its jobs' files and its inputs on the disk that the
+        # next one needs. The agent's own wait is three hours, and a minute the least it takes.
+        # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/automated_image_cleanup.html
+        "ECS_ENGINE_TASK_CLEANUP_WAIT_DURATION": "1m",
     }
     return "".join(f"{name}={value}\n" for name, value in lines.items())
 

@@ -32,6 +32,11 @@ def test_a_machine_can_ship_logs_and_hears_spot_notices(tmp_path: Path) -> None:
     assert config["ECS_ENABLE_SPOT_INSTANCE_DRAINING"] == "true"
 
 
+def test_the_files_of_a_container_that_ended_do_not_stay_on_the_disk(tmp_path: Path) -> None:
+    config = booted(user_data(settings()), tmp_path)
+    assert config["ECS_ENGINE_TASK_CLEANUP_WAIT_DURATION"] == "1m"
+
+
 def test_nothing_is_downloaded_at_boot() -> None:
     for gpu in (False, True):
         script = user_data(settings(), gpu=gpu)
