@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import traceback
 from collections.abc import Mapping
 from typing import Any
 
@@ -45,10 +46,36 @@ def explain(error: Exception) -> tuple[str, int] | None:
         return _no_profile(str(error.kwargs["profile"])), EXIT_USAGE
     for kind, message in _MENDS.items():
         if isinstance(error, kind):
-            return message.format(**{"error": error, **getattr(error, "kwargs", {})}), EXIT_FAILED
+            facts = {"error": error, **getattr(error, "kwargs", {})}
+            return _filled(message, facts), EXIT_FAILED
     if isinstance(error, ValueError) and str(error).startswith(_NO_ADDRESS):
         return _bad_endpoint(str(error).removeprefix(_NO_ADDRESS)), EXIT_USAGE
+    if isinstance(error, exceptions.ParamValidationError):
+        return None
+    if isinstance(error, exceptions.BotoCoreError):
+        return f"The library that talks to AWS gave up: {_line(error)}.", EXIT_FAILED
+    if _is_of_credentials(error):
+        facts = {"provider": "their source", "error_msg": error}
+        return _filled(_NO_CREDENTIALS_FROM, facts), EXIT_FAILED
     return None
+
+
+def _filled(message: str, facts: Mapping[str, object]) -> str:
+    return message.format(**{name: _line(fact) for name, fact in facts.items()})
+
+
+def _line(fact: object) -> str:
+    """What an error says, such as all that another program printed, as part of a sentence."""
+    return " ".join(str(fact).split()).rstrip(".")
+
+
+def _is_of_credentials(error: Exception) -> bool:
+    """Whether it came up while botocore got credentials, whose own errors are not all that may.
+
+    A credential_process that is not there, or prints no JSON, ends in Python's errors.
+    """
+    frames = traceback.walk_tb(error.__traceback__)
+    return any(frame.f_globals.get("__name__") == "botocore.credentials" for frame, _ in frames)
 
 
 def _no_profile(name: str) -> str:
@@ -96,12 +123,24 @@ def _refusal(error: exceptions.ClientError) -> str:
     return f"AWS refused {operation}: {text} ({code})."
 
 
+_NO_CREDENTIALS_FROM = (
+    "No AWS credentials came from {provider} ({error_msg}): mend what ~/.aws/config says of them, "
+    f"such as credential_process, or {_CREDENTIALS}."
+)
+_SIGN_IN = "The sign-in has expired: run `aws sso login`."
+
 _MENDS: dict[type[Exception], str] = {
     exceptions.NoCredentialsError: f"No AWS credentials found: {_CREDENTIALS}; "
     "or try the run on this computer first: `python run.py rehearse JOBS.json`.",
     exceptions.PartialCredentialsError: f"Half of the AWS credentials are missing: {_CREDENTIALS}.",
-    exceptions.TokenRetrievalError: "The sign-in has expired: run `aws sso login`.",
-    exceptions.SSOError: "The sign-in has expired: run `aws sso login`.",
+    exceptions.CredentialRetrievalError: _NO_CREDENTIALS_FROM,
+    exceptions.MetadataRetrievalError: "This machine's role gave no AWS credentials ({error_msg}): "
+    f"try again, or {_CREDENTIALS}.",
+    exceptions.InvalidConfigError: "The AWS configuration cannot be used ({error}): "
+    "mend ~/.aws/config, or set AWS_PROFILE in config.py.",
+    exceptions.ConfigParseError: "The AWS configuration cannot be read ({error}): mend {path}.",
+    exceptions.TokenRetrievalError: _SIGN_IN,
+    exceptions.SSOError: _SIGN_IN,
     exceptions.EndpointConnectionError: "Nothing answers at {endpoint_url}: "
     "check the network, AWS_REGION in config.py and AWS_ENDPOINT_URL.",
     exceptions.ConnectionError: "The connection to AWS failed ({error}): "
@@ -109,3 +148,5 @@ _MENDS: dict[type[Exception], str] = {
     exceptions.HTTPClientError: "The connection to AWS failed ({error}): "
     "check the network, then try again.",
 }
+if hasattr(exceptions, "LoginError"):  # of `aws login`, which older releases of botocore lack
+    _MENDS[exceptions.LoginError] = "The sign-in cannot be used ({error}): run `aws login`."
