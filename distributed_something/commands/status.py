@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -216,8 +216,8 @@ def failed_jobs(aws: Aws, record: RunRecord, survey: Survey) -> Iterator[Attempt
     bucket, keys = record.bucket, record.keys
     dead = [(one, last) for one, last in survey.dead.items() if _has_failed(last)]
     failed = [(one, last) for one, last in survey.open.items() if _has_failed(last)]
-    others = (one for one, last in survey.dead.items() if not _has_failed(last))
-    yield from _given_up_unsaid(aws, record, survey, others)
+    others = {one: last for one, last in survey.dead.items() if not _has_failed(last)}
+    yield from _given_up_unsaid(aws, record, others)
     for job_ids, state in ((dead, "dead"), (failed, "failed")):
         places = (keys.attempt(one, last.attempt_id, last.state) for one, last in job_ids if last)
         for attempt in read_attempts_at(aws.s3, bucket, places):
@@ -229,20 +229,19 @@ def _has_failed(last: LastAttempt | None) -> bool:
 
 
 def _given_up_unsaid(
-    aws: Aws, record: RunRecord, survey: Survey, job_ids: Iterable[str]
+    aws: Aws, record: RunRecord, jobs: Mapping[str, LastAttempt | None]
 ) -> Iterator[Attempt]:
     """Jobs given up whose last attempt did not fail: their dead marks alone say why."""
     bucket, keys = record.bucket, record.keys
-    waiting = iter(job_ids)
-    while some := list(islice(waiting, READ_AHEAD)):
-        reasons = {one.job_id: one.reason for one in read_dead_jobs(aws.s3, bucket, keys, some)}
-        tried = [(one, last) for one in some if (last := survey.dead[one])]
+    waiting = iter(jobs.items())
+    while some := dict(islice(waiting, READ_AHEAD)):
+        tried = [(one, last) for one, last in some.items() if last]
         places = (keys.attempt(one, last.attempt_id, last.state) for one, last in tried)
         lasts = {one.job_id: one for one in read_attempts_at(aws.s3, bucket, places)}
-        for job_id in some:
-            untold = Attempt(job_id, job_id, "", 0, "dead", "", "", 0.0)
-            last = lasts.get(job_id, untold)
-            yield replace(last, state="dead", reason=reasons.get(job_id) or last.reason)
+        for mark in read_dead_jobs(aws.s3, bucket, keys, some):
+            untried = Attempt(mark.job_id, mark.job_id, "", 0, "dead", "", "", 0.0)
+            last = lasts.get(mark.job_id, untried)
+            yield replace(last, state="dead", reason=mark.reason or last.reason)
 
 
 def count_failed(survey: Survey) -> int:

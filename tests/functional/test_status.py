@@ -16,12 +16,13 @@ from rich.console import Console
 from distributed_something.cli.status_screen import MOST_MACHINES, status_screen
 from distributed_something.commands.job_logs import follow, lines_since, machine_lines
 from distributed_something.commands.monitor import MonitorState, Pace, step
-from distributed_something.commands.status import Status, status
+from distributed_something.commands.status import Status, failed_jobs, status
 from distributed_something.local.account import make_roles
 from distributed_something.local.simulator import Rules, Simulator
 from distributed_something.protocol.attempts import Attempt, Heartbeat
 from distributed_something.protocol.ledger_keys import AttemptState, new_attempt_id
 from distributed_something.record import RunRecord
+from distributed_something.survey import survey_run
 from tests.answers import answering
 from tests.builders import settings
 from tests.functional.account import simulated_ec2
@@ -181,6 +182,28 @@ def test_many_machines_are_counted_by_type_and_zone(life: Life) -> None:
 def test_the_screen_fits_narrow_terminals(life: Life) -> None:
     lines = drawn(seen(life, make_progress(life)), width=60).splitlines()
     assert max(len(line) for line in lines) <= 60
+
+
+def test_a_job_given_up_without_a_failed_attempt_has_the_reason_of_its_mark(life: Life) -> None:
+    record = life.record()
+    vanished = attempt(life, record, 1, STARTED)
+    interrupted = attempt(life, record, 2, INTERRUPTED, reason="spot notice")
+    unreadable = "f" * 20
+    why = "3 attempts failed or vanished without a word, 3 of them vanished."
+    for job_id, reason in (
+        (vanished, why),
+        (interrupted, why),
+        (unreadable, "The message is no JSON."),
+    ):
+        mark = json.dumps({"job_id": job_id, "reason": reason}).encode()
+        put(life, record.keys.dead(job_id), mark)
+    survey = survey_run(life.aws.s3, record.bucket, record.keys)
+    told = {one.name: (one.state, one.reason) for one in failed_jobs(life.aws, record, survey)}
+    assert told == {
+        "plate-1": ("dead", why),
+        "plate-2": ("dead", why),
+        unreadable: ("dead", "The message is no JSON."),
+    }
 
 
 def write_lines(life: Life, group: str, stream: str, *lines: str) -> None:
