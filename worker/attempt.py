@@ -22,7 +22,7 @@ from . import ledger, something
 from .checkpoint import Checkpoint
 from .clients import Clients
 from .directories import Directories, private_directories
-from .done_before import begin_upload, end_upload, results_are_there
+from .done_before import begin_upload, end_upload, own_results, results_are_there
 from .environment import Place, tool_environment
 from .inputs import Inputs
 from .lease import Lease
@@ -117,7 +117,7 @@ class JobAttempt:
         if not settings.check_if_done_bool:
             return False
         target = destination(self._job, settings.app_name, self._place.buckets)
-        if not results_are_there(self._clients.s3, settings, target):
+        if not results_are_there(self._clients.s3, settings, own_results(self._job, target)):
             return False
         self.facts = replace(
             self.facts,
@@ -277,7 +277,7 @@ class JobAttempt:
         target = destination(self._job, self._place.settings.app_name, self._place.buckets)
         checks = self._place.settings.check_if_done_bool
         if checks:
-            begin_upload(self._clients.s3, self._place.settings, target)
+            begin_upload(self._clients.s3, self._place.settings, own_results(self._job, target))
         with self._timed("upload_seconds"):
             sent = send_results(
                 self._clients.s3, directories.output, target, self._check_upload, flags
@@ -288,7 +288,7 @@ class JobAttempt:
         if self._lease.lost:
             raise LostLease(self._lease.lost)
         if checks:
-            end_upload(self._clients.s3, self._place.settings, target)
+            end_upload(self._clients.s3, self._place.settings, own_results(self._job, target))
         done = replace(self.facts, state=AttemptState.DONE.value, ended=self._now())
         if not ledger.mark_done(self._clients.s3, self._bucket, self._keys, done):
             raise DoneElsewhere("Another attempt finished the job first.")

@@ -8,12 +8,19 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from distributed_something.protocol.environment import WorkerEnvironment
+from distributed_something.protocol.jobs import Job
 from distributed_something.protocol.ledger_keys import app_prefix
 
 from .results import Destination
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
+
+
+def own_results(job: Job, target: Destination) -> Destination:
+    """Where below its destination a job's results are told from those of other jobs."""
+    parts = [part for part in (target.prefix, job.own_results) if part]
+    return Destination(target.bucket, "/".join(parts))
 
 
 def results_are_there(s3: S3Client, settings: WorkerEnvironment, target: Destination) -> bool:

@@ -117,6 +117,11 @@ class JobMaker:
         """The message's object: the shared keys, the job's own, and last the group."""
         return {**self.shared, **(group.own or {}), self.family.item_key: group.value}
 
+    def job(self, group: Group) -> Job:
+        """The job as its worker sees it; the group must be free of problems."""
+        message = self.message(group)
+        return Job.filled(message, JobKeys.read(message, self.family) if group.own else self.keys)
+
     def name(self, group: Group) -> str:
         """The job's readable name."""
         message = self.message(group)

@@ -37,6 +37,8 @@ class Family:
     """What templates get from the family's own keys in a message, the group's values among them."""
     places: Callable[[Mapping[str, object]], Values] = lambda _: {}
     """The reserved keys that a message's own keys stand for: inputs and output."""
+    own_results: Callable[[Mapping[str, object]], str] = lambda _: ""
+    """The template of what is one job's below an output that others share; '' if all of it is."""
 
     def group(self, message: Mapping[str, object]) -> object:
         """What one job has of its own: names and values, or a single value."""
@@ -168,6 +170,11 @@ def _omezarr_places(message: Mapping[str, object]) -> Values:
     return own
 
 
+def _omezarr_results(message: Mapping[str, object]) -> str:
+    """The plate's own Zarr, as the family's converter names it."""
+    return "{plate}.ome.zarr" if "output" in _omezarr_places(message) else ""
+
+
 def _address(message: Mapping[str, object], side: str) -> str:
     bucket, place = _text(message, f"{side}_bucket"), _text(message, f"{side}_location").strip("/")
     return f"s3://{bucket}/{place}".rstrip("/") if bucket else place
@@ -207,6 +214,7 @@ OMEZARR = Family(
     problem=_named,
     values=_omezarr_values,
     places=_omezarr_places,
+    own_results=_omezarr_results,
 )
 FAMILIES = {one.word: one for one in (SOMETHING, CELLPROFILER, FIJI, OMEZARR)}
 

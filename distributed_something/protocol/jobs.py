@@ -224,6 +224,7 @@ class Job:
     keys: JobKeys
     inputs: tuple[Source, ...]  # S3 keys, prefixes (ending in /), s3:// addresses, tables
     output: str | None  # S3 prefix without a slash at its end, or an s3:// address
+    own_results: str = ""  # what of the output is this job's alone; '' if all of it is
 
     @classmethod
     def from_message(cls, body: str) -> Job:
@@ -256,9 +257,11 @@ class Job:
         try:
             name = job_name(message, keys, values)
             values.setdefault("name", name)  # a group's own `name` stays what {name} means
-            group = family_of_message(message).group(message) if keys.has_tables() else None
+            family = family_of_message(message)
+            group = family.group(message) if keys.has_tables() else None
             inputs = tuple(fill_source(part, fill, group) for part in keys.inputs)
             output = None if keys.output is None else fill(keys.output).rstrip("/")
+            own_results = fill(family.own_results(message))
             done_when = keys.done_when.filled(fill)
         except templates.TemplateError as error:
             raise BadJob([str(error)]) from None
@@ -270,7 +273,7 @@ class Job:
         if problems:
             raise BadJob(problems)
         keys = keys if done_when is keys.done_when else replace(keys, done_when=done_when)
-        return cls(identity, name, message, values, keys, inputs, output)
+        return cls(identity, name, message, values, keys, inputs, output, own_results)
 
     def argv(self, directories: Mapping[str, str]) -> list[str]:
         """The command with every field filled in; `directories` gives the DIRECTORY_FIELDS.

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 from botocore.exceptions import ClientError
 
+from distributed_something.protocol.buckets import Buckets
 from distributed_something.protocol.environment import WorkerEnvironment
-from worker.done_before import begin_upload, end_upload, results_are_there
-from worker.results import Destination
+from distributed_something.protocol.jobs import Job
+from worker.done_before import begin_upload, end_upload, own_results, results_are_there
+from worker.results import Destination, destination
 
 from .world import World
 
@@ -72,3 +74,48 @@ def test_a_job_whose_results_are_there_is_done_without_a_run(world: World) -> No
 def test_a_missing_bucket_is_not_taken_for_missing_results(world: World) -> None:
     with pytest.raises(ClientError):
         results_are_there(world.aws.s3, settings(world), Destination("no-such-bucket", "out"))
+
+
+def plate(world: World, name: str, **changes: object) -> dict[str, object]:
+    """The message of one plate of an OMEZarr job file: all plates have the same output."""
+    world.put(f"images/{name}/image", "pixels")
+    places = {"bucket": world.bucket, "location": "images"}
+    return {
+        **{f"input_{key}": value for key, value in places.items()},
+        **{f"output_{key}": value for key, value in {**places, "location": "zarr"}.items()},
+        "command": ["bash", "-c", "mkdir output/$0; touch output/$0/.zattrs", "{plate}.ome.zarr"],
+        "plate": name,
+        **changes,
+    }
+
+
+def test_a_plate_is_run_though_another_s_results_are_where_its_own_will_be(world: World) -> None:
+    world.put("zarr/P1.ome.zarr/.zattrs", "{}")
+    there, new = world.send(plate(world, "P1")), world.send(plate(world, "P"))
+    world.start_worker(check_if_done_bool=True, min_file_size_bytes=0)
+    world.until_empty()
+    world.stop()
+    assert sorted(world.done()) == sorted([there, new])
+    assert "were there already" in world.ended(there)[0].reason
+    assert "were there already" not in world.ended(new)[0].reason
+    assert "zarr/P.ome.zarr/.zattrs" in world.object_keys("zarr/")
+
+
+def test_the_end_of_one_plate_s_upload_is_not_that_of_another_s(world: World) -> None:
+    told = settings(world)
+    first, second = (
+        own_results(job, destination(job, told.app_name, Buckets.of(told)))
+        for job in (Job.from_object(plate(world, name)) for name in ("P1", "P2"))
+    )
+    for place in (first, second):
+        world.put(f"{place.prefix}/.zattrs", "{}")
+        begin_upload(world.aws.s3, told, place)
+    end_upload(world.aws.s3, told, first)
+    assert results_are_there(world.aws.s3, told, first)
+    assert not results_are_there(world.aws.s3, told, second)
+
+
+def test_a_plate_with_an_output_of_its_own_has_all_of_it(world: World) -> None:
+    job = Job.from_object(plate(world, "P1", output="mine/{plate}"))
+    target = Destination(world.bucket, "mine/P1")
+    assert own_results(job, target) == target
