@@ -108,6 +108,14 @@ def opened(path: Path, folder: Path) -> Page:
     return Page(done.stdout, log)
 
 
+def with_script(path: Path, script: str) -> Path:
+    """The page with something that happens after its own scripts."""
+    text = path.read_text()
+    assert text.count("</body>") == 1
+    path.write_text(text.replace("</body>", f"<script>{script}</script></body>"))
+    return path
+
+
 def test_the_numbers_on_the_page_are_the_ledgers(made: Made, tmp_path: Path) -> None:
     path = write_page(made.report, tmp_path / "report.html")
     page = opened(path, tmp_path)
@@ -123,6 +131,76 @@ def test_the_numbers_on_the_page_are_the_ledgers(made: Made, tmp_path: Path) -> 
     assert drawn and int(drawn[1]) == 5
     for place in ("jobs-over-time", "machines", "times", "memory", "attempts"):
         assert page.has_chart(f"chart-{place}"), place
+
+
+def column(page: Page, place: str, number: int) -> list[str]:
+    """The cells of a table's column as they stand, by what they are sorted by."""
+    table = page.dom.split(f'id="{place}"')[1].partition("</table>")[0]
+    rows = table.partition("<tbody>")[2].partition("</tbody>")[0].split("<tr>")[1:]
+    cells = [re.findall(r"<td([^>]*)>([^<]*)", row)[number] for row in rows]
+    return [n[1] if (n := re.search(r'data-n="([^"]*)"', kind)) else text for kind, text in cells]
+
+
+def test_a_click_on_a_columns_head_sorts_the_table(made: Made, tmp_path: Path) -> None:
+    plain = opened(write_page(made.report, tmp_path / "report.html"), tmp_path)
+    slow = [float(one) for one in column(plain, "slowest", 1)]
+    assert slow == sorted(slow, reverse=True) and len(set(slow)) > 10
+    assert (names := column(plain, "slowest", 0)) != sorted(names)
+    clicks = """
+        const head = (place, number) => document.querySelectorAll(`#${place} th button`)[number];
+        head("slowest", 1).click();
+        head("slowest", 1).click();
+        head("failures", 0).click();
+        head("money", 6).click();
+        head("machine-table", 0).click();
+        head("machine-table", 0).click();
+    """
+    page = opened(with_script(write_page(made.report, tmp_path / "r.html"), clicks), tmp_path)
+    assert page.log == ""
+    assert [float(one) for one in column(page, "slowest", 1)] == slow[::-1]
+    assert column(page, "failures", 0) == sorted(column(plain, "failures", 0))
+    cost = [float(one) for one in column(page, "money", 6)]
+    assert cost == sorted(cost, reverse=True)
+    machines = column(plain, "machine-table", 0)
+    assert column(page, "machine-table", 0) == sorted(machines, reverse=True)
+    sorts = re.findall(r'aria-sort="(\w+)"', page.dom)
+    assert sorted(sorts) == ["ascending", "ascending", "descending", "descending"]
+
+
+def test_on_a_phone_the_page_is_no_wider_than_its_screen(made: Made, tmp_path: Path) -> None:
+    long = "plate-" + "x" * 300
+    slow = (replace(made.report.slowest[0], name=long),)
+    failed = tuple(replace(one, reason=long, log_tail=long) for one in made.report.failures)
+    wide = replace(made.report, slowest=slow, failures=failed, stopped=long, app_name=long)
+    wide = replace(wide, provenance={"image": long, "config.py": f"X = 1\n{long}\n"})
+    # A window of Chromium's is 500 pixels wide at least, a frame can be a phone.
+    frame = tmp_path / "phone.html"
+    frame.write_text('<iframe src="report.html" style="width: 390px; height: 844px"></iframe>')
+    tell = "console.log('wide', innerWidth, document.documentElement.scrollWidth)"
+    for report in (made.report, wide):
+        path = write_page(report, tmp_path / "report.html")
+        with_script(path, f"setTimeout(() => {tell}, 1000)")
+        told = re.findall(r'"wide (\d+) (\d+)"', opened(frame, tmp_path).log)
+        assert [int(inner) for inner, _ in told] == [390]
+        assert int(told[0][1]) <= 390
+
+
+def test_what_became_of_an_attempt_can_be_told_without_colour(made: Made, tmp_path: Path) -> None:
+    page = opened(write_page(made.report, tmp_path / "report.html"), tmp_path)
+    figures = json.loads(page.text("figures"))
+    lanes = {
+        one["name"]: one["marker"]["pattern"]["shape"]
+        for one in figures["chart-machines"]["data"]
+        if one["name"] != "idle"
+    }
+    assert {"done", "failed", "interrupted"} <= {*lanes}
+    assert len({*lanes.values()}) == len(lanes)
+    assert page.dom.count("<pattern ") >= len(lanes) - 1  # of jobs done none is needed
+    dashes = [one["line"]["dash"] for one in figures["chart-jobs-over-time"]["data"]]
+    assert len({*dashes}) == len(dashes) == 4
+    taken = {lane.instance_id[-6:] for lane in made.report.lanes if lane.taken_away}
+    marked = re.findall(r"…(\S{6}) \S+ ✕", page.dom)
+    assert taken and {*marked} == taken
 
 
 def test_no_axis_of_few_jobs_repeats_a_number(made: Made, tmp_path: Path) -> None:
@@ -167,15 +245,25 @@ def test_names_and_logs_cannot_break_out_of_the_page(made: Made, tmp_path: Path)
     assert "<body data-ready=" in page.dom
 
 
-def test_every_dollar_is_accounted_for(made: Made) -> None:
+def test_every_dollar_is_accounted_for(made: Made, tmp_path: Path) -> None:
     """Every machine worked out by hand: its hours, disk and address at the answered price."""
     _, lives = made_up_attempts(JOBS, 8, 2)
-    by_hand = {"m5.xlarge": 0.0, "m6a.xlarge": 0.0}
+    by_hand = dict.fromkeys(_PRICES, 0.0)
     for one in lives:
         hours = (one.ended - one.launched) / 3600 if one.ended else 0.0
         compute = 0.0 if one.interrupted else hours * _PRICES[one.instance_type]
         by_hand[one.instance_type] += compute + hours * (0.08 * 40 / 720 + 0.005)
     assert {row.instance_type: row.total for row in made.report.money} == pytest.approx(by_hand)
+    page = opened(write_page(made.report, tmp_path / "report.html"), tmp_path)
+    total = sum(by_hand.values())
+    assert page.text("cost") == f"${total:,.2f}"
+    assert page.text("money-total") == f"${total:,.4f}"  # of less than a dollar
+    assert [float(one) for one in column(page, "money", 6)] == pytest.approx(
+        sorted(by_hand.values(), reverse=True)
+    )
+    left_out = page.text("money").partition("Left out: ")[2]
+    for word in ("NAT gateways", "logs", "data transfer", "requests to S3 and SQS"):
+        assert word in left_out
     row = next(row for row in made.report.money if row.instance_type == "m6a.xlarge")
     assert row.free > 0  # the one that EC2 took away in its first hour
     assert 0 < row.idle < row.total
