@@ -13,7 +13,7 @@ from ..words import count_of
 from . import jobs_screen, screens
 from .connection import connect
 from .faults import explain
-from .type_runs import for_each_run
+from .type_runs import file_of_run, for_each_run, is_first_here
 
 if TYPE_CHECKING:
     from ..aws.session import Aws
@@ -30,7 +30,7 @@ REPORTS = Path("reports")
     "-o",
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="The file to write, also for --csv and --json.",
+    help="The file to write, also for --csv and --json; each machine type's run has its own.",
 )
 @click.pass_obj
 @for_each_run(goes_on=True)
@@ -52,16 +52,19 @@ def report(
     settings = obj["settings"]
     aws = connect(settings)
     record = choose_run(aws, settings, run_id)
+    output = file_of_run(output, settings)
+    is_shared = output is None and settings.run_per_machine_type  # stdout, by several runs
     if as_csv:
+        with_head = not is_shared or is_first_here()
         with click.open_file(str(output or "-"), "w", encoding="utf-8") as file:
-            count = reporting.write_rows(aws, record, file)
+            count = reporting.write_rows(aws, record, file, with_head=with_head)
         screens.say(f"{count_of(count, 'attempt')} of run {record.run_id}.")
         return
     with jobs_screen.reading_progress() as on_progress:
         made = reporting.make_report(aws, record, on_progress=on_progress)
     if as_json:
         with click.open_file(str(output or "-"), "w", encoding="utf-8") as file:
-            file.write(reporting.to_json(made) + "\n")
+            file.write(reporting.to_json(made, in_one_line=is_shared) + "\n")
         return
     path = reporting.write_page(made, output or page_of(record))
     screens.say(f"The report of run {record.run_id} is one page, to be opened in a browser:")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial, wraps
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -18,6 +19,8 @@ from .faults import EXIT_FAILED, explain
 from .stopping import told_if_stopped
 
 Verb = TypeVar("Verb", bound=Callable[..., None])
+
+_HEADED = f"{__name__}.headed"  # in a command's context
 
 
 def for_each_run(*, goes_on: bool) -> Callable[[Verb], Verb]:
@@ -72,6 +75,28 @@ def do_each(settings: Settings, do: Callable[[Settings], None], *, goes_on: bool
         raise lacking[0]
     if max(codes, default=0):
         raise click.exceptions.Exit(max(codes))
+
+
+def file_of_run(path: Path | None, settings: Settings) -> Path | None:
+    """The file that a run writes where a person named one; says so where each run has its own.
+
+    None stands for stdout, also where the person wrote `-`.
+    """
+    if path is None or str(path) == "-":
+        return None
+    if not settings.run_per_machine_type:
+        return path
+    own = path.with_stem(f"{path.stem}-{settings.app_name}")
+    screens.say(f"Each machine type's run has a file of its own: {own}")
+    return own
+
+
+def is_first_here() -> bool:
+    """Whether no run has written its head to stdout yet in this command."""
+    meta = click.get_current_context().find_root().meta
+    is_first = not meta.get(_HEADED)
+    meta[_HEADED] = True
+    return is_first
 
 
 def refuse_to_wait(option: str, given: bool, settings: Settings) -> None:

@@ -18,13 +18,15 @@ from distributed_something.cli.faults import EXIT_STOPPED
 from distributed_something.cli.type_runs import do_each
 from distributed_something.commands.inventory import take_inventory, what_stays
 from distributed_something.commands.job_files import open_job_file
-from distributed_something.commands.runs import find_run
+from distributed_something.commands.runs import ensure_run, find_run
 from distributed_something.commands.type_plan import machines_of_type
 from distributed_something.commands.type_runs import jobs_of_type
 from distributed_something.commands.watch_all import Sleep, watch_all
 from distributed_something.definitions.type_runs import base_app, type_settings
 from distributed_something.errors import UsageError
 from distributed_something.local.simulator import Simulator
+from distributed_something.protocol.attempts import Attempt
+from distributed_something.protocol.ledger_keys import AttemptState
 from distributed_something.settings import Settings
 from tests.builders import settings, write_config
 from tests.functional.account import new_account, working_fleet
@@ -215,6 +217,35 @@ def test_the_verbs_set_up_fill_start_and_cancel_the_runs_of_all_types(
     groups = {item for item in left if "Sweep_r5-large" in item}
     assert left - groups <= frozenset().union(*stays)
     assert {item.split()[0] for item in groups} <= {"log-group"}
+
+
+def test_a_report_of_each_type_has_a_file_of_its_own(aws: Aws, tmp_path: Path) -> None:
+    write_config(tmp_path, **SWEEP)
+    c5, m5, _ = type_settings(sweep())
+    for own in (c5, m5):
+        record = ensure_run(aws, own, folder=None)
+        attempt = Attempt("a1", own.app_name, "t1", 1, "done", "i-1", "0", 1000.0, 1060.0)
+        key = record.keys.attempt("a1", "t1", AttemptState.DONE)
+        aws.s3.put_object(Bucket=record.bucket, Key=key, Body=attempt.to_json())
+
+    rows = run(aws, tmp_path, "report", "--csv").stdout.splitlines()
+    assert [row.split(",")[:2] for row in rows] == [
+        ["job_id", "name"],
+        ["a1", "Sweep_c5-large"],
+        ["a1", "Sweep_m5-large"],
+    ]
+    told = run(aws, tmp_path, "report", "--csv", "-o", "attempts.csv")
+    assert told.returncode == 0, told.stderr
+    assert "a file of its own: attempts-Sweep_m5-large.csv" in told.stderr
+    files = [tmp_path / f"attempts-{own.app_name}.csv" for own in (c5, m5)]
+    assert [len(file.read_text().splitlines()) for file in files] == [2, 2]
+    assert not (tmp_path / "attempts.csv").exists()
+    lines = run(aws, tmp_path, "report", "--json").stdout.splitlines()
+    assert [json.loads(line)["app_name"] for line in lines] == [c5.app_name, m5.app_name]
+    run(aws, tmp_path, "report", "-o", "page.html")
+    assert sorted(tmp_path.glob("page*")) == [
+        tmp_path / f"page-{own.app_name}.html" for own in (c5, m5)
+    ]
 
 
 def test_monitoring_types_of_which_none_has_a_run_says_what_to_do(aws: Aws, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ...ledger import read_attempts, settled_jobs, why_stopped
+from ...ledger import read_attempts, read_dead_jobs, settled_jobs, why_stopped
 from ...machine_book import MachineBook, read_machine_book
 from ...money import MachineLife, Prices, cost_of
 from ...protocol.attempts import Attempt
@@ -55,6 +55,8 @@ def make_report(
             on_progress(number, summary.attempts)
     found.end()
     _, dead = settled_jobs(s3, record.bucket, keys) if summary.dead else (set(), set())
+    for mark in read_dead_jobs(s3, record.bucket, keys, found.unexplained(dead)):
+        found.add_given_up(mark.job_id, mark.reason)
     began, ended = _bounds(record, found, machines, until)
     slots = record.tasks_per_machine * record.docker_cores
     lanes = found.lanes({one.instance_id: one for one in machines}, slots, began, ended)
@@ -104,16 +106,17 @@ def write_page(report: RunReport, path: Path) -> Path:
     return path
 
 
-def to_json(report: RunReport) -> str:
+def to_json(report: RunReport, *, in_one_line: bool = False) -> str:
     """The report as one JSON object."""
-    return json.dumps(asdict(report), indent=2)
+    return json.dumps(asdict(report), indent=None if in_one_line else 2)
 
 
-def write_rows(aws: Aws, record: RunRecord, file: IO[str]) -> int:
-    """Write a CSV row for each attempt, with a head; returns how many there were."""
+def write_rows(aws: Aws, record: RunRecord, file: IO[str], *, with_head: bool = True) -> int:
+    """Write a CSV row for each attempt, below a head; returns how many there were."""
     names = [field.name for field in fields(Attempt)]
     writer = csv.writer(file)
-    writer.writerow(names)
+    if with_head:
+        writer.writerow(names)
     count = 0
     for attempt in read_attempts(aws.s3, record.bucket, record.keys):
         writer.writerow([_cell(getattr(attempt, name)) for name in names])
