@@ -16,6 +16,7 @@ from rich.console import Console
 from distributed_something.cli.status_screen import MOST_MACHINES, status_screen
 from distributed_something.commands.job_logs import follow, lines_since, machine_lines
 from distributed_something.commands.monitor import MonitorState, Pace, step
+from distributed_something.commands.report import make_report
 from distributed_something.commands.status import Status, failed_jobs, status
 from distributed_something.local.account import make_roles
 from distributed_something.local.simulator import Rules, Simulator
@@ -204,6 +205,8 @@ def test_a_job_given_up_without_a_failed_attempt_has_the_reason_of_its_mark(life
         "plate-2": ("dead", why),
         unreadable: ("dead", "The message is no JSON."),
     }
+    groups = make_report(life.aws, record, now=life.clock.now).failures
+    assert {one.reason: one.given_up for one in groups} == {why: 2, "The message is no JSON.": 1}
 
 
 def write_lines(life: Life, group: str, stream: str, *lines: str) -> None:

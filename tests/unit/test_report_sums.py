@@ -94,6 +94,26 @@ def test_reasons_are_grouped_without_what_is_a_jobs_own() -> None:
     assert (group.attempts, group.jobs, group.given_up) == (2, 2, 1)
 
 
+def test_jobs_given_up_without_a_failed_attempt_are_grouped_by_the_reason_of_their_marks() -> None:
+    vanished = [attempt(number, time, None, "started") for number in (1, 2) for time in (0, 5)]
+    found = collected(*vanished, attempt(3, 0, 1, "failed"), attempt(4, 0, None, "started"))
+    dead = {f"{number:020x}" for number in (1, 2, 3, 9)}
+    unexplained = found.unexplained(dead)
+    assert unexplained == sorted(dead - {f"{3:020x}"})
+    for job_id in unexplained:
+        told = "no JSON" if job_id.endswith("9") else "2 attempts vanished"
+        found.add_given_up(job_id, told)
+    groups = {
+        one.reason: (one.attempts, one.jobs, one.given_up, one.example)
+        for one in found.failures(dead)
+    }
+    assert groups == {
+        "2 attempts vanished": (4, 2, 2, "job-1"),
+        "no JSON": (0, 1, 1, f"{9:020x}"),
+        "no reason was given": (1, 1, 1, "job-3"),
+    }
+
+
 def test_the_slowest_come_first_and_no_more_than_fifty() -> None:
     found = collected(*(attempt(n, 0, 1 + n) for n in range(80)), now=2000.0)
     slow = found.slowest()

@@ -51,6 +51,7 @@ class Collector:
         self._state = array("B")
         self._drawn: list[tuple[str, str]] = []  # slot and name
         self._groups: dict[str, _Group] = {}
+        self._unended: dict[str, tuple[str, int]] = {}  # by job: its name and how many
         self._slow: list[tuple[float, str, SlowJob]] = []
         self._job = ""
         self._of_job = 0
@@ -87,7 +88,21 @@ class Collector:
         if attempt.state == "done":
             self._add_done(attempt)
         elif attempt.state == "failed":
-            self._add_failure(attempt)
+            self._add_failure(attempt, attempts=1)
+        elif attempt.state == "started":
+            _, others = self._unended.get(attempt.job_id, ("", 0))
+            self._unended[attempt.job_id] = attempt.name, others + 1
+
+    def unexplained(self, dead: Iterable[str]) -> list[str]:
+        """Those of the jobs that were given up which no failed attempt tells of."""
+        told = {number for group in self._groups.values() for number in group.jobs}
+        return sorted(job_id for job_id in dead if int(job_id, 16) not in told)
+
+    def add_given_up(self, job_id: str, reason: str) -> None:
+        """Count a job that was given up though no attempt failed, as its dead mark says why."""
+        name, attempts = self._unended.get(job_id, (job_id, 0))
+        told = Attempt(job_id, name, "", 0, "dead", "", "", 0.0, reason=reason)
+        self._add_failure(told, attempts)
 
     def end(self) -> None:
         """Say that there are no more attempts."""
@@ -114,12 +129,12 @@ class Collector:
         elif entry > self._slow[0]:
             heapq.heapreplace(self._slow, entry)
 
-    def _add_failure(self, attempt: Attempt) -> None:
+    def _add_failure(self, attempt: Attempt, attempts: int) -> None:
         reason = reason_of(attempt)
         if reason not in self._groups and len(self._groups) >= _GROUPS:
             reason = "other reasons"
         group = self._groups.setdefault(reason, _Group(attempt))
-        group.attempts += 1
+        group.attempts += attempts
         group.jobs.add(int(attempt.job_id, 16))
         if attempt.log_tail and not group.example.log_tail:
             group.example = attempt
