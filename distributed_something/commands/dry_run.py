@@ -30,6 +30,7 @@ from ..record import find_record
 from .again import Again, find_again, listed_jobs
 from .job_files import JobFile, open_job_file
 from .job_sample import sample_messages
+from .shared_outputs import refuse_shared_outputs
 from .submit_job import check_groups, make_maker, say_family, unique_jobs
 from .type_runs import tagged_jobs
 
@@ -109,6 +110,7 @@ def dry_run(
     say_family(file)
     maker = make_maker(file)
     count = check_groups(file, maker, None, on_progress).groups
+    refuse_shared_outputs(settings, file, maker)
     messages = list(sample_messages(file, maker, count))
     taken, source = _minutes(aws, settings, minutes, rehearsal)
     estimate = _estimate(aws, settings, count, taken, source, now())

@@ -26,6 +26,7 @@ from .job_files import JobFile, open_job_file
 from .no_command import warn_of_no_command
 from .provenance import keep_jobs
 from .runs import ensure_run
+from .shared_outputs import refuse_shared_outputs
 from .type_runs import jobs_of_type
 from .work_ahead import stopped_notes
 
@@ -89,6 +90,7 @@ def submit_job(
     say_family(file)
     maker = make_maker(file)
     checked = check_groups(file, maker, limit, on_progress)
+    refuse_shared_outputs(settings, file, maker, limit)
     queue_url = find_queue(aws.sqs, settings.sqs_queue_name)
     _check_size(checked.largest, queue_message_limit(aws.sqs, queue_url), settings, job_file)
     last = find_record(aws.s3, settings.aws_bucket, settings.app_name)

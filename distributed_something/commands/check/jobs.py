@@ -12,6 +12,7 @@ from ...protocol.sources import place_of
 from ...words import count_of
 from ..job_files import open_job_file
 from ..job_sample import sample_jobs
+from ..shared_outputs import refuse_shared_outputs
 from ..submit_job import check_groups, make_maker
 from ..type_runs import tagged_jobs
 from .findings import Finding, missing, ok, warning
@@ -29,6 +30,7 @@ def job_file(settings: Settings, path: Path) -> tuple[list[Job], list[Finding]]:
         file = tagged_jobs(open_job_file(path, settings.job_defaults), settings)
         maker = make_maker(file)
         checked = check_groups(file, maker)
+        refuse_shared_outputs(settings, file, maker)
     except UsageError as error:
         lines = str(error).splitlines()
         told = [line.strip() for line in lines[1:]] or lines
