@@ -142,7 +142,8 @@ class JobAttempt:
 
     def _ended_by(self, log: JobLog) -> Outcome:
         try:
-            with private_directories(self._place.directory, self.facts.attempt_id) as directories:
+            folder, attempt_id = self._place.directory, self.facts.attempt_id
+            with private_directories(folder, attempt_id, self._leaves_files) as directories:
                 self._work(directories, log)
         except Ended as ended:
             return self._outcome(ended.ending, str(ended), log)
@@ -151,6 +152,10 @@ class JobAttempt:
         except (ClientError, BotoCoreError, OSError) as error:
             return self._outcome(self._ending_of_error(), f"{type(error).__name__}: {error}", log)
         return self._outcome(Ending.DONE, "", log)
+
+    def _leaves_files(self) -> bool:
+        """Whether this loop is ending: then it tells of the job before it removes all files."""
+        return self._stopping.asked
 
     def _ending_of_error(self) -> Ending:
         """A machine that is going away may lose its network first, which is no failure."""
@@ -320,6 +325,8 @@ class JobAttempt:
 
     def _grace(self) -> float:
         """How many seconds are left to a tool that is told to end."""
+        if self._lease.lost:  # another worker may begin the job when our time is over
+            return min(self._place.pace.grace_seconds, self._lease.seconds_left())
         return max(0.0, self._place.pace.grace_seconds - self._stopping.seconds_since())
 
     def _time_to_save(self) -> float:

@@ -62,6 +62,15 @@ class Cache:
                 return True
         return False
 
+    def empty(self) -> None:
+        """Remove all that nobody uses just now."""
+        if self._folder is None:
+            return
+        with self._lock, contextlib.suppress(OSError):
+            self._room = None
+            for path, _, _ in list(_entries(self._folder)):
+                _remove(self._folder, path)
+
     def _make_room(self, size: int) -> float:
         """Remove what was not used for longest, if `size` does not fit; how much now fits."""
         assert self._folder is not None

@@ -50,8 +50,13 @@ class Directories:
 
 
 @contextlib.contextmanager
-def private_directories(parent: Path, attempt_id: str) -> Iterator[Directories]:
-    """Make an attempt's folders, and remove them and all that is in them; raises MachineFault."""
+def private_directories(
+    parent: Path, attempt_id: str, leaves: Callable[[], bool] = lambda: False
+) -> Iterator[Directories]:
+    """Make an attempt's folders, and remove them and all that is in them; raises MachineFault.
+
+    They stay if it then `leaves` them to whoever removes the parent: a million files take minutes.
+    """
     directories = Directories(parent / attempt_id)
     try:
         try:
@@ -61,7 +66,13 @@ def private_directories(parent: Path, attempt_id: str) -> Iterator[Directories]:
             raise MachineFault(f"Folders for a job cannot be made: {error}") from error
         yield directories
     finally:
-        remove(directories.work)
+        if not leaves():
+            remove(directories.work)
+
+
+def has_attempt(directory: Path) -> bool:
+    """Whether any slot with its folder in this one works on a job."""
+    return any(path.is_dir() for path in directory.glob("*/[0-9]*-*"))  # named by attempts' ids
 
 
 def remove(folder: Path) -> None:

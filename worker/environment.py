@@ -45,6 +45,7 @@ class Pace:
     # A run this long over that nobody ends, ends its machines itself: well before their alarms do,
     # as the fleet replaces those that an alarm ends.
     idle_seconds: float = 300.0
+    room_seconds: float = 300.0  # how long a full disk is waited for while no job here fills it
     checkpoint_seconds: float = 300.0  # how often a running job's checkpoint is saved
 
     @classmethod

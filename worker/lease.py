@@ -88,7 +88,11 @@ class Lease:
 
     def _keep(self) -> None:
         try:
-            while not self._released.wait(self._visibility / RENEWALS_PER_VISIBILITY):
+            every = self._visibility / RENEWALS_PER_VISIBILITY
+            due = time.monotonic() + every
+            # A renewal that hangs does not put off the next one.
+            while not self._released.wait(max(0.0, due - time.monotonic())):
+                due += every
                 if not self.renew():
                     return
         except Exception as error:
@@ -110,10 +114,14 @@ class Lease:
             logger.warning(
                 "The lease could not be renewed (%d in a row): %s", self._failures, error
             )
-            if self._failures > TOLERATED_FAILURES:
+            if self._failures > TOLERATED_FAILURES or self.seconds_left() <= 0:
                 self._lose(f"it could not be renewed {self._failures} times in a row ({error})")
         else:
             self._failures = 0
+
+    def seconds_left(self) -> float:
+        """For how long the job is surely nobody else's."""
+        return max(0.0, self._held_until - self._now())
 
     @property
     def _ends(self) -> float:

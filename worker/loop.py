@@ -18,13 +18,14 @@ from distributed_something.protocol.ledger_keys import RunKeys
 from . import job_queue, ledger
 from .attempt import JobAttempt
 from .clients import Clients
+from .directories import has_attempt
 from .environment import Place
 from .handover import Claim, leave_receipt, living_claimant
 from .heartbeat import Heart
 from .job_queue import Message
 from .lease import Lease
 from .machine import check_disk
-from .outcomes import Ending, MachineFault, Outcome
+from .outcomes import Ending, MachineFault, NoRoom, Outcome
 from .stopping import Stopping
 from .tool import ToolResult, run_tool
 
@@ -59,6 +60,7 @@ class Loop:
         self._heart = heart
         self._now = now
         self._pause = 1.0
+        self._full_since = 0.0  # when the disk was found full; 0: it was not
         self._not_started: set[str] = set()
 
     def run(self) -> None:
@@ -66,8 +68,7 @@ class Loop:
         logger.info("Waiting for jobs of %s.", self._settings.app_name)
         self._look_at_latest_run()
         while not self._stopping.asked:
-            check_disk(self._place.directory.parent)
-            if self._wait_while_run_is_stopped() or self._wait_for_mount():
+            if self._wait_for_room() or self._wait_while_run_is_stopped() or self._wait_for_mount():
                 continue
             self.take_one()
         logger.info("Ended: %s.", self._stopping.reason)
@@ -221,6 +222,27 @@ class Loop:
             keys = RunKeys(app_name, run_id)
             self._heart.begin(keys)
             self._heart.look_at_run(keys)
+
+    def _wait_for_room(self) -> bool:
+        """Whether the disk is too full for another job, after waiting a while if it is.
+
+        A job that fills it ends, and its files go: the machine is at fault, and MachineFault is
+        raised, only if the disk stays full though no job of this container is there to fill it.
+        """
+        folder = self._place.directory.parent
+        try:
+            check_disk(folder)
+        except NoRoom as fault:
+            self._place.cache.empty()
+            if has_attempt(folder) or not self._full_since:
+                self._full_since = self._now()
+                logger.warning("%s No job is taken until there is room.", fault)
+            elif self._now() - self._full_since >= self._place.pace.room_seconds:
+                raise
+            self._stopping.wait(self._place.pace.poll_seconds)
+            return True
+        self._full_since = 0.0
+        return False
 
     def _wait_while_run_is_stopped(self) -> bool:
         """Whether the run is stopped, after waiting a while if it is."""

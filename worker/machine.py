@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import re
@@ -17,7 +18,7 @@ from distributed_something.protocol.ledger_keys import RunKeys
 from distributed_something.protocol.machine_alarm import APP_TAG
 
 from . import ledger
-from .outcomes import MachineFault
+from .outcomes import MachineFault, NoRoom
 
 if TYPE_CHECKING:
     from types_boto3_ec2 import EC2Client
@@ -34,7 +35,7 @@ _FAULT_FILE = "fault"
 
 
 def check_disk(folder: Path, least: int = LEAST_DISK) -> None:
-    """Raise MachineFault if under `least` bytes are free, or the folder cannot be written to."""
+    """Raise NoRoom if under `least` bytes are free, MachineFault if nothing can be written."""
     probe = folder / f"probe-{time.monotonic_ns()}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -44,8 +45,10 @@ def check_disk(folder: Path, least: int = LEAST_DISK) -> None:
             probe.unlink()
             return
     except OSError as error:
-        raise MachineFault(f"{folder} cannot be written to: {error}") from error
-    raise MachineFault(
+        if error.errno != errno.ENOSPC:
+            raise MachineFault(f"{folder} cannot be written to: {error}") from error
+        free = 0
+    raise NoRoom(
         f"The disk of {folder} has {free // 2**20} MiB left, less than {least // 2**20}: "
         "raise EBS_VOL_SIZE."
     )

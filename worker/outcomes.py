@@ -57,6 +57,10 @@ class MachineFault(Ended):
     ending = Ending.BROKEN
 
 
+class NoRoom(MachineFault):
+    """The disk is too full for a job; one that is under way may be why."""
+
+
 class LostLease(Ended):
     """The message is no longer this worker's."""
 

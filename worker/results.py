@@ -93,12 +93,13 @@ def output_files(folder: Path) -> Iterator[Path]:
     """
     if folder.is_symlink():
         raise Failure("The output folder was replaced by a link, so nothing of it can be kept.")
-    inside = folder.resolve()
     for path in sorted(folder.rglob("*")):
-        if not path.is_file():
-            if not path.is_dir():
-                logger.warning("%s is not a file and is not kept.", path)
-        elif path.resolve().is_relative_to(inside):
+        if is_kept(path, folder):
             yield path
-        else:
-            logger.warning("%s leads out of the output folder and is not kept.", path)
+        elif not path.is_dir():
+            logger.warning("%s is no file in the output folder and is not kept.", path)
+
+
+def is_kept(path: Path, folder: Path) -> bool:
+    """Whether a path in the output folder is a file, or leads to one that is in it too."""
+    return path.is_file() and path.resolve().is_relative_to(folder.resolve())

@@ -1,13 +1,18 @@
-"""Decide whether a job has succeeded, by the conditions that its `done_when` sets."""
+"""Decide whether a job has succeeded, by the conditions that its `done_when` sets.
+
+Only files that are kept count: those that a link has outside the output folder are not.
+"""
 
 from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 from distributed_something.protocol.done_when import DoneWhen
+
+from .results import is_kept, output_files
 
 _KILLED_BELOW_A_SHELL = 128 + signal.SIGKILL
 _MEMORY = (
@@ -41,21 +46,19 @@ def exit_sentence(exit_code: int) -> str:
     return f"The command was ended by {name}."
 
 
-def _files(conditions: DoneWhen, paths: Iterator[Path]) -> int:
-    return sum(
-        1 for path in paths if path.is_file() and path.stat().st_size >= conditions.min_file_bytes
-    )
+def _files(conditions: DoneWhen, paths: Iterable[Path]) -> int:
+    return sum(1 for path in paths if path.stat().st_size >= conditions.min_file_bytes)
 
 
 def _too_few_files(conditions: DoneWhen, output: Path) -> str | None:
     if not conditions.min_files:
         return None
-    count = _files(conditions, output.rglob("*"))
+    count = _files(conditions, output_files(output))
     if count >= conditions.min_files:
         return None
     size = f" of at least {conditions.min_file_bytes} bytes" if conditions.min_file_bytes else ""
     return (
-        f"The output folder has {count} files{size}; "
+        f"The output folder has {count} files of its own{size}; "
         f"done_when.min_files wants {conditions.min_files}."
     )
 
@@ -64,7 +67,7 @@ def _wrong_file(conditions: DoneWhen, output: Path) -> str | None:
     if conditions.file is None:
         return None
     path = output / conditions.file
-    if not path.is_file():
+    if not is_kept(path, output):
         return f"The output folder has no file {conditions.file!r}, which done_when.file wants."
     if conditions.first_line is None:
         return None
@@ -80,7 +83,7 @@ def _wrong_file(conditions: DoneWhen, output: Path) -> str | None:
 
 def _too_few_matches(conditions: DoneWhen, output: Path) -> str | None:
     for pattern, wanted in conditions.glob:
-        count = _files(conditions, output.glob(pattern))
+        count = _files(conditions, (one for one in output.glob(pattern) if is_kept(one, output)))
         if count < wanted:
             return f"{count} output files match {pattern!r}; done_when.glob wants {wanted}."
     return None

@@ -30,7 +30,7 @@ from .install import install
 from .instance import find_metadata, identify
 from .machine import FAULT_EXIT, check_disk, end_broken_machine, read_fault
 from .mount import Mount, mounted_bucket
-from .outcomes import MachineFault
+from .outcomes import MachineFault, NoRoom
 from .processes import adopt_orphans, kill_descendants, reap
 from .stopping import SAVE_SIGNAL, STOP_SIGNALS, Stopping, listen, write_interruption
 from .user import loop_user
@@ -93,6 +93,8 @@ class Supervisor:
         listen(self._on_signal, *STOP_SIGNALS, signal.SIGCHLD)
         try:
             check_disk(self._directory)
+        except NoRoom:
+            pass  # what fills it may be a job of another container's: loops wait for room
         except MachineFault as fault:
             self._cannot_work(str(fault))
         self._begin_chores()

@@ -85,7 +85,8 @@ def run_tool(
         ended.wait()
         kill_descendants()
         reader.join()
-    peaks.disk = max(peaks.disk, _folder_bytes(directory))
+    if not reason:  # who ends a tool has no time for a walk through all its files
+        peaks.disk = max(peaks.disk, _folder_bytes(directory))
     peaks.memory = max(peaks.memory, peaks.kernel)
     return ToolResult(
         exit_code=process.returncode,

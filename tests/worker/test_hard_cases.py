@@ -9,7 +9,7 @@ import pytest
 from distributed_something.protocol.attempts import Attempt
 
 from .containers import Containers
-from .world import World
+from .world import World, until
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
 
@@ -20,10 +20,12 @@ def python(script: str) -> list[str]:
     return ["python3", "-uc", script.replace("{", "{{").replace("}", "}}")]
 
 
-def outlive(world: World, containers: Containers, job: dict[str, Any], **options: Any) -> Attempt:
+def outlive(
+    world: World, containers: Containers, job: dict[str, Any], slots: int = 1, **options: Any
+) -> Attempt:
     """How a job ended in a container that then ran a plain one, and was stopped in good order."""
     hard = world.send({"group": {"plate": "hard"}, **job})
-    container = containers.start(settings={"job_retries": 1, "docker_cores": 1}, **options)
+    container = containers.start(settings={"job_retries": 1, "docker_cores": slots}, **options)
     world.until_empty()
     plain = world.send(PLAIN)
     world.until_empty()
@@ -39,15 +41,31 @@ def reason_given(world: World) -> str:
     return reason
 
 
-def test_a_job_that_fills_the_disk_is_told_so(world: World, containers: Containers) -> None:
-    script = 'dd if=/dev/zero of="$OUTPUT_DIR/big" bs=1M count=400'
+@pytest.mark.parametrize("slots", [1, 2])
+def test_a_job_that_fills_the_disk_is_told_so(
+    world: World, containers: Containers, slots: int
+) -> None:
+    """The other slot looks at the disk meanwhile, and does not take the machine for broken."""
+    script = 'dd if=/dev/zero of="$OUTPUT_DIR/big" bs=1M count=400 || { sleep 4; exit 1; }'
     job = {"command": script, "shell": True}
     tmpfs = {"/home/ubuntu/work": "size=260m,uid=61000"}
-    attempt = outlive(world, containers, job, tmpfs=tmpfs)
+    attempt = outlive(world, containers, job, slots, tmpfs=tmpfs)
+    assert not world.object_keys(world.keys.broken_machines)
     assert attempt.state == "failed" and attempt.exit_code == 1
     assert "The disk was full when it ended" in reason_given(world)
     assert "EBS_VOL_SIZE" in attempt.reason
     assert "No space left on device" in attempt.log_tail
+
+
+def test_a_machine_whose_disk_stays_full_is_broken(world: World, containers: Containers) -> None:
+    world.put(f"monitors/{world.name}SpotFleetRequestId.json", '{"run_id": "20261121-142233-a1b2"}')
+    world.send(PLAIN)
+    tmpfs = {"/home/ubuntu/work": "size=100m,uid=61000"}
+    containers.start({"WORKER_ROOM_SECONDS": "2", "INSTANCE_ID": "i-full"}, tmpfs=tmpfs)
+    key = world.keys.broken_machine("i-full")
+    until(lambda: key in world.object_keys(world.keys.broken_machines), "the machine is broken")
+    assert "raise EBS_VOL_SIZE" in world.read(key).decode()
+    assert world.attempts() == []
 
 
 def test_a_job_that_exhausts_the_memory_is_told_so(world: World, containers: Containers) -> None:

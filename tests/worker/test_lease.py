@@ -25,6 +25,7 @@ class Line:
 
     world: World
     cut: bool = False
+    hangs: list[float] = field(default_factory=list)  # seconds until the next calls fail
     calls: list[str] = field(default_factory=list)
 
     def client(self) -> Any:
@@ -40,8 +41,11 @@ class Line:
         return client
 
     def _answer(self, request: Any, **_: Any) -> Any:
-        self.calls.append("cut" if self.cut else "through")
-        if self.cut:
+        is_cut = self.cut or bool(self.hangs)
+        if self.hangs:
+            time.sleep(self.hangs.pop(0))
+        self.calls.append("cut" if is_cut else "through")
+        if is_cut:
             raise EndpointConnectionError(endpoint_url="the line is cut")
         return None
 
@@ -58,9 +62,16 @@ def line(world: World) -> Line:
     return Line(world)
 
 
-def lease_on(world: World, line: Line, message: Message, lost: list[str]) -> Lease:
+def lease_on(
+    world: World, line: Line, message: Message, lost: list[str], visibility: int = 2
+) -> Lease:
     return Lease(
-        line.client(), world.queue_url, message, 2, limit=43200, on_lost=lambda: lost.append("lost")
+        line.client(),
+        world.queue_url,
+        message,
+        visibility,
+        limit=43200,
+        on_lost=lambda: lost.append("lost"),
     )
 
 
@@ -75,7 +86,7 @@ def test_a_lease_is_renewed_until_it_is_released(world: World, line: Line) -> No
 
 def test_two_failed_renewals_are_tolerated(world: World, line: Line) -> None:
     lost: list[str] = []
-    lease = lease_on(world, line, take(world, 60), lost)
+    lease = lease_on(world, line, take(world, 60), lost, visibility=60)
     line.cut = True
     assert lease.renew() and lease.renew()
     line.cut = False
@@ -86,6 +97,32 @@ def test_two_failed_renewals_are_tolerated(world: World, line: Line) -> None:
     assert "could not be renewed 3 times in a row" in lease.lost
     assert lost == ["lost"]
     assert line.calls.count("cut") == 5  # no retries of the SDK's own
+
+
+def test_renewals_that_hang_do_not_put_off_the_next_ones(world: World, line: Line) -> None:
+    line.hangs += [3.2, 3.2]
+    with lease_on(world, line, take(world, 12), [], visibility=12) as lease:
+        until(lambda: len(line.calls) > 2, "a third one is tried")
+        until(lambda: lease.seconds_left() > 9 or lease.lost, "it is answered")
+        assert not lease.lost
+    assert line.calls[:3] == ["cut", "cut", "through"]
+
+
+def test_a_lease_whose_time_is_over_while_a_renewal_hangs_is_lost(world: World, line: Line) -> None:
+    message, passed = take(world, 60), [0.0]
+    lease = Lease(
+        line.client(),
+        world.queue_url,
+        message,
+        60,
+        limit=43200,
+        on_lost=lambda: None,
+        now=lambda: message.received + passed[0],
+    )
+    assert lease.renew() and lease.seconds_left() == 60.0
+    line.cut, passed[0] = True, 61.0
+    assert not lease.renew()
+    assert lease.seconds_left() == 0.0
 
 
 def test_a_message_that_is_visible_again_is_lost_at_once(world: World, line: Line) -> None:

@@ -97,6 +97,23 @@ def test_every_condition_that_is_set_must_hold(
     assert found is None if reason is None else reason in str(found)
 
 
+def test_a_file_that_is_not_kept_makes_no_job_done(tmp_path: Path) -> None:
+    output = tmp_path / "output"
+    output.mkdir()
+    (tmp_path / "scratch.csv").write_text("Complete")
+    (output / "cells.csv").symlink_to("../scratch.csv")  # its target goes with the job
+    for conditions in (
+        DoneWhen(min_files=1),
+        DoneWhen(file="cells.csv", first_line="Complete"),
+        DoneWhen(glob=(("*.csv", 1),)),
+    ):
+        assert what_is_missing(conditions, output, 0)
+    (output / "whole.csv").write_text("Complete")
+    (output / "cells.csv").unlink()
+    (output / "cells.csv").symlink_to("whole.csv")
+    assert what_is_missing(DoneWhen(min_files=2, file="cells.csv"), output, 0) is None
+
+
 def test_exit_codes_are_told_in_words(tmp_path: Path) -> None:
     assert what_is_missing(DoneWhen(exit_code=(0, 3)), tmp_path, 3) is None
     assert what_is_missing(DoneWhen(exit_code=None), tmp_path, 99) is None

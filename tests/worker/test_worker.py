@@ -282,11 +282,13 @@ def test_a_tool_that_ignores_term_is_killed_with_its_children_before_its_job_is_
         "time.sleep(602)\n"
     )
     job = world.send({"command": [sys.executable, "-c", script], "group": {"plate": "P1"}})
-    worker = world.start_worker()
+    worker = world.start_worker(sqs_message_visibility=60)
     (child,) = until(lambda: children_named(worker.pid, "sleep 603"), "the tool's child runs")
-    world.stop()
-    assert not child.is_running()
-    assert world.counts() == (1, 0)
+    (tool,) = children_named(worker.pid, "time.sleep(602)")
+    worker.send_signal(signal.SIGTERM)
+    until(lambda: world.counts() == (1, 0), "the job is visible again")
+    assert not tool.is_running() and not child.is_running()
+    assert world.stop() == [0]
     assert world.ended(job)[0].state == "interrupted"
 
 
