@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import islice
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -38,7 +39,7 @@ from .outcomes import (
     LostLease,
     Outcome,
 )
-from .results import destination, send_results
+from .results import destination, send_results, wanted_files
 from .stopping import Stopping
 from .success import exit_sentence, what_is_missing
 from .tool import CannotStart, ToolResult, run_tool
@@ -280,8 +281,10 @@ class JobAttempt:
             raise LostLease(self._lease.lost)
         self._end_if_done()
         target = destination(self._job, self._place.settings.app_name, self._place.buckets)
-        checks = self._place.settings.check_if_done_bool
-        if checks:
+        # A single file is there whole or not at all; of several, a later run may find a part.
+        several = len(list(islice(wanted_files(directories.output, flags), 2))) > 1
+        marks = several or self._place.settings.check_if_done_bool
+        if marks:
             begin_upload(self._clients.s3, self._place.settings, own_results(self._job, target))
         with self._timed("upload_seconds"):
             sent = send_results(
@@ -292,7 +295,7 @@ class JobAttempt:
         )
         if self._lease.lost:
             raise LostLease(self._lease.lost)
-        if checks:
+        if marks:
             end_upload(self._clients.s3, self._place.settings, own_results(self._job, target))
         done = replace(self.facts, state=AttemptState.DONE.value, ended=self._now())
         if not ledger.mark_done(self._clients.s3, self._bucket, self._keys, done):

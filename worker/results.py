@@ -68,9 +68,7 @@ def send_results(
 ) -> Uploaded:
     """Send the regular files of a folder that the flags want; raises what `check` raises."""
     extra: dict[str, Any] = dict(flags.arguments)
-    files = [
-        path for path in output_files(folder) if flags.wants(path.relative_to(folder).as_posix())
-    ]
+    files = list(wanted_files(folder, flags))
     size = sum(path.stat().st_size for path in files)
     if files:
         run_all(
@@ -84,6 +82,13 @@ def _send(
     s3: S3Client, path: Path, target: Destination, folder: Path, extra: dict[str, Any], crew: Crew
 ) -> None:
     upload(s3, path, target.bucket, target.key(path, folder), extra, crew)
+
+
+def wanted_files(folder: Path, flags: UploadFlags) -> Iterator[Path]:
+    """The files of the output folder that the flags want."""
+    for path in output_files(folder):
+        if flags.wants(path.relative_to(folder).as_posix()):
+            yield path
 
 
 def output_files(folder: Path) -> Iterator[Path]:

@@ -11,7 +11,9 @@ from distributed_something.protocol.jobs import Job
 from worker.done_before import begin_upload, end_upload, own_results, results_are_there
 from worker.results import Destination, destination
 
-from .world import World
+from .stuck_line import StuckLine
+from .test_chaos import kill_all
+from .world import World, until
 
 
 def settings(world: World, **changes: object) -> WorkerEnvironment:
@@ -68,6 +70,20 @@ def test_a_job_whose_results_are_there_is_done_without_a_run(world: World) -> No
     world.stop()
     assert sorted(world.done()) == sorted([there, new])
     assert "were there already" in world.ended(there)[0].reason
+    assert not [key for key in world.object_keys() if "/uploads/" in key]
+
+
+def test_a_part_of_the_results_of_a_run_that_did_not_ask_does_not_count(world: World) -> None:
+    job = world.send({"command": "touch output/a output/b", "output": "out", "group": {"p": "P1"}})
+    with StuckLine(world.simulator.endpoint_url, "/out/b") as line:
+        first = world.start_worker({"AWS_ENDPOINT_URL_S3": line.url}, check_if_done_bool=False)
+        until(lambda: line.stuck and world.object_keys("out/") == ["out/a"], "a part is there")
+        kill_all(first)
+    world.start_worker(check_if_done_bool=True, min_file_size_bytes=0)
+    world.until_empty()
+    world.stop()
+    assert world.object_keys("out/") == ["out/a", "out/b"]
+    assert [one.reason for one in world.ended(job)] == [""]
     assert not [key for key in world.object_keys() if "/uploads/" in key]
 
 
