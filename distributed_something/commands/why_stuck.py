@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 FEW_FAILURES = 3  # jobs that fail before it is worth a word, where none was done
 STILL_SECONDS = 900.0  # without a job that ends well, of a run whose jobs fail
+IDLE_SECONDS = 600.0  # of a machine with a container: those of the first minutes fetch the image
 UNWATCHED_SECONDS = 900.0  # since a monitor or the Lambda looked, which they do every few minutes
 # The kinds of event that only sum up what others tell.
 _OF_ALL = ("allLaunchSpecsTemporarilyBlacklisted", "fleetProgressHalted")
@@ -142,10 +143,8 @@ def _containers(sight: Sight, record: RunRecord) -> Trouble | None:
     if service.running:
         return _workers(sight)
     words = [*sight.machine_log, *(task.reason for task in sight.tasks), *service.events]
-    for text in words:
-        if trouble := container_trouble(text):
-            cause = f"No container runs: {trouble.cause}. ECS says: {_shortened(text)}"
-            return Trouble(trouble.kind, cause, trouble.fix)
+    if trouble := _first_trouble("No container runs", words):
+        return trouble
     if not service.desired:
         return Trouble("no containers", "The service asks for no container", _START)
     if words:
@@ -166,7 +165,48 @@ def _workers(sight: Sight) -> Trouble | None:
             "The queue is empty, and jobs are not done",
             "`python run.py retry` queues them again",
         )
+    lately = [
+        task.reason
+        for task in sight.tasks
+        if not task.stopped or sight.now - task.stopped < STILL_SECONDS
+    ]
+    words = [*sight.machine_log, *lately]
+    return _first_trouble("No container takes a job", words) or _idle(sight)
+
+
+def _first_trouble(what: str, words: Sequence[str]) -> Trouble | None:
+    """What the first words of any matter say of containers."""
+    for text in words:
+        if trouble := container_trouble(text):
+            cause = f"{what}: {trouble.cause}. ECS says: {_shortened(text)}"
+            return Trouble(trouble.kind, cause, trouble.fix)
     return None
+
+
+def _idle(sight: Sight) -> Trouble | None:
+    """Jobs wait, no worker has taken one for a while, and nothing else says why."""
+    survey = sight.survey
+    if sight.queue is None or not sight.queue.waiting:
+        return None  # they are leased, or wait until they are tried again
+    begun = max((last.started for last in survey.open.values()), default=0.0)
+    since = survey.looked - IDLE_SECONDS
+    if begun > since or survey.done_between(since, survey.looked):
+        return None
+    working = [
+        one
+        for one in sight.live
+        if one.instance_id in sight.joined
+        and sight.joined[one.instance_id].running_tasks
+        and sight.now - one.launched >= IDLE_SECONDS
+    ]
+    if not working:
+        return None
+    first = min(working, key=lambda one: one.launched)
+    return Trouble(
+        "no job taken",
+        "Containers run and none has taken a job",
+        f"`python run.py logs --machine {first.instance_id}` shows what they say",
+    )
 
 
 def _unwatched(sight: Sight, record: RunRecord) -> Iterator[Trouble]:

@@ -1,4 +1,4 @@
-"""Twelve ways for a run to be stuck: `status` names the cause and the fix of each.
+"""The ways for a run to be stuck: `status` names the cause and the fix of each.
 
 AWS's words are those that people were given, each with the thread that tells of it.
 """
@@ -172,6 +172,54 @@ def test_image_for_the_wrong_architecture(life: Life) -> None:
     trouble = why(life, record)
     assert trouble.kind == "image for the wrong architecture"
     assert "--platform" in trouble.fix
+
+
+def stop_a_container(life: Life, reason: str) -> None:
+    """One of two containers ends with a reason, and the other runs."""
+    ecs = life.world.ecs
+    first, *others = ecs.list_tasks(cluster="counting", serviceName="CountingService")["taskArns"]
+    assert others
+    ecs.submit_task_state_change(cluster="counting", task=first, status="STOPPED", reason=reason)
+
+
+def test_containers_that_stop_while_another_runs_and_takes_no_job(life: Life) -> None:
+    record = life.buy()
+    stop_a_container(life, "OutOfMemoryError: Container killed due to memory usage")
+    trouble = why(life, record)
+    assert trouble.kind == "out of memory"
+    assert "No container takes a job: a container took more than its MEMORY" in trouble.cause
+    long_ago = datetime.fromtimestamp(life.clock.now() - 1200, timezone.utc)
+
+    def date(parsed: dict[str, Any]) -> None:
+        for task in parsed["tasks"]:
+            task["stoppedAt"] = long_ago
+
+    with answering(life.aws.ecs, "DescribeTasks", date):
+        assert status(life.aws, record, now=life.clock.now).why == ()
+
+
+def test_a_container_that_cannot_start_and_counts_as_running(life: Life) -> None:
+    record = life.buy()
+    write_log(life, "Counting/worker/1", "exec /usr/local/bin/streamlit: exec format error")
+    assert why(life, record).kind == "image for the wrong architecture"
+
+
+def test_containers_that_run_and_take_no_job(life: Life) -> None:
+    record = life.buy()
+    life.clock.time += 300
+    assert status(life.aws, record, now=life.clock.now).why == ()
+    life.clock.time += 350
+    trouble = why(life, record)
+    assert trouble.kind == "no job taken"
+    assert any(f"logs --machine {one}`" in trouble.fix for one in life.instances())
+
+
+def test_containers_that_have_no_job_to_take_are_no_trouble(life: Life) -> None:
+    record = life.buy()
+    life.clock.time += 650
+    for _ in range(3):  # they are leased by workers whose heartbeats are on their way
+        life.beat(record, life.take(record, life.instances()[0]).instance_id, None)
+    assert status(life.aws, record, now=life.clock.now).why == ()
 
 
 def test_image_without_the_machines_architecture(life: Life) -> None:
