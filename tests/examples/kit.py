@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import docker
 
@@ -10,6 +13,7 @@ from distributed_something.local.rehearsal import rehearse
 from distributed_something.local.report import RehearsalReport
 from distributed_something.settings import Settings, load_settings
 from tests.images import BASE, worker_on
+from tests.worker.world import World
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
@@ -40,3 +44,17 @@ def rehearsed(
     words = "; ".join(f"{one.name}: {one.reason} {one.log_tail}" for one in report.failures)
     assert report.succeeded, words or report
     return report
+
+
+def worked_with(world: World, program: str, script: str, message: Mapping[str, Any]) -> list[str]:
+    """Let a worker do one job with a stand-in for its program; returns why attempts failed."""
+    path = world.folder / "bin" / program
+    path.parent.mkdir()
+    path.write_text(f"#!/bin/bash\n{script}\n")
+    path.chmod(0o755)
+    job = world.send(message)
+    search = {"PATH": f"{path.parent}:{os.environ['PATH']}"}
+    world.start_worker(search, job_retries=1)
+    world.until_empty()
+    world.stop()
+    return [one.reason for one in world.ended(job, "failed")]
