@@ -15,8 +15,9 @@ import docker
 import pytest
 
 from distributed_something.settings import load_settings
+from tests.worker.world import World
 
-from .kit import EXAMPLES, rehearsed
+from .kit import EXAMPLES, rehearsed, worked_with
 from .readme import Clone
 
 HERE = EXAMPLES / "fiji"
@@ -37,14 +38,19 @@ def rows(folder: Path) -> list[dict[str, str]]:
     return [row for path in folder.rglob("*.csv") for row in csv.DictReader(path.open(newline=""))]
 
 
-def with_script(folder: Path, url: str) -> Path:
-    """The example's config with the script at another address."""
+def changed(folder: Path, own: str, line: str) -> Path:
+    """The example's config with another line for one of its own."""
     text = (HERE / "config.py").read_text()
-    own = 'SCRIPT_DOWNLOAD_URL = "s3://AWS_BUCKET/scripts/spots.ijm"'
     assert own in text
     path = folder / "config.py"
-    path.write_text(text.replace(own, f'SCRIPT_DOWNLOAD_URL = "{url}"'))
+    path.write_text(text.replace(own, line))
     return path
+
+
+def with_script(folder: Path, url: str) -> Path:
+    """The example's config with the script at another address."""
+    own = 'SCRIPT_DOWNLOAD_URL = "s3://AWS_BUCKET/scripts/spots.ijm"'
+    return changed(folder, own, f'SCRIPT_DOWNLOAD_URL = "{url}"')
 
 
 @pytest.mark.slow
@@ -90,3 +96,19 @@ def test_an_image_with_fiji_starts_it_headless_with_all_metadata_in_one_word(
         *("--ij2", "--headless", "--console", "--run", str(script), given)
     ]
     assert script.read_text() == (HERE / "spots.ijm").read_text()
+
+
+def test_a_job_that_makes_fewer_files_than_expected_has_failed(world: World) -> None:
+    config = changed(world.folder, "EXPECTED_NUMBER_FILES = 1", "EXPECTED_NUMBER_FILES = 2")
+    world.put("images/disc_07.tif", "the image")
+    world.put("scripts/spots.ijm", "the macro")
+    message = {
+        **load_settings(config).job_defaults,
+        "output_file_location": "spots",
+        "shared_metadata": {},
+        "Metadata": {"image": "disc_07"},
+    }
+    assert worked_with(world, "run-script", "echo 7 > output/disc_07.csv", message) == [
+        "The output folder has 1 files of its own; done_when.min_files wants 2."
+    ]
+    assert world.results("spots/") == {}
