@@ -15,6 +15,7 @@ from distributed_something.aws.session import Aws
 from distributed_something.commands.fleet_plan import FleetPlan, plan_fleet
 from distributed_something.definitions.fleet import launch_template
 from distributed_something.definitions.fleet_file import read_fleet_file
+from distributed_something.definitions.platform import platform_of
 from distributed_something.definitions.task import task_definition
 from distributed_something.local.simulator import Simulator
 
@@ -71,6 +72,20 @@ def test_graviton_machines_boot_the_arm64_image(aws: Aws) -> None:
     assert launch.image.image_id == recommended_image(aws.ssm, "arm64")
     assert launch.image.image_id != recommended_image(aws.ssm, "x86_64")
     assert "nvidia" not in boot_script("arm64", plan)
+    told = settings_of("arm64")
+    definition = task_definition(told, "queue", "dead")
+    # Without a platform named, ECS takes that of the machine.
+    platform = definition.get("runtimePlatform", {})
+    assert platform.get("cpuArchitecture", "ARM64") == "ARM64"
+    (container,) = definition["containerDefinitions"]
+    wanted = (told.dockerhub_tag, told.cpu_shares, told.memory)
+    assert (container["image"], container["cpu"], container["memory"]) == wanted
+    assert platform_of(told.machine_type) == "linux/arm64"
+    # Both fit in the smallest of its machines, with room for what ECS itself takes.
+    for machine in launch.machine_types:
+        type_ = aws.ec2.describe_instance_types(InstanceTypes=[machine])["InstanceTypes"][0]
+        assert container["cpu"] <= 1024 * type_["VCpuInfo"]["DefaultVCpus"]
+        assert container["memory"] <= 0.96 * type_["MemoryInfo"]["SizeInMiB"]
 
 
 @pytest.mark.slow
