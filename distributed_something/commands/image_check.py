@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from ..errors import UsageError
 from ..protocol import IMAGE_LABEL, PROTOCOL_VERSION
@@ -12,12 +13,30 @@ logger = logging.getLogger(__name__)
 
 LabelsOf = Callable[[str], Mapping[str, str] | None]
 
-# Upstream's published images, and an image with the same tool to build ours on.
+
+@dataclass(frozen=True)
+class _Ours:
+    """What takes the place of an image of upstream's."""
+
+    base: str = "your/tool"  # an image with the same tool
+    options: str = ""  # of `build`: what else jobs of that family need in the image
+    config: str = ""  # whose JOB_DEFAULTS say how a job is run
+
+
+# By upstream's published images.
 _UPSTREAM = {
-    "cellprofiler/distributed-cellprofiler": "cellprofiler/cellprofiler",
-    "cellprofiler/distributed-fiji": "fiji/fiji",
-    "cellprofiler/distributed-something": "your/tool",
-    "erinweisbart/distributed-bioformats2raw": "openmicroscopy/bioformats2raw",
+    "cellprofiler/distributed-cellprofiler": _Ours(
+        "cellprofiler/cellprofiler", "--something examples/cellprofiler/something.py"
+    ),
+    "cellprofiler/distributed-fiji": _Ours(
+        "fiji/fiji", "--file examples/fiji/Dockerfile", "examples/fiji/config.py"
+    ),
+    "cellprofiler/distributed-something": _Ours(),
+    "erinweisbart/distributed-bioformats2raw": _Ours(
+        "openmicroscopy/bioformats2raw",
+        "--file examples/omezarr/Dockerfile",
+        "examples/omezarr/config.py",
+    ),
 }
 _PLACEHOLDER = "user/distributed-something"  # what config.py says before anybody has edited it
 
@@ -51,10 +70,13 @@ def of_upstream(image: str) -> str:
             f"{build_line()} (documentation/wrapping_your_tool.md)"
         )
     if repository in _UPSTREAM:
+        ours = _UPSTREAM[repository]
+        take = f"take JOB_DEFAULTS from {ours.config}, " if ours.config else ""
+        line = build_line(ours.base, f"{ours.options} --push".lstrip())
         return (
             f"DOCKERHUB_TAG = {image!r} is an image of Distributed-Something's first version or of "
             "its family, with a worker of its own. Give DOCKERHUB_TAG a name that you may push "
-            f"to, then build and push ours: {build_line(_UPSTREAM[repository])}"
+            f"to, {take}then build and push ours: {line}"
         )
     return ""
 

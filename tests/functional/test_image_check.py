@@ -25,9 +25,11 @@ from distributed_something.commands.image_check import check_image
 from distributed_something.commands.inventory import take_inventory
 from distributed_something.commands.setup import setup
 from distributed_something.errors import NotFound, UsageError
+from distributed_something.settings import load_settings
 from tests.builders import settings
 from tests.functional.account import open_account
 
+ROOT = Path(__file__).parents[2]
 OURS = {"distributed-something.protocol": "1"}
 PAGES = {
     "manifests/1.0": {
@@ -157,18 +159,37 @@ def test_without_docker_and_registry_nothing_is_seen(
 
 
 @pytest.mark.parametrize(
-    ("image", "base"),
+    ("image", "options", "config"),
     [
-        ("cellprofiler/distributed-cellprofiler:2.2.0_4.2.8", "cellprofiler/cellprofiler"),
-        ("docker.io/cellprofiler/distributed-fiji", "fiji/fiji"),
-        ("erinweisbart/distributed-bioformats2raw:0.0.19", "openmicroscopy/bioformats2raw"),
+        (
+            "cellprofiler/distributed-cellprofiler:2.2.0_4.2.8",
+            "--base cellprofiler/cellprofiler:TAG --something examples/cellprofiler/something.py",
+            "",
+        ),
+        (
+            "docker.io/cellprofiler/distributed-fiji",
+            "--base fiji/fiji:TAG --file examples/fiji/Dockerfile",
+            "examples/fiji/config.py",
+        ),
+        (
+            "erinweisbart/distributed-bioformats2raw:0.0.19",
+            "--base openmicroscopy/bioformats2raw:TAG --file examples/omezarr/Dockerfile",
+            "examples/omezarr/config.py",
+        ),
     ],
 )
-def test_upstreams_images_are_refused_by_name_with_the_line_that_builds_ours(
-    image: str, base: str
+def test_upstreams_images_are_refused_by_name_with_the_whole_line_that_builds_ours(
+    image: str, options: str, config: str
 ) -> None:
-    with pytest.raises(UsageError, match=f"python run.py build --base {base}"):
+    with pytest.raises(UsageError) as refusal:
         check_image(image, lambda _: OURS)
+    said = str(refusal.value)
+    assert said.endswith(f": python run.py build {options} --push")
+    assert (f"take JOB_DEFAULTS from {config}" in said) is bool(config)
+    for path in [one for one in (*options.split(), config) if one.startswith("examples/")]:
+        assert (ROOT / path).is_file()
+    if config:
+        assert load_settings(ROOT / config).job_defaults["command"]
 
 
 def test_the_placeholder_of_the_config_is_called_one() -> None:

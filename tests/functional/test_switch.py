@@ -43,7 +43,6 @@ NEW_IMAGE = "127.0.0.1:9/lab/cellprofiler:1.0"  # of a registry that does not an
 # An engine that has built the new image, and knows no other.
 LABELS = json.dumps([{IMAGE_LABEL: PROTOCOL_VERSION}, "amd64", []])
 DOCKER = f"#!/bin/sh\ncase \"$*\" in *{NEW_IMAGE}*) echo '{LABELS}' ;; *) exit 1 ;; esac\n"
-SOMETHING = ROOT / "examples" / "cellprofiler" / "something.py"
 CELLPROFILER = """#!/bin/bash
 while [ $# -gt 0 ]; do
     case $1 in
@@ -165,9 +164,16 @@ def write_program(path: Path, text: str) -> None:
     path.chmod(0o755)
 
 
-def work(task: dict[str, str], admin: Aws, record: RunRecord, own: Settings, folder: Path) -> str:
+def work(
+    task: dict[str, str],
+    admin: Aws,
+    record: RunRecord,
+    own: Settings,
+    folder: Path,
+    something: Path,
+) -> str:
     """Let a real worker with the new image's code do all jobs, with the task role's rights."""
-    clone = clone_with(folder / "clone", SOMETHING.read_text())
+    clone = clone_with(folder / "image", something.read_text())
     program = folder / "bin" / "cellprofiler"
     write_program(program, CELLPROFILER)
     urls = [
@@ -246,8 +252,11 @@ def test_the_four_commands_work_as_before_on_unchanged_files(
     before = take_inventory(admin)
     write_config(folder, OLD_IMAGE)
     refused = desk.type("python run.py setup", expected=2)
-    line = "python run.py build --base cellprofiler/cellprofiler:TAG --push"
-    assert line in " ".join(refused.split())
+    _, shown, line = " ".join(refused.split()).partition("python run.py build ")
+    assert shown and line.startswith("--base cellprofiler/cellprofiler:TAG "), refused
+    _, option, rest = line.partition("--something ")
+    assert option, refused
+    something = ROOT / rest.split()[0]
     assert take_inventory(admin) == before
 
     # The image is built, and setup_AWS.py run once. Then all is as it always was.
@@ -261,12 +270,15 @@ def test_the_four_commands_work_as_before_on_unchanged_files(
     before = take_inventory(admin)
 
     desk.type("python run.py setup")
-    desk.type("python run.py submitJob files/exampleJob.json")
+    sent = desk.type("python run.py submitJob files/exampleJob.json")
+    assert f"unless the workers' image was built with `--something {rest.split()[0]}`" in " ".join(
+        sent.split()
+    )
     desk.type("python run.py startCluster files/linux1.json")
     record = read_record_file(folder / "files" / "DistributedCPSpotFleetRequestId.json")
     life = Life(admin, own, folder, Clock())  # what EC2, ECS and the machines do is AWS's affair
     life.tick()
-    log = work(task, admin, record, own, tmp_path)
+    log = work(task, admin, record, own, tmp_path, something)
     said = watch(desk, "python run.py monitor files/DistributedCPSpotFleetRequestId.json", life)
 
     assert "2 done" in said, said

@@ -113,8 +113,26 @@ def test_jobs_for_which_nothing_makes_a_command_are_warned_of_before_they_are_se
     assert look_at(tmp_path, **COMMAND) == 1
     table.write_text("plate,command\nP1,tool {plate}\n")
     assert look(table) == 1
-    assert look(write_json(tmp_path / "f.json", JOB_FILES["CellProfiler, text"].content)) > 0
     assert "would fail" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("case", "words"),
+    [
+        ("CellProfiler, text", "built with `--something examples/cellprofiler/something.py`"),
+        ("Fiji", "Take JOB_DEFAULTS from examples/fiji/config.py"),
+        ("OMEZarr", "Take JOB_DEFAULTS from examples/omezarr/config.py"),
+    ],
+)
+def test_a_familys_jobs_without_a_command_are_warned_of_in_words_that_name_the_remedy(
+    case: str, words: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = write_json(tmp_path / "jobs.json", JOB_FILES[case].content)
+    assert look(path, command="tool") > 0
+    assert "would fail" not in caplog.text
+    assert look(path) > 0
+    assert "unless the workers' image was built with" in caplog.text
+    assert words in caplog.text
 
 
 def test_only_the_shipped_something_py_is_known_to_make_no_command(tmp_path: Path) -> None:
