@@ -69,7 +69,7 @@ UPDATE_PLUGINS = "False"
 PLUGINS_COMMIT = "False"
 INSTALL_REQUIREMENTS = "False"
 REQUIREMENTS = ""
-if USE_PLUGINS == "True":
+if str(USE_PLUGINS).lower() == "true":
     INSTALL_SCRIPT = "s3://WORKSPACE_BUCKET/setup/install-plugins.sh"
 
 JOB_DEFAULTS = {

@@ -5,21 +5,39 @@ To be copied over worker/something.py before the worker is built.
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
 from pathlib import Path
 
+from botocore.exceptions import BotoCoreError, ClientError
+
+from distributed_something.protocol.buckets import Buckets
+from distributed_something.protocol.environment import WorkerEnvironment
 from distributed_something.protocol.jobs import Job
 
+from .clients import make_clients
 from .directories import Directories
 
+logger = logging.getLogger(__name__)
+
 DONE = "cp.is.done"  # not among the outputs, so that it is not sent
-MOUNT = Path("/home/ubuntu/bucket")
-PLUGINS = Path("/home/ubuntu/plugins")  # where install-plugins.sh puts them
+MOUNT = Path(os.environ.get("WORKER_MOUNT", "/home/ubuntu/bucket"))
+PLUGINS = Path(os.environ.get("PLUGINS_FOLDER", "/home/ubuntu/plugins"))  # of install-plugins.sh
 KINDS = (".csv", ".txt", ".h5")
+# The most that is brought of the default input folder: rules and classifiers, not a plate's images.
+MOST_FILES = 100
+MOST_BYTES = 100_000_000
 
 
 def prepare(job: Job, directories: Directories) -> None:
     """Bring pipeline and data file from the workspace bucket, and the images that it names."""
+    if is_true("USE_PLUGINS") and not PLUGINS.is_dir():
+        raise ValueError(
+            f"USE_PLUGINS is set, and there is no folder {PLUGINS}: copy install-plugins.sh of "
+            "examples/cellprofiler to setup/ of the workspace bucket, and set INSTALL_SCRIPT = "
+            "'s3://WORKSPACE_BUCKET/setup/install-plugins.sh' in config.py."
+        )
     pipeline, data_file = (workspace(job, key) for key in ("pipeline", "data_file"))
     directories.bring(pipeline)
     kind = Path(data_file).suffix
@@ -29,7 +47,7 @@ def prepare(job: Job, directories: Directories) -> None:
     elif kind == ".txt":
         directories.bring({"list": data_file})
     elif kind == ".h5":
-        if not (MOUNT.is_mount() or job.keys.inputs):
+        if not (os.path.ismount(MOUNT) or job.keys.inputs):
             raise ValueError(
                 f"The batch file {job.values['data_file']} names images by where they were when it "
                 "was made: set DOWNLOAD_FILES = 'False' and MOUNT_DRIVER, or use a .csv file."
@@ -37,7 +55,8 @@ def prepare(job: Job, directories: Directories) -> None:
         directories.bring(data_file)
     else:
         raise ValueError(f"data_file is {data_file!r}; it must end in {', '.join(KINDS)}.")
-    (directories.input / text(job, "input")).mkdir(parents=True, exist_ok=True)
+    if default_input(job, directories) == directories.input and is_small(job, directories):
+        directories.bring(f"{workspace(job, 'input')}/")
 
 
 def command(job: Job, directories: Directories) -> list[str]:
@@ -46,7 +65,7 @@ def command(job: Job, directories: Directories) -> list[str]:
     words = [
         "cellprofiler", "-c", "-r",
         "-p", str(directories.input / Path(text(job, "pipeline")).name),
-        "-i", str(directories.input / text(job, "input")),
+        "-i", str(default_input(job, directories)),
         "-o", str(directories.output),
         "-d", str(directories.work / DONE),
     ]  # fmt: skip
@@ -70,6 +89,39 @@ def check(job: Job, directories: Directories, exit_code: int) -> str | None:  # 
     except OSError:
         return f"CellProfiler ended with exit code {exit_code} and wrote no done file."
     return None if first == "Complete" else f"CellProfiler's done file says {first!r}."
+
+
+def default_input(job: Job, directories: Directories) -> Path:
+    """CellProfiler's default input folder: the bucket's own if it is mounted, else the job's."""
+    seen = MOUNT / text(job, "input")
+    with contextlib.suppress(OSError):  # the mount may have dropped
+        if os.path.ismount(MOUNT) and seen.is_dir():
+            return seen
+    return directories.input
+
+
+def is_small(job: Job, directories: Directories) -> bool:
+    """Whether `input` is a folder of the workspace bucket that can be brought for a single job."""
+    place, own = f"{text(job, 'input')}/", {text(job, "pipeline"), text(job, "data_file")}
+    settings = WorkerEnvironment.from_environment(os.environ)
+    bucket = Buckets.of(settings).workspace
+    try:
+        s3 = make_clients(settings.aws_region).s3
+        page = s3.list_objects_v2(Bucket=bucket, Prefix=place, MaxKeys=MOST_FILES)
+    except (BotoCoreError, ClientError) as error:
+        logger.warning(
+            "s3://%s/%s is not brought, as it cannot be listed: %s", bucket, place, error
+        )
+        return False
+    found = {item["Key"]: item["Size"] for item in page.get("Contents", [])}
+    if page["IsTruncated"] or sum(found.values()) > MOST_BYTES:
+        logger.warning("s3://%s/%s is not brought: it holds too much.", bucket, place)
+        return False
+    for key in found.keys() - own:
+        if key != place and (directories.input / key.removeprefix(place)).exists():
+            logger.warning("s3://%s/%s is not brought: %s is here already.", bucket, place, key)
+            return False
+    return any(not key.endswith("/") for key in found)
 
 
 def workspace(job: Job, key: str) -> str:
