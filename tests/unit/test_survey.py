@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from threading import Event
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -16,7 +18,7 @@ from distributed_something.local.simulator import ACCOUNT, Simulator
 from distributed_something.protocol.jobs import job_id
 from distributed_something.protocol.ledger_keys import AttemptState, RunKeys
 from distributed_something.survey import LastAttempt, cut_ranges, first_cut, survey_run
-from tests.lives import watch_calls
+from tests.lives import handling, watch_calls
 
 BUCKET = "lab-data"
 KEYS = RunKeys("Counting", "20261121-000000-abcd")
@@ -26,6 +28,7 @@ STARTED, DONE, FAILED, INTERRUPTED = (
     AttemptState.FAILED,
     AttemptState.INTERRUPTED,
 )
+SIDE_BY_SIDE = 8  # parts of a ledger of fifty pages
 IDS = [job_id({"n": n}) for n in range(3000)]
 
 
@@ -102,7 +105,8 @@ def test_every_job_stands_where_its_marks_and_its_last_attempt_say(aws: Aws) -> 
     assert seen.done_between(seen.looked - 1200, seen.looked - 600) == 0
 
 
-def test_a_ledger_of_many_pages_is_counted_like_one_read_in_order(aws: Aws) -> None:
+def put_many(aws: Aws) -> None:
+    """1,100 jobs that failed once, of which 900 were done then, 100 taken away, 50 given up."""
     jobs = IDS[:1200]
     put(
         aws,
@@ -114,6 +118,10 @@ def test_a_ledger_of_many_pages_is_counted_like_one_read_in_order(aws: Aws) -> N
         KEYS.job_list("0001", 1200),
         KEYS.stopped,
     )
+
+
+def test_a_ledger_of_many_pages_is_counted_like_one_read_in_order(aws: Aws) -> None:
+    put_many(aws)
     with watch_calls(aws) as calls:
         seen = survey_run(aws.s3, BUCKET, KEYS)
     keys = [*ledger.list_keys(aws.s3, BUCKET, KEYS.prefix)]
@@ -123,6 +131,31 @@ def test_a_ledger_of_many_pages_is_counted_like_one_read_in_order(aws: Aws) -> N
     assert seen.attempts == Counter({FAILED: 1100, DONE: 900, INTERRUPTED: 100})
     assert {last.attempts for last in seen.open.values()} == {1, 2}
     assert seen.is_stopped
+
+
+def test_the_pages_of_a_long_ledger_are_asked_for_side_by_side(aws: Aws) -> None:
+    put_many(aws)
+    begun: list[str] = []
+    all_wait = Event()
+
+    def wait_for_others(model: Any, **_: Any) -> None:
+        begun.append(model.name)
+        if len(begun) == 1:
+            return  # the first page, which says how many there may be
+        if len(begun) > SIDE_BY_SIDE:
+            all_wait.set()
+        # No answer comes before so many are asked for: one after another they would wait for ever.
+        assert all_wait.wait(20), "a page was asked for only after the answer to another"
+
+    def shorten(params: dict[str, Any], **_: Any) -> None:
+        params["MaxKeys"] = 100  # S3 may answer with fewer keys than 1,000
+
+    with (
+        handling([aws.s3], "before-parameter-build.s3.ListObjectsV2", shorten),
+        handling([aws.s3], "before-call.s3.ListObjectsV2", wait_for_others),
+    ):
+        seen = survey_run(aws.s3, BUCKET, KEYS)
+    assert (seen.submitted, len(seen.done), len(seen.dead)) == (1200, 900, 50)
 
 
 @given(st.floats(0.0005, 0.9), st.lists(st.sampled_from(IDS), min_size=1, max_size=40))
