@@ -155,6 +155,17 @@ def test_the_screen_of_a_run_that_goes_on(life: Life) -> None:
     check_golden("status", text)
 
 
+def test_the_screen_of_a_run_whose_machines_do_not_join(life: Life) -> None:
+    record = life.buy(joins=False)
+    life.clock.time += 630
+    said = (
+        "[   11.204215] cloud-init[2213]: Cloud-init v. 22.2.2 running 'modules:final'\r\n"
+        '[   14.020871] ecs[2450]: level=error msg="Unable to register as a container instance"\n'
+    )
+    with answering(life.aws.ec2, "GetConsoleOutput", lambda parsed: parsed.update(Output=said)):
+        check_golden("status_stuck", drawn(seen(life, record)))
+
+
 def test_the_way_to_log_in_is_shown_where_there_is_one(life: Life) -> None:
     record = make_progress(life)
 
