@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from ..aws.session import Aws
+from ..commands.cancel import remove_unused
 from ..commands.monitor import MonitorOutcome, RunProgress, find_watched
 from ..commands.monitor import monitor as watch_run
 from ..commands.watch_all import Sleep
@@ -48,7 +49,13 @@ def monitor(
     cheapest = cheapest or _is_true(cheapest_word)
     if settings.run_per_machine_type and record_file is None:
         watch = partial(_watch, cheapest=cheapest, as_json=as_json)
-        monitor_each(settings, watch, as_json, lambda own, end: _leave(connect(own), end))
+        monitor_each(
+            settings,
+            watch,
+            as_json,
+            lambda own, end: _leave(connect(own), end),
+            lambda own: len(remove_unused(connect(own), own, folder=FILES)),
+        )
         return
     aws = connect(settings)
     again = partial(connect, settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from functools import partial, wraps
 from pathlib import Path
@@ -14,6 +15,7 @@ from ..commands.watch_all import Sleep, watch_all
 from ..definitions.type_runs import type_settings
 from ..errors import DistributedSomethingError, NotFound, UsageError
 from ..settings import Settings, load_settings
+from ..words import count_of
 from . import monitor_screen, screens
 from .faults import EXIT_FAILED, explain
 from .stopping import told_if_stopped
@@ -113,16 +115,24 @@ def monitor_each(
     watch: Callable[[Settings, Sleep], MonitorOutcome],
     as_json: bool,
     on_ended: Callable[[Settings, MonitorOutcome], None] = lambda _settings, _outcome: None,
+    remove_unused: Callable[[Settings], int] = lambda _: 0,
 ) -> None:
-    """Watch the runs of all types at once; raises Exit if one did not end in good order."""
+    """Watch the runs of all types at once; raises Exit if one did not end in good order.
+
+    Once they have ended, `remove_unused` is given each type that had none, and says how many things
+    it removed.
+    """
     runs = type_settings(settings)
+    began = time.time()
     with told_if_stopped("monitor", by_itself=settings.auto_monitor):
         ended = watch_all([partial(watch, own) for own in runs])
     codes = []
+    unused = []
     for own, outcome in zip(runs, ended, strict=True):
         screens.say(f"{own.machine_type[0]}:", style="bold")
         if isinstance(outcome, NotFound):
             screens.say(f"No run of {own.app_name}: no job names this type.")
+            unused.append(own)
         elif isinstance(outcome, Exception):
             explained = explain(outcome)
             if explained is None:
@@ -133,10 +143,37 @@ def monitor_each(
             monitor_screen.show_outcome(outcome, as_json)
             on_ended(own, outcome)
             codes.append(0 if outcome.is_complete else EXIT_FAILED)
+            if not _ended_since(began, outcome):
+                unused.append(own)
     if not codes:
         raise NotFound(
             f"No type of {settings.app_name} has a run: run `python run.py submitJob JOBS.csv` "
             "first."
         )
+    are_over = all(isinstance(one, (MonitorOutcome, NotFound)) for one in ended)
+    if are_over and any(_ended_since(began, one) for one in ended):
+        codes += [_remove(own, remove_unused) for own in unused]
+    elif unused:
+        screens.say("What `setup` made for types without jobs goes with `python run.py cancel`.")
     if max(codes):
         raise click.exceptions.Exit(max(codes))
+
+
+def _ended_since(began: float, outcome: MonitorOutcome | Exception) -> bool:
+    """Whether a run ended while it was watched, not before: then its app may be set up anew."""
+    return isinstance(outcome, MonitorOutcome) and (outcome.record.ended or began) >= began
+
+
+def _remove(own: Settings, remove_unused: Callable[[Settings], int]) -> int:
+    """Remove what is there of a type without a run; the exit code."""
+    try:
+        count = remove_unused(own)
+    except Exception as error:
+        explained = explain(error)
+        if explained is None:
+            raise
+        screens.say(explained[0], style="red")
+        return explained[1]
+    if count:
+        screens.say(f"Removed {count_of(count, 'thing')} of {own.app_name}, which had no jobs.")
+    return 0

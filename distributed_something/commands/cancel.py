@@ -70,6 +70,37 @@ def cancel(
     if not confirm(found):
         raise DistributedSomethingError("Nothing was changed.")
     failures = unread + tear_down_app(aws, record, folder=folder, sleep=sleep, now=now)
+    _fail_if_any(failures, record)
+    unfinished = write_unfinished(aws, record, folder) if record.is_live else Unfinished()
+    if not record.is_live and record.run_id:
+        export_if_due(aws, record, export_seconds, sleep=sleep, now=now)
+    removed = tuple(one for one in due if one.name != UNSEEN)
+    return Cancelled(removed, stays, unfinished)
+
+
+def remove_unused(
+    aws: Aws,
+    settings: Settings,
+    *,
+    folder: Path | None,
+    sleep: Callable[[float], None] = time.sleep,
+    now: Callable[[], float] = time.time,
+) -> tuple[Belonging, ...]:
+    """Remove what there is of an app unless it has a live run; what that was.
+
+    Such as what `setup` made for it before no job came. Raises TeardownIncomplete for what is left.
+    """
+    record = find_app(aws, settings, now)
+    if record.is_live:
+        return ()
+    due = tuple(one for one in find_belongings(aws, record) if not one.stays)
+    if due:
+        failures = tear_down_app(aws, record, folder=folder, sleep=sleep, now=now)
+        _fail_if_any(failures, record)
+    return tuple(one for one in due if one.name != UNSEEN)
+
+
+def _fail_if_any(failures: list[str], record: RunRecord) -> None:
     if failures:
         again = "Run `python run.py cancel` again to try once more."
         raise TeardownIncomplete(
@@ -77,11 +108,6 @@ def cancel(
                 [f"Not everything of {record.app_name} could be removed:", *failures, again]
             )
         )
-    unfinished = write_unfinished(aws, record, folder) if record.is_live else Unfinished()
-    if not record.is_live and record.run_id:
-        export_if_due(aws, record, export_seconds, sleep=sleep, now=now)
-    removed = tuple(one for one in due if one.name != UNSEEN)
-    return Cancelled(removed, stays, unfinished)
 
 
 def _find_app_somehow(

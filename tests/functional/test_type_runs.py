@@ -6,30 +6,40 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import click
 import pytest
 
+from distributed_something.aws.queues import find_queue
 from distributed_something.aws.session import Aws
 from distributed_something.cli.faults import EXIT_STOPPED
-from distributed_something.cli.type_runs import do_each
+from distributed_something.cli.type_runs import do_each, monitor_each
+from distributed_something.commands.cancel import remove_unused
 from distributed_something.commands.inventory import take_inventory, what_stays
 from distributed_something.commands.job_files import open_job_file
+from distributed_something.commands.monitor import MonitorOutcome, find_watched, monitor
 from distributed_something.commands.runs import ensure_run, find_run
+from distributed_something.commands.setup import setup
+from distributed_something.commands.submit_job import submit_job
 from distributed_something.commands.type_plan import machines_of_type
 from distributed_something.commands.type_runs import jobs_of_type
 from distributed_something.commands.watch_all import Sleep, watch_all
 from distributed_something.definitions.type_runs import base_app, type_settings
 from distributed_something.errors import UsageError
+from distributed_something.ledger import read_job_lists
 from distributed_something.local.simulator import Simulator
 from distributed_something.protocol.attempts import Attempt
 from distributed_something.protocol.ledger_keys import AttemptState
+from distributed_something.record import save_record
 from distributed_something.settings import Settings
 from tests.builders import settings, write_config
-from tests.functional.account import new_account, working_fleet
+from tests.functional.account import Clock, new_account, working_fleet
 
 ROOT = Path(__file__).parents[2]
 TYPES = ["c5.large", "m5.large", "r5.large"]
@@ -253,3 +263,55 @@ def test_monitoring_types_of_which_none_has_a_run_says_what_to_do(aws: Aws, tmp_
     refused = run(aws, tmp_path, "monitor")
     assert refused.returncode != 0
     assert "submitJob JOBS.csv" in refused.stderr
+
+
+def finish(aws: Aws, own: Settings) -> None:
+    """End a run's jobs well, as its workers do."""
+    record = find_run(aws, own)
+    for job in read_job_lists(aws.s3, record.bucket, record.keys):
+        done = Attempt(job.job_id, job.name, "1", 1, "done", "i-1", "slot", 0.0)
+        key = record.keys.done(job.job_id)
+        aws.s3.put_object(Bucket=record.bucket, Key=key, Body=done.to_json())
+    aws.sqs.purge_queue(QueueUrl=find_queue(aws.sqs, own.sqs_queue_name))
+
+
+def watch_each(aws: Aws, watched: Settings) -> None:
+    """What the verb `monitor` does, in no time."""
+
+    def watch(own: Settings, _: Sleep) -> MonitorOutcome:
+        clock = Clock(time.time())
+        times: dict[str, Any] = {"sleep": clock.sleep, "now": clock.now}
+        return monitor(aws, find_watched(aws, own, **times), folder=None, **times)
+
+    def remove(own: Settings) -> int:
+        return len(remove_unused(aws, own, folder=None, sleep=Clock().sleep))
+
+    monitor_each(watched, watch, as_json=False, remove_unused=remove)
+
+
+def test_what_setup_made_for_a_type_without_jobs_goes_with_the_others_runs(
+    aws: Aws, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = take_inventory(aws)
+    own = type_settings(sweep())
+    for one in own:
+        setup(aws, one)
+    for one in own[:2]:
+        submit_job(aws, one, table(tmp_path), folder=None)
+        finish(aws, one)
+    live = [find_run(aws, one) for one in own[:2]]
+
+    for record in live:  # whose app may have been set up anew, for a run that is not there yet
+        save_record(aws.s3, replace(record, ended=1.0), None)
+    watch_each(aws, sweep())
+    assert "python run.py cancel" in capsys.readouterr().err
+    assert find_queue(aws.sqs, own[2].sqs_queue_name)
+
+    for record in live:
+        save_record(aws.s3, record, None)
+    watch_each(aws, sweep())
+    assert "Removed 4 things of Sweep_r5-large, which had no jobs." in capsys.readouterr().err
+    left = take_inventory(aws) - before
+    assert {item for item in left if not item.startswith("log-group ")} == {
+        "queue lab_DeadMessages"
+    }
