@@ -25,6 +25,7 @@ from ..protocol.jobs import (
     job_name,
     job_values,
 )
+from ..protocol.safe_values import WORD_BYTES, fill_word, is_taken
 from ..protocol.sources import place_problems
 from ..protocol.templates import is_scalar
 from .shell_lines import fields_of_line, unfilled_fields
@@ -98,6 +99,8 @@ class JobMaker:
             or bool(fields_of_line(self.keys))
             or bool(_CLIMBS.search(self._head))
             or any(map(self._is_wrong, self._place_templates))
+            or (self.keys.shell and any(map(is_taken, self._shared_values)))
+            or len(self._head) > WORD_BYTES // 2  # a group's values may make it too long a word
         )
 
     def make(self, group: Group) -> JobMessage:
@@ -171,6 +174,8 @@ class JobMaker:
     def _is_plainly_right(self, group: object, text: str) -> bool:
         """Whether a glance at a group's JSON is enough to know that its job can be sent."""
         if len(text) > self._longest or _SUSPECT.search(text):
+            return False
+        if self.keys.shell and isinstance(group, Mapping) and any(map(is_taken, group)):
             return False
         for field in self._needed:
             if not isinstance(group, Mapping) or not is_scalar(group.get(field, _ABSENT)):
@@ -267,7 +272,11 @@ def _unfillable(message: Mapping[str, object], keys: JobKeys) -> Iterator[Proble
     values = {"name": "name", **job_values(message), "job_id": job_id(message), **_DIRECTORIES}
     for template, given in keys.templates():
         hidden = (frozenset(_DIRECTORIES) | {"name"}) - given - set(job_values(message))
+        shown = {key: value for key, value in values.items() if key not in hidden}
         try:
-            templates.render(template, {k: v for k, v in values.items() if k not in hidden})
+            if given >= DIRECTORY_FIELDS:
+                fill_word(template, shown, _DIRECTORIES)
+            else:
+                templates.render(template, shown)
         except templates.TemplateError as error:
             yield Problem(template, str(error))

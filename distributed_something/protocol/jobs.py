@@ -16,6 +16,7 @@ from . import templates
 from .argv import read_command
 from .done_when import DoneWhen
 from .families import SOMETHING, Family, family_of_message
+from .safe_values import VARIABLE, fill_word, variable_problems
 from .sources import (
     Source,
     fill_source,
@@ -56,8 +57,6 @@ ATTRIBUTE_BYTES = 128 + REASON_BYTES + 96
 _NAME_LENGTH = 200  # characters: a name becomes part of S3 keys and of a log stream's name
 _MOST = 1e9  # of seconds 31 years, of MiB more than any machine has
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f]|[\ud800-\udfff]")
-
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class BadJob(ValueError):
@@ -270,6 +269,8 @@ class Job:
         problems += done_when.problems()
         if keys.shell and not keys.command:
             problems.append("shell is true but there is no command.")
+        if keys.shell:
+            problems += variable_problems(values, dict(keys.environment))
         if problems:
             raise BadJob(problems)
         keys = keys if done_when is keys.done_when else replace(keys, done_when=done_when)
@@ -279,14 +280,12 @@ class Job:
         """The command with every field filled in; `directories` gives the DIRECTORY_FIELDS.
 
         With `shell` the command is the author's own line, run by bash and never filled in.
-        Raises BadJob for a field without a value.
+        Raises BadJob for a field without a value, and for one that leads out of a directory.
         """
         if self.keys.shell:
             return ["bash", "-c", self.keys.command[0]]
         try:
-            return [
-                templates.render(part, {**self.values, **directories}) for part in self.keys.command
-            ]
+            return [fill_word(part, self.values, directories) for part in self.keys.command]
         except templates.TemplateError as error:
             raise BadJob([str(error)]) from None
 
@@ -296,16 +295,19 @@ class Job:
         With `shell`, also each of the job's values and directories under its own name, and the
         directories in capitals; a name that bash could not read is left out. Raises BadJob.
         """
-        given = {**self.values, **directories}
         try:
-            filled = {key: templates.render(text, given) for key, text in self.keys.environment}
+            filled = {
+                key: fill_word(text, self.values, directories)
+                for key, text in self.keys.environment
+            }
         except templates.TemplateError as error:
             raise BadJob([str(error)]) from None
         if not self.keys.shell:
             return filled
-        shown = {key: templates.plain(value) for key, value in given.items()}
+        shown = {key: templates.plain(value) for key, value in self.values.items()}
+        shown |= directories
         shown |= {key.upper(): path for key, path in directories.items()}
-        return {key: text for key, text in shown.items() if _VARIABLE.fullmatch(key)} | filled
+        return {key: text for key, text in shown.items() if VARIABLE.fullmatch(key)} | filled
 
 
 def _upload_flags(value: object, problems: list[str]) -> UploadFlags:
@@ -353,7 +355,7 @@ def _environment(value: object, problems: list[str]) -> tuple[tuple[str, str], .
         problems.append(f"environment is {value!r}; it must be an object of texts.")
         return ()
     for key in variables:
-        if not _VARIABLE.fullmatch(str(key)):
+        if not VARIABLE.fullmatch(str(key)):
             problems.append(f"environment has {key!r}, which cannot name a variable.")
     return tuple((str(key), templates.plain(text)) for key, text in variables.items())
 

@@ -117,8 +117,19 @@ def test_values_that_a_shell_would_read_are_plain_text(world: World) -> None:
             "group": {"value": value},
         }
     )
+    steering = world.send(
+        {
+            "command": "true",
+            "shell": True,
+            "name": "steering",
+            "group": {"BASH_ENV": f"$(touch {world.folder}/hacked)"},
+        }
+    )
     finish(world)
     assert {job, shell} <= set(world.done())
+    assert steering not in world.done()
+    assert "Rename the column" in world.dead_letters()[0][1]
+    assert not (world.folder / "hacked").exists()
     results = world.results()
     assert json.loads(results["values/argv.json"]) == [value]
     assert results["shell/value.txt"].decode() == value

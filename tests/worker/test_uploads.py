@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, HTTPClientError
 
+from distributed_something.protocol.jobs import job_id
 from distributed_something.protocol.upload_flags import UploadFlags
 from worker.outcomes import Failure, Interruption
 from worker.results import Destination, send_results
@@ -189,9 +191,19 @@ def test_no_value_of_a_job_leads_out_of_its_directories_or_its_output(world: Wor
             "group": {"plate": evil},
         }
     )
+    beside = world.send(
+        {
+            "command": ["cp", "{input_dir}/in.txt", "{output_dir}/{plate}"],
+            "inputs": ["in.txt"],
+            "group": {"plate": "../../../evil"},
+        }
+    )
     world.start_worker()
     world.until_empty()
     world.stop()
+    ((body, reason),) = world.dead_letters()
+    assert job_id(json.loads(body)) == beside
+    assert "'{output_dir}/{plate}' gets a '..' from this job's {plate}" in reason
     found = [key for key in world.object_keys() if key.endswith("out.txt")]
     assert len(found) == 1
     assert found[0].startswith(f"results/{world.name}/")
