@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import resource
 import signal
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import psutil
 
+from .outcomes import Hopeless
 from .processes import kill_descendants
 
 LONGEST_LINE = 16 * 1024  # bytes; a longer one is shown in pieces
@@ -64,7 +66,8 @@ def run_tool(
 
     `why_end` is asked whenever `wake` is set: a reason ends the command, with TERM first and with
     KILL after `grace()` seconds; so do `timeout`, in seconds, and `memory_limit`, in MiB of all
-    that it started, as seen about once a second. Raises CannotStart.
+    that it started, as seen about once a second. Raises CannotStart, and Hopeless for words that
+    no machine could start a command with.
     """
     started = time.monotonic()
     process = _start(argv, directory, environment)
@@ -110,8 +113,18 @@ def _start(
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        if error.errno == errno.E2BIG:
+            raise Hopeless(
+                f"{argv[0][:60]!r} cannot be started: its arguments and variables are longer than "
+                "this system takes. Put long texts in a file among the inputs."
+            ) from error
         raise CannotStart(f"{argv[0]!r} cannot be started: {error}") from error
+    except ValueError as error:
+        raise Hopeless(
+            f"{argv[0][:60]!r} cannot be started: one of its arguments or variables has a "
+            f"character that none can have ({error})."
+        ) from error
 
 
 def _wait(

@@ -209,6 +209,26 @@ def test_a_machine_that_cannot_start_the_tool_ends_itself_with_the_reason(world:
     assert world.dead_letters() == []
 
 
+def test_a_command_that_no_machine_can_start_is_its_jobs_fault(world: World) -> None:
+    instance_id = machine(world)
+    for number in range(2):
+        many = {
+            "command": ["true", *["{text}"] * 60],
+            "group": {"a": number, "text": "x" * 120_000},
+        }
+        world.send(many)
+        world.send({"command": "true {text}", "group": {"a": number, "text": "x" * 200_000}})
+        world.send({"command": "true {text}", "group": {"a": number, "text": "a\0b"}})
+    world.start_worker({"INSTANCE_ID": instance_id})
+    world.until_empty()
+    assert world.stop() == [0]
+    assert machine_state(world, instance_id) == "running"
+    reasons = [reason for _, reason in world.dead_letters()]
+    for words in ("longer than this system takes", "200,000 bytes", "embedded null byte"):
+        assert sum(words in reason for reason in reasons) == 2
+    assert len(reasons) == len(world.ended()) == 6  # none was tried again
+
+
 def test_a_fourth_broken_machine_is_not_replaced_and_stops_the_run(world: World) -> None:
     for number in range(3):
         world.put(world.keys.broken_machine(f"i-{number}"), "{}")
