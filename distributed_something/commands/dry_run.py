@@ -43,7 +43,8 @@ logger = logging.getLogger(__name__)
 
 GUESSED_MINUTES = 10.0
 STARTING_MINUTES = 5.0  # a machine costs before its first job: it boots and fetches the image
-_MEASURED = 200  # jobs of the last run that are read
+_MEASURED = 200  # jobs of the last run whose times are taken
+_LOOKED_AT = 1000  # jobs of it that are read to find them, for some may have been passed over
 _FOLDERS = {field: field.removesuffix("_dir").upper() for field in DIRECTORY_FIELDS}
 
 
@@ -198,8 +199,9 @@ def _of_last_run(aws: Aws, settings: Settings) -> float | None:
     record = find_record(aws.s3, settings.aws_bucket, settings.app_name)
     if record is None or not record.run_id:
         return None
-    done = islice(read_done(aws.s3, record.bucket, record.keys), _MEASURED)
-    seconds = [one.ended - one.started for one in done if one.ended is not None]
+    done = islice(read_done(aws.s3, record.bucket, record.keys), _LOOKED_AT)
+    ran = (one for one in done if not one.is_passed_over)
+    seconds = [one.ended - one.started for one in islice(ran, _MEASURED) if one.ended is not None]
     return median(seconds) if seconds else None
 
 

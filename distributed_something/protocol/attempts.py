@@ -38,6 +38,11 @@ class Attempt:
     instance_type: str = ""
     worker_version: str = ""
 
+    @property
+    def is_passed_over(self) -> bool:
+        """Whether its results were there already: done without a tool, which its reason says."""
+        return self.state == "done" and bool(self.reason) and not self.tool_seconds
+
     def to_json(self) -> bytes:
         return _dump(self)
 

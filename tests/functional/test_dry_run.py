@@ -224,6 +224,19 @@ def test_the_time_of_a_job_is_the_last_rehearsals_or_runs(account: Aws, tmp_path
     assert "rehearsal" in rehearsed.source
 
 
+def test_jobs_that_were_passed_over_tell_no_time(account: Aws, tmp_path: Path) -> None:
+    life = Life(account, settings(), tmp_path, LifeClock())
+    record = life.record()
+    there = "The results were there already (CHECK_IF_DONE_BOOL)."
+    for number, (ended, reason) in enumerate([(1000.0, there)] * 3 + [(1120.0, "")]):
+        attempt = Attempt(
+            f"{number:020x}", "job", "a", 1, "done", "i-1", "s", 1000.0, ended, reason=reason
+        )
+        key = record.keys.done(attempt.job_id)
+        account.s3.put_object(Bucket=record.bucket, Key=key, Body=attempt.to_json())
+    assert planned(account, jobs(tmp_path)).estimate.minutes == 2.0
+
+
 def test_its_options_without_it_are_refused(tmp_path: Path) -> None:
     write_config(tmp_path)
     jobs(tmp_path)

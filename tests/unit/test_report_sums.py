@@ -114,6 +114,14 @@ def test_jobs_given_up_without_a_failed_attempt_are_grouped_by_the_reason_of_the
     }
 
 
+def test_a_job_that_was_passed_over_has_no_time_of_its_own() -> None:
+    skipped = [replace(attempt(n, 5, 5), reason="The results were there.") for n in range(1, 4)]
+    found = collected(attempt(0, 0, 60), *skipped)
+    assert list(found.seconds) == [60.0]
+    assert [one.name for one in found.slowest()] == ["job-0"]
+    assert found.attempts_of_jobs == {1: 4}
+
+
 def test_the_slowest_come_first_and_no_more_than_fifty() -> None:
     found = collected(*(attempt(n, 0, 1 + n) for n in range(80)), now=2000.0)
     slow = found.slowest()

@@ -56,7 +56,7 @@ class Collector:
         self._job = ""
         self._of_job = 0
         self.attempts_of_jobs: Counter[int] = Counter()
-        self.seconds = array("d")  # of the jobs that are done
+        self.seconds = array("d")  # of the jobs that are done and were not passed over
         self.memory = array("d")  # MiB, of the same
         self.versions: Counter[str] = Counter()
         self.output_files = 0
@@ -114,6 +114,8 @@ class Collector:
         self._of_job = 0
 
     def _add_done(self, attempt: Attempt) -> None:
+        if attempt.is_passed_over:
+            return
         seconds = max(0.0, (attempt.ended or attempt.started) - attempt.started)
         self.seconds.append(seconds)
         if attempt.peak_memory_mib:
