@@ -6,6 +6,7 @@ To be copied over worker/something.py before the worker is built.
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import os
 from pathlib import Path
@@ -28,6 +29,8 @@ KINDS = (".csv", ".txt", ".h5")
 # The most that is brought of the default input folder: rules and classifiers, not a plate's images.
 MOST_FILES = 100
 MOST_BYTES = 100_000_000
+
+clients_of = functools.cache(make_clients)
 
 
 def prepare(job: Job, directories: Directories) -> None:
@@ -106,7 +109,7 @@ def is_small(job: Job, directories: Directories) -> bool:
     settings = WorkerEnvironment.from_environment(os.environ)
     bucket = Buckets.of(settings).workspace
     try:
-        s3 = make_clients(settings.aws_region).s3
+        s3 = clients_of(settings.aws_region).s3
         page = s3.list_objects_v2(Bucket=bucket, Prefix=place, MaxKeys=MOST_FILES)
     except (BotoCoreError, ClientError) as error:
         logger.warning(

@@ -82,8 +82,9 @@ def test_graviton_machines_boot_the_arm64_image(aws: Aws) -> None:
     assert (container["image"], container["cpu"], container["memory"]) == wanted
     assert platform_of(told.machine_type) == "linux/arm64"
     # Both fit in the smallest of its machines, with room for what ECS itself takes.
-    named = {"Name": "instance-type", "Values": list(launch.machine_types)}
-    machines = aws.ec2.describe_instance_types(Filters=[named])["InstanceTypes"]
+    machines = aws.ec2.describe_instance_types(
+        Filters=[{"Name": "instance-type", "Values": list(launch.machine_types)}]
+    )["InstanceTypes"]
     assert len(machines) == len(launch.machine_types)
     for machine in machines:
         assert container["cpu"] <= 1024 * machine["VCpuInfo"]["DefaultVCpus"]
