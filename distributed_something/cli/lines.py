@@ -8,17 +8,22 @@ from pathlib import Path
 
 DEFAULT_CONFIG = "config.py"
 _RUN = re.compile(r"\bpython run\.py (?!--config\b)(?=[a-z])")
-_BASE = re.compile(r"\bbuild --base your/tool:TAG\b")
+_BASE = re.compile(r"\bbuild --base your/tool:TAG\b(?! --something)")
 
 
 def for_config(text: str, config: str) -> str:
     """The text with `--config` in each of its command lines, where the config is another.
 
-    A tool whose Dockerfile stands beside its config, as in the examples, is built with that.
+    A tool whose Dockerfile, something.py or both stand beside its config, as in the examples, is
+    built with them.
     """
     if config in ("", DEFAULT_CONFIG):
         return text
-    dockerfile = Path(config).parent / "Dockerfile"
+    dockerfile, something = (Path(config).parent / name for name in ("Dockerfile", "something.py"))
+    build = "build --base your/tool:TAG"
     if dockerfile.is_file():
-        text = _BASE.sub(lambda _: f"build --file {shlex.quote(str(dockerfile))}", text)
+        build = f"build --file {shlex.quote(str(dockerfile))}"
+    if something.is_file():
+        build += f" --something {shlex.quote(str(something))}"
+    text = _BASE.sub(lambda _: build, text)
     return _RUN.sub(lambda _: f"python run.py --config {shlex.quote(config)} ", text)

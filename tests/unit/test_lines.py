@@ -39,3 +39,21 @@ def test_a_tool_is_built_with_the_dockerfile_beside_its_config(
     assert for_config(build_line(), "wrap/config.py") == (
         "python run.py --config wrap/config.py build --file wrap/Dockerfile --push"
     )
+
+
+def test_a_tool_is_built_with_the_something_py_beside_its_config(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("wrap").mkdir()
+    Path("wrap/something.py").touch()
+    said = for_config(build_line(), "wrap/config.py")
+    assert said == (
+        "python run.py --config wrap/config.py build --base your/tool:TAG "
+        "--something wrap/something.py --push"
+    )
+    assert for_config(said, "wrap/config.py") == said
+    Path("wrap/Dockerfile").touch()
+    assert for_config(build_line(), "wrap/config.py").endswith(
+        " build --file wrap/Dockerfile --something wrap/something.py --push"
+    )
