@@ -43,6 +43,7 @@ class JobFile:
     noun: str = "Group"  # what a person counts in such a file
     family: Family = SOMETHING
     dropped: tuple[str, ...] = ()
+    table: Path | None = None  # of its groups, where another file holds them
 
 
 def open_job_file(
@@ -84,7 +85,8 @@ def _open_json_file(path: Path, defaults: Mapping[str, object], family: Family |
     if form is CELLPROFILER and lists.get("groups") is _LISTED:
         dropped += [f"{key} (of a group)" for key in _beside_metadata(path)]
     noun = "Plate" if form.list_key == "plates" else "Group"
-    return JobFile(path, shared, read_groups, noun, form, tuple(dropped))
+    table = _table_of(path, lists.get(form.list_key))
+    return JobFile(path, shared, read_groups, noun, form, tuple(dropped), table)
 
 
 def _beside_metadata(path: Path) -> list[str]:
@@ -187,8 +189,7 @@ def _group_reader(path: Path, groups: object, family: Family) -> Callable[[], It
         if problems:
             raise UsageError("\n  ".join([f"{path}, groups:", *problems]))
         return lambda: (Group(family.item_of(group)) for group in product.groups())
-    if isinstance(groups, Mapping) and set(groups) == {"csv"} and isinstance(groups["csv"], str):
-        table = path.parent / groups["csv"]
+    if table := _table_of(path, groups):
         if not table.is_file():
             raise UsageError(f"{path}, groups: no file {table}; the name is relative to {path}.")
         return lambda: (Group(family.item_of(row)) for row in _csv_rows(table))
@@ -196,6 +197,13 @@ def _group_reader(path: Path, groups: object, family: Family) -> Callable[[], It
         f'{path}: "groups" must be a list, {{"csv": "plates.csv"}}, or '
         '{"product": {"plate": ["P1"], "well": "A01..H12"}}.'
     )
+
+
+def _table_of(path: Path, groups: object) -> Path | None:
+    """The table that a job file's `groups` names, whether or not it is there."""
+    if isinstance(groups, Mapping) and set(groups) == {"csv"} and isinstance(groups["csv"], str):
+        return path.parent / groups["csv"]
+    return None
 
 
 def _listed(path: Path, key: str) -> Iterator[object]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
@@ -40,7 +41,7 @@ _UNREAD = ("UserData",)  # keys of a fleet file that do nothing here, and may ho
 
 
 def keep_jobs(aws: Aws, record: RunRecord, settings: Settings, file: JobFile) -> None:
-    """Keep the settings and the job file; a file with a secret's name in it is not kept.
+    """Keep the settings, the job file and its table; a file with a secret's name in it is not kept.
 
     What cannot be kept is said and costs the run nothing, for its jobs are in its ledger.
     """
@@ -49,9 +50,16 @@ def keep_jobs(aws: Aws, record: RunRecord, settings: Settings, file: JobFile) ->
         if any(map(is_secret_name, _names(dict(file.shared)))):
             logger.warning("The job file is not kept: a name in it is that of a secret.")
             return
-        name = f"jobs-{_digest(file.path)[:8]}-{file.path.name}"
-        with file.path.open("rb") as body:
-            _put(aws, record, name, body)
+        jobs = f"jobs-{_digest(file.path)[:8]}"
+        _put_file(aws, record, f"{jobs}-{file.path.name}", file.path)
+        if file.table is None:
+            return
+        if any(map(is_secret_name, _columns(file.table))):
+            logger.warning("%s is not kept: a name in it is that of a secret.", file.table)
+            return
+        # Named after its job file, which may be kept with other tables of that name.
+        name = f"{jobs}-table-{_digest(file.table)[:8]}-{file.table.name}"
+        _put_file(aws, record, name, file.table)
 
 
 def keep_purchase(
@@ -123,6 +131,17 @@ def _or_say_so(what: str) -> Iterator[None]:
 def _put(aws: Aws, record: RunRecord, name: str, body: str | BinaryIO) -> None:
     key = record.keys.made_with + name
     aws.s3.put_object(Bucket=record.bucket, Key=key, Body=body)
+
+
+def _put_file(aws: Aws, record: RunRecord, name: str, path: Path) -> None:
+    with path.open("rb") as body:
+        _put(aws, record, name, body)
+
+
+def _columns(table: Path) -> list[str]:
+    """The names in a table's head, as they are written there."""
+    with table.open(encoding="utf-8-sig", errors="replace") as file:
+        return re.split(r"[,\t]", file.readline())
 
 
 def _json(value: Any) -> str:

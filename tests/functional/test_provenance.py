@@ -90,6 +90,26 @@ def test_the_same_file_is_kept_once_and_a_changed_one_beside_it(
     assert sum(name.startswith("jobs-") for name in kept(account, record)) == 2
 
 
+def test_a_table_of_groups_is_kept_with_the_file_that_names_it(
+    account: Aws, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    table = tmp_path / "plates.csv"
+    for text in ("plate\nA\nB\n", "plate\nC\n"):
+        table.write_text(text)
+        record = submitted(account, tmp_path, groups={"csv": "plates.csv"})
+    found = kept(account, record)
+    (jobs,) = (name for name in found if name.endswith("-jobs.json"))
+    tables = [name for name in found if name.endswith("-plates.csv")]
+    assert sorted(found[name] for name in tables) == ["plate\nA\nB\n", "plate\nC\n"]
+    assert all(name.startswith(jobs.removesuffix("jobs.json")) for name in tables)
+    text = page(make_report(account, record))
+    assert all(f">{name}</" in text for name in (jobs, *tables))
+    table.write_text("plate,API_TOKEN\nD,hush\n")
+    submitted(account, tmp_path, groups={"csv": "plates.csv"})
+    assert "plates.csv is not kept" in caplog.text
+    assert "hush" not in str(kept(account, record))
+
+
 def test_no_secret_is_kept(account: Aws, tmp_path: Path) -> None:
     record = submitted(account, tmp_path, environment={"API_TOKEN": "hush-1"})
     submit_job(
