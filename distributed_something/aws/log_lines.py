@@ -38,13 +38,16 @@ def iterate_lines(
     streams: Sequence[str] = (),
     prefix: str = "",
     since: float = 0.0,
+    until: float | None = None,
     pattern: str = "",
 ) -> Iterator[LogLine]:
     """The lines of a group in the order of their times, of some streams if these are named.
 
-    None for a group or a stream that is not there.
+    `since` and `until` are in seconds since 1970. None for a group or a stream that is not there.
     """
     request: dict[str, Any] = {"logGroupName": group, "startTime": int(since * 1000)}
+    if until is not None:
+        request["endTime"] = int(until * 1000)
     if streams:
         request["logStreamNames"] = list(streams)
     elif prefix:

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterable
 from dataclasses import asdict
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from ..commands import job_logs
 from ..commands.runs import choose_run, refresh
 from ..commands.status import Status, check_region, count_failed, failed_jobs
 from ..commands.status import status as look_at_run
+from ..errors import NotFound
 from ..settings import Settings
 from ..survey import survey_run
 from . import screens, status_screen
@@ -105,8 +107,8 @@ def logs(
     """
     if sum((job is not None, failed, machine is not None)) > 1:
         raise click.UsageError("Give one of JOB, --failed and --machine.")
-    if follow and (failed or machine):
-        raise click.UsageError("--follow goes with JOB, or with all jobs of the run.")
+    if follow and failed:
+        raise click.UsageError("--follow goes with JOB, --machine, or all jobs of the run.")
     settings = obj["settings"]
     refuse_to_wait("--follow", follow, settings)
     aws = connect(settings)
@@ -115,13 +117,13 @@ def logs(
     if failed:
         _print_failed(aws, record, as_json)
     elif machine:
-        _print_lines(job_logs.machine_lines(aws, record, machine), as_json)
+        _print_machine(aws, record, machine, follow, as_json)
     elif job is not None:
         _print_job(aws, record, job, follow, as_json)
     elif follow:
         look = job_logs.lines_since(aws, record, None)
-        ended = lambda: refresh(aws, record).ended is not None  # noqa: E731
-        _print_lines(job_logs.follow(look, ended, since=time.time()), as_json, streams=True)
+        over = partial(_is_over, aws, record)
+        _print_lines(job_logs.follow(look, over, since=time.time()), as_json, streams=True)
     elif not _print_lines(job_logs.run_lines(aws, record), as_json, streams=True):
         screens.say("CloudWatch has no line of this run: `logs JOB` finds the last in the ledger.")
 
@@ -231,6 +233,19 @@ def _print_job(aws: Aws, record: RunRecord, name: str, follow: bool, as_json: bo
         return
     screens.say("CloudWatch has nothing of it; these are its last lines, from the ledger:")
     click.echo(json.dumps(asdict(last)) if as_json else last.log_tail)
+
+
+def _print_machine(aws: Aws, record: RunRecord, machine: str, follow: bool, as_json: bool) -> None:
+    if follow and record.ended is None and job_logs.has_machine(aws, record, machine):
+        look = job_logs.machine_lines_since(aws, record, machine)
+        over = partial(_is_over, aws, record)
+        _print_lines(job_logs.follow(look, over, since=record.started), as_json)
+    elif not _print_lines(job_logs.machine_lines(aws, record, machine), as_json):
+        raise NotFound(job_logs.why_no_lines(aws, record, machine))
+
+
+def _is_over(aws: Aws, record: RunRecord) -> bool:
+    return refresh(aws, record).ended is not None
 
 
 def _print_lines(lines: Iterable[LogLine], as_json: bool, streams: bool = False) -> int:

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from ..aws.log_lines import LogLine, iterate_lines
+from ..aws.logs import log_group_exists
 from ..definitions.logs import container_log_group
 from ..errors import NotFound
 from ..ledger import list_keys, read_attempts_at, read_dead_jobs, read_job_lists
+from ..machine_book import read_machine_book
+from ..money import MachineLife
 from ..protocol.attempts import Attempt
 from ..protocol.ledger_keys import AttemptState, RunKeys, parse_attempt_key
 from ..protocol.log_streams import stream_name
+from .spending import look_at_machines
 
 if TYPE_CHECKING:
     from ..aws.session import Aws
@@ -21,6 +28,7 @@ if TYPE_CHECKING:
 
 FOLLOW_EVERY = 3.0  # seconds between two looks for new lines
 _SLACK = 60.0  # seconds by which the clocks of machines and of who began the run may differ
+_LAST_WORDS = 120.0  # seconds after a run's end in which its workers may print still
 _LATE_LINES = 30.0  # seconds; CloudWatch may show a line so long after a later one
 
 
@@ -57,24 +65,37 @@ def job_history(aws: Aws, record: RunRecord, name: str) -> JobHistory:
 
 def job_lines(aws: Aws, record: RunRecord, name: str) -> Iterator[LogLine]:
     """What a job printed in this run, all attempts; empty if CloudWatch has nothing of it."""
-    stream = stream_name(name)
-    yield from iterate_lines(
-        aws.logs, record.log_group_name, streams=[stream], since=_began(record)
-    )
+    yield from lines_since(aws, record, name)(0.0)
 
 
 def run_lines(aws: Aws, record: RunRecord) -> Iterator[LogLine]:
     """What all jobs of a run printed, in the order of time."""
-    yield from iterate_lines(aws.logs, record.log_group_name, since=_began(record))
+    yield from lines_since(aws, record, None)(0.0)
 
 
 def machine_lines(aws: Aws, record: RunRecord, instance_id: str) -> Iterator[LogLine]:
     """What the workers of a machine printed: theirs are the streams that name it."""
-    group = container_log_group(record.log_group_name)
-    naming = iterate_lines(aws.logs, group, since=_began(record), pattern=f'"{instance_id}"')
-    streams = list(dict.fromkeys(line.stream for line in naming))
-    if streams:
-        yield from iterate_lines(aws.logs, group, streams=streams, since=_began(record))
+    yield from machine_lines_since(aws, record, instance_id)(0.0)
+
+
+def why_no_lines(aws: Aws, record: RunRecord, instance_id: str) -> str:
+    """What to say of a machine of which CloudWatch has no line."""
+    known, group = _machines(aws, record), container_log_group(record.log_group_name)
+    if known and instance_id not in known:
+        near = get_close_matches(instance_id, known, n=1, cutoff=0.8)
+        more = f"did you mean {near[0]}?" if near else "`python run.py status` names them."
+        return f"Run {record.run_id} of {record.app_name} has no machine {instance_id}: {more}"
+    if not log_group_exists(aws.logs, group):
+        return f"The log group {group} is gone, and with it what {instance_id} printed."
+    return (
+        f"CloudWatch has no line of {instance_id}: perhaps no worker has begun on it yet. "
+        "`python run.py status` says whether it has joined the cluster."
+    )
+
+
+def has_machine(aws: Aws, record: RunRecord, instance_id: str) -> bool:
+    """Whether a machine is one of the run's."""
+    return instance_id in _machines(aws, record)
 
 
 def follow(
@@ -113,7 +134,32 @@ def lines_since(
         record.log_group_name,
         streams=streams,
         since=max(since, _began(record)),
+        until=_ended(record),
     )
+
+
+def machine_lines_since(
+    aws: Aws, record: RunRecord, instance_id: str, *, now: Callable[[], float] = time.time
+) -> Callable[[float], Iterator[LogLine]]:
+    """A look for the lines of a machine's workers since a time; it finds those that begin later."""
+    group, until = container_log_group(record.log_group_name), _ended(record)
+    streams: dict[str, None] = {}
+    looked = 0.0
+
+    def look(since: float) -> Iterator[LogLine]:
+        nonlocal looked
+        since = max(since, _began(record))
+        fresh = max(since, looked - _SLACK - _LATE_LINES)
+        looked = now()
+        pattern = f'"{instance_id}"'
+        naming = iterate_lines(aws.logs, group, since=fresh, until=until, pattern=pattern)
+        streams.update(dict.fromkeys(line.stream for line in naming))
+        if streams:
+            yield from iterate_lines(
+                aws.logs, group, streams=list(streams), since=since, until=until
+            )
+
+    return look
 
 
 def job_is_over(aws: Aws, record: RunRecord, job_id: str) -> bool:
@@ -125,6 +171,19 @@ def job_is_over(aws: Aws, record: RunRecord, job_id: str) -> bool:
 
 def _began(record: RunRecord) -> float:
     return max(0.0, record.started - _SLACK)
+
+
+def _ended(record: RunRecord) -> float | None:
+    """Until when a line is of this run and no later one's; None while it lives."""
+    return None if record.ended is None else record.ended + _LAST_WORDS
+
+
+def _machines(aws: Aws, record: RunRecord) -> Mapping[str, MachineLife]:
+    """The run's machines by id; as the book has them if EC2 may not be asked."""
+    try:
+        return look_at_machines(aws, record, time.time()).machines
+    except (ClientError, BotoCoreError):
+        return read_machine_book(aws.s3, record.bucket, record.keys).machines
 
 
 def _find_job(aws: Aws, record: RunRecord, name: str) -> tuple[str, str]:

@@ -13,10 +13,19 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from distributed_something.aws.log_lines import LogLine
 from distributed_something.cli.status_screen import MOST_MACHINES, status_screen
-from distributed_something.commands.job_logs import follow, lines_since, machine_lines
+from distributed_something.commands.job_logs import (
+    follow,
+    job_lines,
+    lines_since,
+    machine_lines,
+    machine_lines_since,
+    run_lines,
+)
 from distributed_something.commands.monitor import MonitorState, Pace, step
 from distributed_something.commands.report import make_report
+from distributed_something.commands.runs import refresh
 from distributed_something.commands.status import Status, failed_jobs, status
 from distributed_something.local.account import make_roles
 from distributed_something.local.simulator import Rules, Simulator
@@ -256,3 +265,44 @@ def test_a_machines_log_is_found_by_its_id(life: Life) -> None:
     told = machine_lines(life.aws, record, "i-0a1")
     assert [line.text for line in told] == ["2 loops on i-0a1 for Counting.", "of i-0a1"]
     assert list(machine_lines(life.aws, record, "i-0c3")) == []
+
+
+def test_a_machines_log_is_followed_through_containers_that_begin_later(life: Life) -> None:
+    record = life.buy()
+    group = "Counting_perInstance"
+    write_lines(life, group, "Counting/worker/1", "2 loops on i-0a1 for Counting.", "took a job")
+    looks = 0
+
+    def is_over() -> bool:
+        nonlocal looks
+        looks += 1
+        if looks == 2:
+            write_lines(life, group, "Counting/worker/1", "ended")
+            write_lines(life, group, "Counting/worker/2", "mounted", "2 loops on i-0a1")
+        return looks == 3
+
+    look = machine_lines_since(life.aws, record, "i-0a1", now=life.clock.now)
+    told = follow(look, is_over, since=record.started, sleep=life.clock.sleep)
+    first = ["2 loops on i-0a1 for Counting.", "took a job"]
+    assert [line.text for line in told] == [*first, "ended", "mounted", "2 loops on i-0a1"]
+
+
+def test_a_run_that_has_ended_shows_no_line_of_a_later_run(life: Life) -> None:
+    def text(lines: Iterator[LogLine]) -> list[str]:
+        return [line.text for line in lines]
+
+    records = []
+    for words in ("first", "second"):
+        life.set_up()
+        life.submit("plate-1")
+        write_lines(life, "Counting", "plate-1", words)
+        write_lines(life, "Counting_perInstance", "Counting/worker/1", f"{words} on i-0a1")
+        records.append(life.record())
+        life.cancel()
+        life.clock.time += 600
+    for record, words in zip(records, ("first", "second"), strict=True):
+        over = refresh(life.aws, record)
+        assert over.ended is not None
+        assert text(job_lines(life.aws, over, "plate-1")) == [words]
+        assert text(run_lines(life.aws, over)) == [words]
+        assert text(machine_lines(life.aws, over, "i-0a1")) == [f"{words} on i-0a1"]

@@ -120,6 +120,20 @@ def test_the_last_lines_are_in_the_ledger_when_the_log_group_is_gone(
     assert "CloudWatch has nothing of it" in text
 
 
+def test_a_machine_without_a_line_is_told_of(over: Path, simulator: Simulator) -> None:
+    _, out, _ = run(over, simulator, "status", "--job", "Plate01-A01", "--json")
+    machine = json.loads(out)["attempts"][0]["instance_id"]
+    code, out, text = run(over, simulator, "logs", "--machine", machine, "--follow")
+    assert (code, out) == (1, "")
+    assert f"The log group Counting_perInstance is gone, and with it what {machine}" in text
+    slip = f"{machine[:-1]}{'0' if machine[-1] != '0' else '1'}"
+    code, _, text = run(over, simulator, "logs", "--machine", slip)
+    assert code == 1
+    assert f"has no machine {slip}: did you mean {machine}?" in " ".join(text.split())
+    _, _, text = run(over, simulator, "logs", "--machine", "gray")
+    assert "has no machine gray: `python run.py status` names them." in " ".join(text.split())
+
+
 def test_two_ways_to_look_are_refused(over: Path, simulator: Simulator) -> None:
     code, _, text = run(over, simulator, "status", "--failed", "--running")
     assert code == 2
