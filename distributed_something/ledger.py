@@ -13,7 +13,14 @@ from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 from .protocol.attempts import HEARTBEAT_LIVE_SECONDS, Attempt, Heartbeat
-from .protocol.ledger_keys import AttemptState, RunKeys, job_list_count, parse_attempt_key
+from .protocol.ledger_keys import (
+    UPLOADS,
+    AttemptState,
+    RunKeys,
+    app_prefix,
+    job_list_count,
+    parse_attempt_key,
+)
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -101,6 +108,17 @@ def write_job_list(
     body = gzip.compress(b"\n".join(lines) + b"\n", compresslevel=1, mtime=0)
     s3.put_object(Bucket=bucket, Key=key, Body=body)
     return key
+
+
+def list_runs(s3: S3Client, bucket: str, app_name: str) -> list[str]:
+    """The ids of an app's runs, in the order in which they began."""
+    prefix = app_prefix(app_name)
+    pages = s3.get_paginator("list_objects_v2").paginate(
+        Bucket=bucket, Prefix=prefix, Delimiter="/"
+    )
+    folders = [one["Prefix"] for page in pages for one in page.get("CommonPrefixes", [])]
+    names = [folder.removeprefix(prefix).rstrip("/") for folder in folders]
+    return [name for name in names if name != UPLOADS]
 
 
 def read_job_lists(s3: S3Client, bucket: str, keys: RunKeys) -> Iterator[SubmittedJob]:

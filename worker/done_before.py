@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from distributed_something.protocol.environment import WorkerEnvironment
 from distributed_something.protocol.jobs import Job
-from distributed_something.protocol.ledger_keys import app_prefix
+from distributed_something.protocol.ledger_keys import UPLOADS, app_prefix
 
 from .results import Destination
 
@@ -66,4 +66,4 @@ def _is_unfinished(s3: S3Client, settings: WorkerEnvironment, target: Destinatio
 def _key(settings: WorkerEnvironment, target: Destination) -> str:
     """Beside the app's runs, not in one: the next run must see it too."""
     place = hashlib.sha256(str(target).encode()).hexdigest()[:20]
-    return f"{app_prefix(settings.app_name)}uploads/{place}"
+    return f"{app_prefix(settings.app_name)}{UPLOADS}/{place}"

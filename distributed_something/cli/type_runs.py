@@ -154,7 +154,8 @@ def monitor_each(
     if are_over and any(_ended_since(began, one) for one in ended):
         codes += [_remove(own, remove_unused) for own in unused]
     elif unused:
-        screens.say("What `setup` made for types without jobs goes with `python run.py cancel`.")
+        cancel = screens.run_line("cancel")
+        screens.say(f"What `setup` made for types without jobs goes with `{cancel}`.")
     if max(codes):
         raise click.exceptions.Exit(max(codes))
 

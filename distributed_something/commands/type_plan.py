@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..definitions.type_runs import type_settings
 from ..errors import UsageError
-from ..ledger import count_submitted, read_job_lists
+from ..ledger import count_submitted, list_runs, read_job_lists, settled_jobs
 from ..protocol.families import FAMILIES
+from ..protocol.ledger_keys import RunKeys
 from ..record import RunRecord, find_record
 from .job_files import JobFile, open_job_file
-from .submit_job import check_groups, make_maker
-from .type_runs import tagged_jobs, types_of_jobs
+from .submit_job import check_groups, make_maker, unique_jobs
+from .type_runs import jobs_of_type, tagged_jobs, types_of_jobs
 
 if TYPE_CHECKING:
     from ..aws.session import Aws
@@ -31,7 +33,7 @@ def runs_of_jobs(
     """The settings of the runs that the jobs of a file belong to, once all of them are right.
 
     Without RUN_PER_MACHINE_TYPE that is the config's own, and nothing is looked at. With `aws`, no
-    tag may be that of another job of a live run. Raises UsageError.
+    tag may be that of a job of a live run, or have another command's results. Raises UsageError.
     """
     if not settings.run_per_machine_type:
         return (settings,)
@@ -59,26 +61,57 @@ def machines_of_type(aws: Aws, settings: Settings) -> Settings:
 
 
 def _refuse_taken_tags(aws: Aws, settings: Settings, file: JobFile, tag_offset: int) -> None:
-    """Raise UsageError if a live run has other jobs with these tags, naming the next free offset.
+    """Raise UsageError for tags that are taken, naming the next free offset.
 
-    `settings` are those of all types.
+    In a live run every tag of its jobs is; of the runs that ended, those at which another command
+    has its results. `settings` are those of all types.
     """
-    wanted = {
-        f"{settings.app_name}{number}" for number, _ in enumerate(file.groups(), start=tag_offset)
-    }
-    taken: set[str] = set()
+    wanted = dict(_tags(settings, file, tag_offset))
+    live: set[str] = set()
     for own in type_settings(settings):
         record = _live_run(aws, own)
         if record is not None:
-            taken |= {job.name for job in read_job_lists(aws.s3, record.bucket, record.keys)}
-    if wanted & taken:
-        numbers = [name.removeprefix(settings.app_name) for name in taken]
-        free = 1 + max(int(number) for number in numbers if number.isdigit())
+            live |= {job.name for job in read_job_lists(aws.s3, record.bucket, record.keys)}
+    done = _done_before(aws, settings)
+    numbers = [name.removeprefix(settings.app_name) for name in live | done.keys()]
+    free = 1 + max((int(number) for number in numbers if number.isdigit()), default=-1)
+    command = f"`python run.py submitJob {file.path} --tag-offset {free}`"
+    if taken := wanted.keys() & live:
         raise UsageError(
             f"The runs of {settings.app_name} that are live have jobs with the tags "
-            f"{', '.join(sorted(wanted & taken)[:_SHOWN])} already. To add jobs to them: "
-            f"`python run.py submitJob {file.path} --tag-offset {free}`."
+            f"{_some(taken)} already. To add jobs to them: {command}."
         )
+    if taken := {tag for tag in wanted.keys() & done.keys() if wanted[tag] != done[tag]}:
+        raise UsageError(
+            f"At the tags {_some(taken)}, other commands would overwrite the results of earlier "
+            f"runs of {settings.app_name}. To keep both: {command}, or another APP_NAME."
+        )
+
+
+def _tags(settings: Settings, file: JobFile, tag_offset: int) -> Iterator[tuple[str, str]]:
+    """The tag of each job of a file, and its id."""
+    for own in type_settings(settings):
+        jobs = jobs_of_type(file, own, tag_offset)
+        yield from ((job.name, job.job_id) for job in unique_jobs(jobs, make_maker(jobs)))
+
+
+def _done_before(aws: Aws, settings: Settings) -> dict[str, str]:
+    """The tags that have results of any run, of any type, each with the id of the last such job."""
+    runs = [
+        RunKeys(own.app_name, run_id)
+        for own in type_settings(settings)
+        for run_id in list_runs(aws.s3, own.aws_bucket, own.app_name)
+    ]
+    tags: dict[str, str] = {}
+    for keys in sorted(runs, key=lambda run: run.run_id):  # which begin with the time
+        done, _ = settled_jobs(aws.s3, settings.aws_bucket, keys)
+        listed = read_job_lists(aws.s3, settings.aws_bucket, keys) if done else ()
+        tags |= {job.name: job.job_id for job in listed if job.job_id in done}
+    return tags
+
+
+def _some(tags: Collection[str]) -> str:
+    return ", ".join(sorted(tags)[:_SHOWN])
 
 
 def _live_run(aws: Aws, settings: Settings) -> RunRecord | None:

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 RUNS = "runs/"
+UPLOADS = "uploads"  # beside an app's runs: the results that are on their way, CHECK_IF_DONE_BOOL
 
 
 class AttemptState(str, Enum):

@@ -16,7 +16,7 @@ from typing import Any
 import click
 import pytest
 
-from distributed_something.aws.queues import find_queue
+from distributed_something.aws.queues import ensure_queue, find_queue
 from distributed_something.aws.session import Aws
 from distributed_something.cli.faults import EXIT_STOPPED
 from distributed_something.cli.type_runs import do_each, monitor_each
@@ -27,7 +27,7 @@ from distributed_something.commands.monitor import MonitorOutcome, find_watched,
 from distributed_something.commands.runs import ensure_run, find_run
 from distributed_something.commands.setup import setup
 from distributed_something.commands.submit_job import submit_job
-from distributed_something.commands.type_plan import machines_of_type
+from distributed_something.commands.type_plan import machines_of_type, runs_of_jobs
 from distributed_something.commands.type_runs import jobs_of_type
 from distributed_something.commands.watch_all import Sleep, watch_all
 from distributed_something.definitions.type_runs import base_app, type_settings
@@ -315,3 +315,32 @@ def test_what_setup_made_for_a_type_without_jobs_goes_with_the_others_runs(
     assert {item for item in left if not item.startswith("log-group ")} == {
         "queue lab_DeadMessages"
     }
+
+
+def test_a_tag_with_results_is_not_given_to_another_command(aws: Aws, tmp_path: Path) -> None:
+    for text, offset in ((TABLE, 0), ("instance_type,command\nm5.large,later\n", 7)):
+        path = table(tmp_path, text)
+        for own in runs_of_jobs(aws, sweep(), path, tag_offset=offset):
+            ensure_queue(aws.sqs, own.sqs_queue_name, {}, {})
+            submit_job(aws, own, path, folder=None, tag_offset=offset)
+            finish(aws, own)
+            save_record(aws.s3, replace(find_run(aws, own), ended=1.0), None)
+
+    assert runs_of_jobs(aws, sweep(), table(tmp_path))  # the same commands once more
+    other = table(tmp_path, TABLE.replace("b | c", "d | e"))
+    with pytest.raises(UsageError, match=r"tags Sweep1, .* --tag-offset 8`"):
+        runs_of_jobs(aws, sweep(), other)
+    moved = table(tmp_path, "instance_type,command\nr5.large,echo a > out\n")
+    with pytest.raises(UsageError, match="tags Sweep0,"):
+        runs_of_jobs(aws, sweep(), moved)
+    assert runs_of_jobs(aws, sweep(), moved, tag_offset=8)
+
+
+def test_the_tag_of_a_command_that_failed_is_free_for_its_mended_one(
+    aws: Aws, tmp_path: Path
+) -> None:
+    own = type_settings(sweep())[1]
+    ensure_queue(aws.sqs, own.sqs_queue_name, {}, {})
+    submit_job(aws, own, table(tmp_path), folder=None)
+    save_record(aws.s3, replace(find_run(aws, own), ended=1.0), None)
+    assert runs_of_jobs(aws, sweep(), table(tmp_path, TABLE.replace("b | c", "d | e")))
