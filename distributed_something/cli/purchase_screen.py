@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
+from dataclasses import asdict
 
 import click
 from rich.table import Table
@@ -10,6 +12,7 @@ from rich.table import Table
 from ..commands.start_cluster import Purchase
 from ..definitions.console import console_links
 from ..definitions.fleet import price_text
+from ..record import RunRecord
 from ..settings import Settings
 from ..words import count_of
 from .screens import people, say
@@ -61,11 +64,10 @@ def _price(purchase: Purchase) -> str:
 def _most(purchase: Purchase) -> str:
     """The most that these machines can come to until they end by themselves, and what ends them."""
     hours = f"{purchase.max_hours:,g} h (MAX_HOURS)"
-    per_hour, most = purchase.price_cap_per_hour, None
-    if per_hour is None:
+    most = purchase.price_cap_in_all
+    if most is None:
         told = f"not known without MACHINE_PRICE, for {hours}"
     else:
-        most = per_hour * purchase.max_hours
         besides = purchase.besides_per_hour * purchase.max_hours
         told = f"${most:,.2f} for {hours}, disks and addresses about ${besides:,.2f} more"
     if not purchase.max_cost:
@@ -82,6 +84,18 @@ def _besides(purchase: Purchase) -> str:
     if own is None or others is None:
         return fleets
     return f"{fleets}; with these at most ${own + others:,.2f} an hour for all"
+
+
+def print_bought(purchase: Purchase, record: RunRecord) -> None:
+    """What was bought as JSON on stdout: its fleet, and what was shown before; prices in USD."""
+    told = {
+        "run_id": record.run_id,
+        "fleet_id": record.fleet_ids[-1],
+        **asdict(purchase),
+        "price_cap_per_hour": purchase.price_cap_per_hour,
+        "price_cap_in_all": purchase.price_cap_in_all,
+    }
+    click.echo(json.dumps(told))
 
 
 def _moment(seconds: float) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
@@ -93,6 +95,17 @@ def show_rehearsal(report: RehearsalReport) -> None:
     say(f"Results: {count_of(len(report.results), 'file')} in {report.directory}/", style="bold")
     say(f"The report is {report.page}", style="bold")
     _show_verdict(report)
+    _say_next(report)
+
+
+def print_rehearsal(report: RehearsalReport) -> None:
+    """How it went as JSON on stdout: all that the table is made of, times and sizes as there."""
+    told = {**asdict(report), "removed": report.removed, "succeeded": report.succeeded}
+    click.echo(json.dumps(told, default=str))  # paths as their names
+    _say_next(report)
+
+
+def _say_next(report: RehearsalReport) -> None:
     if report.all_done:
         say(f"Next: the same run for real, {run_line('setup')}", style="bold")
     else:

@@ -35,6 +35,7 @@ from .options import FOLDER, PATH, family_option
 )
 @click.option("--serve", is_flag=True, help="Serve the simulated AWS until Ctrl-C instead.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="With --serve.")
+@click.option("--json", "as_json", is_flag=True, help="How it went as JSON on stdout.")
 @click.pass_obj
 def rehearse(
     obj: dict[str, Any],
@@ -46,6 +47,7 @@ def rehearse(
     interrupt: float,
     serve: bool,
     port: int,
+    as_json: bool,
 ) -> None:
     """Live through a whole run of JOB_FILE on this computer: a simulated AWS, real workers.
 
@@ -58,6 +60,8 @@ def rehearse(
     from ..local import rehearsal, serving
 
     settings = load_settings(obj["config"])
+    if serve and as_json:
+        raise click.UsageError("--json tells how a rehearsal went: leave out --serve.")
     if serve:
         with rehearsal_screen.told_of_serving() as on_ready:
             serving.serve(
@@ -84,7 +88,8 @@ def rehearse(
                 interrupt=interrupt,
                 listener=rehearsal_screen.rehearsal_listener(bar),
             )
-        rehearsal_screen.show_rehearsal(report)
+        show = rehearsal_screen.print_rehearsal if as_json else rehearsal_screen.show_rehearsal
+        show(report)
         succeeded = succeeded and report.succeeded
     if not succeeded:
         raise click.exceptions.Exit(EXIT_FAILED)

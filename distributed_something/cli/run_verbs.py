@@ -127,9 +127,12 @@ def submit_job(
 @click.option(
     "--keep-ami", is_flag=True, help="Keep the file's images and disks, whatever they are."
 )
+@click.option("--json", "as_json", is_flag=True, help="What was bought as JSON on stdout.")
 @click.pass_obj
 @for_each_run(goes_on=False)
-def start_cluster(obj: dict[str, Any], fleet_file: Path, yes: bool, keep_ami: bool) -> None:
+def start_cluster(
+    obj: dict[str, Any], fleet_file: Path, yes: bool, keep_ami: bool, as_json: bool
+) -> None:
     """Show what FLEET_FILE and config.py ask for, then request the machines and wait for them.
 
     On a terminal it asks first.  Without one, as in a script, it tells the price and buys.
@@ -161,6 +164,8 @@ def start_cluster(obj: dict[str, Any], fleet_file: Path, yes: bool, keep_ami: bo
             keep_ami=keep_ami,
             digest_of=None if is_simulated() else partial(image_digest, aws),
         )
+    if as_json:
+        purchase_screen.print_bought(agreed[-1], record)
     if not is_served():  # a simulated AWS has no console
         purchase_screen.show_console_links(settings)
     screens.next_step(f"monitor {FILES}/{record.app_name}SpotFleetRequestId.json")

@@ -69,6 +69,12 @@ class Purchase:
             return None
         return float(Decimal(repr(self.price_cap)) * self.machines)  # 3 times 0.1 is 0.3
 
+    @property
+    def price_cap_in_all(self) -> float | None:
+        """The most that all these machines can cost until they end by themselves, USD."""
+        per_hour = self.price_cap_per_hour
+        return None if per_hour is None else per_hour * self.max_hours
+
 
 def start_cluster(
     aws: Aws,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from distributed_something.aws.session import Aws
+from distributed_something.commands.setup import setup
 from distributed_something.ledger import read_job_lists
 from distributed_something.local.simulator import Simulator
 from distributed_something.protocol.attempts import Attempt
 from distributed_something.record import find_record
-from tests.builders import write_config, write_json
+from tests.builders import settings, write_config, write_json
 from tests.functional.account import new_account, working_fleet
 from tests.golden import check_golden, screen
 
@@ -63,6 +65,23 @@ def test_the_screens_of_setup_submitjob_and_startcluster(
         code, _, seen = screen(words, tmp_path, simulator.environment, width=120)
         assert code == 0, seen
         check_golden(name, ENDS.sub("2026-01-02 03:04", seen))
+
+
+def test_startcluster_tells_a_program_what_it_bought(simulator: Simulator, tmp_path: Path) -> None:
+    aws = new_account(simulator)
+    setup(aws, settings())
+    write_config(tmp_path)
+    words = ["startCluster", working_fleet(aws, tmp_path).name, "--json"]
+    code, out, seen = screen(words, tmp_path, simulator.environment)
+    told = json.loads(out)
+    (bought,) = aws.ec2.describe_spot_fleet_requests()["SpotFleetRequestConfigs"]
+    assert (code, told["fleet_id"]) == (0, bought["SpotFleetRequestId"]), seen
+    assert (told["machines"], told["machine_types"]) == (2, ["m5.xlarge"])
+    assert (told["price_cap"], told["price_cap_per_hour"]) == (0.1, 0.2)
+    assert told["price_cap_in_all"] == pytest.approx(0.2 * 168)
+    record = json.loads((tmp_path / "files" / "CountingSpotFleetRequestId.json").read_text())
+    assert told["run_id"] == record["run_id"]
+    assert "at most in all" in seen and "Next: python run.py monitor" in seen
 
 
 def test_the_screens_of_retry_download_and_cancel(simulator: Simulator, tmp_path: Path) -> None:

@@ -22,7 +22,10 @@ from tests.golden import CLONE, screen
 from tests.programs import find_program
 
 JOBS = {"command": "count {plate}", "groups": [{"plate": "A"}, {"plate": "B"}]}
-WITH_TABLES = ("check", "monitor", "cancel", "retry", "download", "report", "status", "submitJob")
+WITH_TABLES = (
+    *("rehearse", "check", "submitJob", "startCluster", "monitor", "status"),
+    *("retry", "download", "report", "cancel"),
+)
 SHELLS = ("bash", "zsh", "fish")
 
 
@@ -123,6 +126,22 @@ def test_retry_and_download_tell_a_program_what_they_did(
         code, _, seen = screen([*verb, "--run", "nope"], tmp_path, simulator.environment)
         assert code == 1
         assert "No run nope of Counting" in seen
+
+
+def test_rehearse_tells_a_program_how_it_went(tmp_path: Path) -> None:
+    write_config(tmp_path)
+    jobs = {"command": "true", "groups": [{"plate": "A"}, {"plate": "B"}]}
+    write_json(tmp_path / "jobs.json", jobs)
+    words = ["rehearse", "jobs.json", "--runtime", "process", "--json"]
+    code, out, seen = screen(words, tmp_path, {})
+    assert code == 0, seen
+    told = json.loads(out)
+    assert (told["app_name"], told["summary"]["done"], told["succeeded"]) == ("Counting", 2, True)
+    assert (told["left_over"], told["page"]) == ([], "rehearsal/Counting/report.html")
+    assert told["suggestion"]["machine_type"] == "m5.xlarge"
+    assert "Rehearsal of" not in seen and "Next: the same run for real" in seen
+    code, _, seen = screen(["rehearse", "--serve", "--json"], tmp_path, {})
+    assert code == 2 and "leave out --serve" in seen
 
 
 def script_of(shell: str, folder: Path) -> str:
