@@ -47,7 +47,7 @@ def upload(
     crew.check()
     if path.stat().st_size >= LARGE:
         with crew.large_turn():
-            _Parts(s3, path, bucket, key, crew, pauses).send(extra)
+            _Parts(s3, path, bucket, key, extra, crew, pauses).send()
         return
 
     def send() -> None:
@@ -85,18 +85,18 @@ class _Parts:
     path: Path
     bucket: str
     key: str
+    extra: dict[str, Any]
     crew: Crew
     pauses: tuple[float, ...]
     upload_id: str = ""
 
-    def send(self, extra: dict[str, Any]) -> None:
+    def send(self) -> None:
         """Send all parts, and take them back if they cannot all be sent."""
         begin = partial(
             self.s3.create_multipart_upload,
             Bucket=self.bucket,
             Key=self.key,
-            ChecksumAlgorithm="CRC32",
-            **extra,
+            **{**self.extra, "ChecksumAlgorithm": self._checksum},
         )
         self.upload_id = self._ask(begin)["UploadId"]
         try:
@@ -106,9 +106,18 @@ class _Parts:
         except BaseException:
             with suppress(ClientError, BotoCoreError):
                 self.s3.abort_multipart_upload(
-                    Bucket=self.bucket, Key=self.key, UploadId=self.upload_id
+                    Bucket=self.bucket, Key=self.key, UploadId=self.upload_id, **self._payer
                 )
             raise
+
+    @property
+    def _checksum(self) -> Any:
+        return self.extra.get("ChecksumAlgorithm", "CRC32")
+
+    @property
+    def _payer(self) -> dict[str, Any]:
+        """What S3 wants with each of the requests, where who asks is to pay."""
+        return {name: self.extra[name] for name in ("RequestPayer",) if name in self.extra}
 
     def _send_parts(self) -> list[Any]:
         size = self.path.stat().st_size
@@ -136,10 +145,12 @@ class _Parts:
                 UploadId=self.upload_id,
                 PartNumber=number + 1,
                 Body=body,
-                ChecksumAlgorithm="CRC32",
+                ChecksumAlgorithm=self._checksum,
+                **self._payer,
             )
         )
-        told = {name: answer[name] for name in ("ETag", "ChecksumCRC32") if name in answer}
+        names = ("ETag", f"Checksum{self._checksum}")
+        told = {name: answer[name] for name in names if name in answer}
         return {"PartNumber": number + 1, **told}
 
     def _complete(self, parts: list[Any]) -> Any:
@@ -148,6 +159,7 @@ class _Parts:
             Key=self.key,
             UploadId=self.upload_id,
             MultipartUpload={"Parts": parts},
+            **self._payer,
         )
 
     def _ask(self, request: Callable[[], Any]) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,48 +21,77 @@ _WITH_VALUE = {
     "--content-disposition": "ContentDisposition",
     "--content-language": "ContentLanguage",
     "--expires": "Expires",
+    "--website-redirect": "WebsiteRedirectLocation",
+    "--checksum-algorithm": "ChecksumAlgorithm",
+    "--request-payer": "RequestPayer",
 }
+_CHOICES = {
+    "--sse": ("AES256", "aws:kms", "aws:kms:dsse"),
+    "--checksum-algorithm": ("CRC32", "SHA1", "SHA256"),  # what boto3 reckons without its CRT
+    "--request-payer": ("requester",),
+}
+_ALONE = {"--sse": "AES256", "--request-payer": "requester"}  # what they mean without a value
+_PERMISSIONS = {
+    "read": "GrantRead",
+    "readacl": "GrantReadACP",
+    "writeacl": "GrantWriteACP",
+    "full": "GrantFullControl",
+}
+_ACCESS = {"ACL", *_PERMISSIONS.values()}  # S3 takes an ACL or grants, not both
+_FILTERS = {"--include", "--exclude"}
+FLAGS = frozenset({*_WITH_VALUE, *_FILTERS, "--metadata", "--grants"})
 # True of every upload here, or about what the command line prints.
 _IDLE = {"--recursive", "--quiet", "--only-show-errors", "--no-progress", "--no-follow-symlinks"}
+
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html
+_METADATA_BYTES = 2048
+_METADATA_NAME = re.compile(r"[A-Za-z0-9_.-]+")
+
+Arguments = dict[str, str | dict[str, str]]
 
 
 @dataclass(frozen=True)
 class UploadFlags:
     """Extra arguments for each upload, and which files are sent at all."""
 
-    arguments: Mapping[str, str] = field(default_factory=dict)
+    arguments: Mapping[str, str | dict[str, str]] = field(default_factory=dict)
     filters: tuple[tuple[bool, str], ...] = ()  # whether to send what the pattern fits
 
     @classmethod
     def read(cls, text: str) -> UploadFlags:
         """Read the flags; raises ValueError that lists those which have no meaning here."""
         words = _words(text)
-        arguments: dict[str, str] = {}
+        arguments: Arguments = {}
         filters: list[tuple[bool, str]] = []
         unknown: list[str] = []
         while words:
             name, equals, value = words.pop(0).partition("=")
             if name in _IDLE:
                 continue
-            if name not in _WITH_VALUE and name not in ("--include", "--exclude"):
+            if name not in FLAGS:
                 unknown.append(name)
-                continue
-            if not equals:
-                if not words:
-                    raise ValueError(f"{name} needs a value")
-                value = words.pop(0)
-            if name in _WITH_VALUE:
-                arguments[_WITH_VALUE[name]] = value
+            elif name == "--grants":
+                arguments |= _grants([value] if equals else _values(words))
             else:
-                filters.append((name == "--include", value))
+                value = value if equals else _value(name, words)
+                if name in _FILTERS:
+                    filters.append((name == "--include", value))
+                elif name == "--metadata":
+                    arguments["Metadata"] = _metadata(value)
+                else:
+                    arguments[_WITH_VALUE[name]] = _chosen(name, value)
         if unknown:
-            known = ", ".join(sorted([*_WITH_VALUE, "--include", "--exclude", *_IDLE]))
+            known = ", ".join(sorted([*FLAGS, *_IDLE]))
             raise ValueError(f"{', '.join(unknown)}: of no use here; these are: {known}")
+        if "ACL" in arguments and _ACCESS & arguments.keys() != {"ACL"}:
+            raise ValueError("--acl and --grants: S3 takes one of the two")
         return cls(arguments, tuple(filters))
 
     def then(self, others: UploadFlags) -> UploadFlags:
         """These and others, which have the last word."""
-        return UploadFlags({**self.arguments, **others.arguments}, self.filters + others.filters)
+        replaced = _ACCESS if _ACCESS & others.arguments.keys() else frozenset()
+        kept = {name: value for name, value in self.arguments.items() if name not in replaced}
+        return UploadFlags({**kept, **others.arguments}, self.filters + others.filters)
 
     def wants(self, name: str) -> bool:
         """Whether to send a file, by its name below the output folder; the last fit counts."""
@@ -76,3 +107,71 @@ def _words(text: str) -> list[str]:
         return shlex.split(text)
     except ValueError as error:
         raise ValueError(f"{text!r} cannot be split into words: {error}") from None
+
+
+def _value(name: str, words: list[str]) -> str:
+    """The value of a flag, taken from the words after it unless it may go without."""
+    if name in _ALONE and not (words and not words[0].startswith("--")):
+        return _ALONE[name]
+    if not words:
+        raise ValueError(f"{name} needs a value")
+    return words.pop(0)
+
+
+def _values(words: list[str]) -> list[str]:
+    """The values of a flag that takes several, up to the next flag."""
+    values = []
+    while words and not words[0].startswith("--"):
+        values.append(words.pop(0))
+    return values
+
+
+def _chosen(name: str, value: str) -> str:
+    choices = _CHOICES.get(name)
+    if choices and value not in choices:
+        raise ValueError(f"{name} is {value!r}; it must be one of {', '.join(choices)}")
+    return value
+
+
+def _grants(values: list[str]) -> Arguments:
+    """The grants of `read=id=1a2b full=uri=http://...`, by their names in S3's requests."""
+    found: dict[str, list[str]] = {}
+    for value in values:
+        permission, _, grantee = value.partition("=")
+        if permission not in _PERMISSIONS or "=" not in grantee:
+            raise ValueError(
+                f"--grants has {value!r}; it must be one of {', '.join(_PERMISSIONS)}, and to "
+                "whom, as in read=id=1a2b"
+            )
+        found.setdefault(_PERMISSIONS[permission], []).append(grantee)
+    if not found:
+        raise ValueError("--grants needs a value")
+    return {name: ",".join(grantees) for name, grantees in found.items()}
+
+
+def _metadata(value: str) -> dict[str, str]:
+    """The names and texts of `a=1,b=2`, or of a JSON object."""
+    pairs: object
+    if value.lstrip().startswith("{"):
+        try:
+            pairs = json.loads(value)
+        except ValueError as error:
+            raise ValueError(f"--metadata is {value!r}, which is not JSON: {error}") from None
+    else:
+        split = [pair.partition("=") for pair in value.split(",")]
+        pairs = {name: text if equals else None for name, equals, text in split}
+    if not isinstance(pairs, dict) or not all(map(_is_metadata, pairs.items())):
+        raise ValueError(f"--metadata is {value!r}; it must be names and ASCII texts, a=1,b=2")
+    if sum(len(name) + len(text) for name, text in pairs.items()) > _METADATA_BYTES:
+        raise ValueError(f"--metadata is longer than the {_METADATA_BYTES:,} bytes that S3 takes")
+    return pairs
+
+
+def _is_metadata(pair: tuple[str, object]) -> bool:
+    name, text = pair
+    return (
+        _METADATA_NAME.fullmatch(name) is not None
+        and isinstance(text, str)
+        and text.isascii()
+        and text.isprintable()
+    )

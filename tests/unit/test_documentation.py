@@ -15,6 +15,7 @@ from distributed_something.definitions import account as made
 from distributed_something.definitions.policies import Scope
 from distributed_something.definitions.tags import APP_TAG, RUN_TAG
 from distributed_something.errors import UsageError
+from distributed_something.protocol.upload_flags import FLAGS
 from distributed_something.settings import Settings, load_settings, make_settings
 from tests.builders import settings, write_json
 
@@ -39,7 +40,7 @@ _SETUP_AWS = re.compile(r"python setup_AWS\.py ([^\n`#|]+)")
 _OPTION = re.compile(r"`(--[a-z-]+)")
 # Options of other programs, on the pages for those who come from them and in the examples.
 _OF_OTHERS = {
-    "--create", "--dispatch", "--verbose", "--tag", "--extra", "--ij", "--acl", "--storage-class",
+    "--create", "--dispatch", "--verbose", "--tag", "--extra", "--ij", "--quiet",
     "--excluded-wells", "--extra-grouping", "--use-batch", "--write",
 }  # fmt: skip
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
@@ -117,7 +118,12 @@ def test_every_option_that_the_text_names_exists() -> None:
     known |= {name for one in app.verbs.params for name in one.opts}
     known |= {name for one in account.account.params for name in one.opts}
     named = {name for page in PAGES for name in _OPTION.findall(page.read_text())}
-    assert named <= known | _OF_OTHERS
+    assert named <= known | _OF_OTHERS | FLAGS
+
+
+def test_the_book_names_every_flag_of_an_upload() -> None:
+    page = (ROOT / "documentation" / "job_files.md").read_text()
+    assert {flag for flag in FLAGS if f"`{flag}`" not in page} == set()
 
 
 def test_every_verb_is_shown_somewhere() -> None:

@@ -40,6 +40,48 @@ def test_flags_without_a_meaning_are_refused_by_name(text: str) -> None:
         UploadFlags.read(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "arguments"),
+    [
+        ("--metadata a=1,b=x=y", {"Metadata": {"a": "1", "b": "x=y"}}),
+        ('--metadata \'{"a": "1, 2"}\'', {"Metadata": {"a": "1, 2"}}),
+        ("--sse", {"ServerSideEncryption": "AES256"}),
+        ("--sse aws:kms", {"ServerSideEncryption": "aws:kms"}),
+        ("--sse --acl private", {"ServerSideEncryption": "AES256", "ACL": "private"}),
+        ("--request-payer --quiet", {"RequestPayer": "requester"}),
+        ("--request-payer requester", {"RequestPayer": "requester"}),
+        ("--website-redirect=/a", {"WebsiteRedirectLocation": "/a"}),
+        ("--checksum-algorithm SHA256", {"ChecksumAlgorithm": "SHA256"}),
+        (
+            "--grants read=uri=http://a/b full=id=1 full=id=2 --quiet",
+            {"GrantRead": "uri=http://a/b", "GrantFullControl": "id=1,id=2"},
+        ),
+    ],
+)
+def test_flags_mean_what_the_command_line_means(text: str, arguments: dict[str, object]) -> None:
+    assert UploadFlags.read(text).arguments == arguments
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "--metadata a", "--metadata a=\u00e4", "--metadata 'a b=1'", "--metadata '{\"a\": 1}'",
+        "--metadata '{a'", f"--metadata a={'x' * 2048}", "--sse kms", "--request-payer me",
+        "--checksum-algorithm CRC32C", "--grants", "--grants write=id=1", "--grants read=x",
+        "--acl private --grants read=id=1",
+    ],
+)  # fmt: skip
+def test_values_that_s3_would_refuse_after_the_work_are_refused_before(text: str) -> None:
+    with pytest.raises(ValueError, match=text.split()[0]):
+        UploadFlags.read(text)
+
+
+def test_a_jobs_grants_replace_the_configs_acl() -> None:
+    config, own = UploadFlags.read("--acl private --sse"), UploadFlags.read("--grants read=id=1")
+    assert config.then(own).arguments == {"ServerSideEncryption": "AES256", "GrantRead": "id=1"}
+    assert own.then(config).arguments == config.arguments
+
+
 def test_names_that_are_no_text_and_large_files_arrive(world: World, tmp_path: Path) -> None:
     (tmp_path / "caf\u00e9 1.txt").write_text("u")
     Path(os.fsdecode(bytes(tmp_path) + b"/caf\xe9.txt")).write_text("l")

@@ -181,6 +181,33 @@ def test_a_jobs_own_flags_have_the_last_word(world: World) -> None:
     assert (found["Key"], found["StorageClass"]) == ("out/a.csv", "GLACIER_IR")
 
 
+@pytest.mark.parametrize("size", [100, LARGE_FILE])
+def test_each_flag_reaches_the_requests_that_need_it(world: World, size: int) -> None:
+    path = world.folder / "out.bin"
+    path.write_bytes(os.urandom(size))
+    flags = UploadFlags.read(
+        "--metadata plate=P1,site=3 --request-payer --website-redirect /other --sse "
+        "--checksum-algorithm SHA256 "
+        "--grants full=uri=http://acs.amazonaws.com/groups/global/AllUsers"
+    )
+    asked: list[tuple[str, Any]] = []
+    world.aws.s3.meta.events.register(
+        "provide-client-params.s3", lambda model, params, **_: asked.append((model.name, params))
+    )
+    upload(world.aws.s3, path, world.bucket, "a", dict(flags.arguments), Crew(keep_on))
+    assert all(params["RequestPayer"] == "requester" for _, params in asked)
+    sent = [params for name, params in asked if name in ("PutObject", "UploadPart")]
+    assert all(params["ChecksumAlgorithm"] == "SHA256" for params in sent)
+    found = world.aws.s3.head_object(Bucket=world.bucket, Key="a", ChecksumMode="ENABLED")
+    assert found["Metadata"] == {"plate": "P1", "site": "3"}
+    assert found["WebsiteRedirectLocation"] == "/other"
+    assert found["ServerSideEncryption"] == "AES256"
+    assert found["ContentLength"] == size
+    assert world.read("a") == path.read_bytes()
+    grants = world.aws.s3.get_object_acl(Bucket=world.bucket, Key="a")["Grants"]
+    assert any(grant["Grantee"].get("URI", "").endswith("AllUsers") for grant in grants)
+
+
 def test_no_value_of_a_job_leads_out_of_its_directories_or_its_output(world: World) -> None:
     evil = "../../evil; touch evil $(touch evil)\n'\"/etc/x"
     world.put("in.txt", "x")
