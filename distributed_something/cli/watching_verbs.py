@@ -222,7 +222,10 @@ def _print_job(aws: Aws, record: RunRecord, name: str, follow: bool, as_json: bo
     history = job_logs.job_history(aws, record, name)
     if follow and record.ended is None:
         look = job_logs.lines_since(aws, record, history.name)
-        over = lambda: job_logs.job_is_over(aws, record, history.job_id)  # noqa: E731
+
+        def over() -> bool:
+            return job_logs.job_is_over(aws, record, history.job_id) or _is_over(aws, record)
+
         _print_lines(job_logs.follow(look, over, since=record.started), as_json)
         return
     if _print_lines(job_logs.job_lines(aws, record, history.name), as_json):

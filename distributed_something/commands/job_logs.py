@@ -83,7 +83,8 @@ def why_no_lines(aws: Aws, record: RunRecord, instance_id: str) -> str:
     known, group = _machines(aws, record), container_log_group(record.log_group_name)
     if known and instance_id not in known:
         near = get_close_matches(instance_id, known, n=1, cutoff=0.8)
-        more = f"did you mean {near[0]}?" if near else "`python run.py status` names them."
+        where = "status" if record.is_live else "report"
+        more = f"did you mean {near[0]}?" if near else f"`python run.py {where}` names them."
         return f"Run {record.run_id} of {record.app_name} has no machine {instance_id}: {more}"
     if not log_group_exists(aws.logs, group):
         return f"The log group {group} is gone, and with it what {instance_id} printed."
@@ -163,7 +164,7 @@ def machine_lines_since(
 
 
 def job_is_over(aws: Aws, record: RunRecord, job_id: str) -> bool:
-    """Whether a job is done or given up, or its run has ended."""
+    """Whether a job is done or given up."""
     keys: RunKeys = record.keys
     marks = (keys.done(job_id), keys.dead(job_id))
     return any(mark in list_keys(aws.s3, record.bucket, mark) for mark in marks)

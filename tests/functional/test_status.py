@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 import pytest
@@ -34,9 +35,9 @@ from distributed_something.protocol.ledger_keys import AttemptState, new_attempt
 from distributed_something.record import RunRecord
 from distributed_something.survey import survey_run
 from tests.answers import answering
-from tests.builders import settings
+from tests.builders import settings, write_config
 from tests.functional.account import simulated_ec2
-from tests.golden import check_golden
+from tests.golden import check_golden, screen
 from tests.lives import Clock, Life
 
 DONE, FAILED, INTERRUPTED = AttemptState.DONE, AttemptState.FAILED, AttemptState.INTERRUPTED
@@ -285,6 +286,23 @@ def test_a_machines_log_is_followed_through_containers_that_begin_later(life: Li
     told = follow(look, is_over, since=record.started, sleep=life.clock.sleep)
     first = ["2 loops on i-0a1 for Counting.", "took a job"]
     assert [line.text for line in told] == [*first, "ended", "mounted", "2 loops on i-0a1"]
+
+
+@pytest.mark.parametrize("what", ["machine", "job that nobody takes"])
+def test_a_log_is_followed_until_its_run_ends(
+    life: Life, simulator: Simulator, tmp_path: Path, what: str
+) -> None:
+    life.buy()
+    machine = life.instances()[0]
+    write_lines(life, "Counting_perInstance", "Counting/worker/1", f"of {machine}")
+    write_lines(life, "Counting", "plate-1", "of plate-1")
+    write_config(tmp_path)
+    whose = ["--machine", machine] if what == "machine" else ["plate-1"]
+    end = Timer(6, life.cancel)
+    end.start()
+    code, out, text = screen(["logs", *whose, "--follow"], tmp_path, simulator.environment)
+    end.join()
+    assert (code, out) == (0, f"of {whose[-1]}\n"), text
 
 
 def test_a_run_that_has_ended_shows_no_line_of_a_later_run(life: Life) -> None:
