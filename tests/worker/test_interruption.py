@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from distributed_something.local.metadata import FakeMetadata
+from worker.environment import Pace
 from worker.instance import Metadata, identify, read_notices
 
 from .stuck_line import StuckLine
@@ -81,6 +82,10 @@ def test_a_spot_notice_gives_every_job_back_at_once_and_ends_the_worker(
         (attempt,) = world.ended(job)
         assert attempt.state == "interrupted"
         assert "spot notice: terminate" in attempt.reason
+
+
+def test_notices_are_asked_for_often_enough_to_give_a_job_back_in_five_seconds() -> None:
+    assert Pace().notice_seconds <= 2.0  # the longest wait; to end a tool and tell takes under 3
 
 
 def test_an_interrupted_job_goes_on_from_its_checkpoint(world: World) -> None:
