@@ -93,7 +93,7 @@ def run_batch_general(
 ) -> None:
     """Make the messages, then send or write them."""
     try:
-        places = folders(identifier, batch, source if path_style == "cpg" else None)
+        places = folders(identifier, batch, source_of(path_style, source))
         wells = chosen_wells(flags)
         choices = Choices(
             extra=read_extra(extra_grouping),
@@ -107,6 +107,19 @@ def run_batch_general(
         click.echo(f"Wrote {len(jobs):,} jobs. Next: python run.py submitJob {write}", err=True)
     else:
         send(jobs, config, queue_name(step, identifier))
+
+
+def source_of(path_style: str, source: str) -> str | None:
+    """The folder below the project in the Gallery's style; None in the default one, with none."""
+    if path_style == "cpg":
+        if not source:
+            raise BadChoice("--path-style cpg needs --source, the folder below the project.")
+        return source
+    if source:
+        raise BadChoice(
+            f"--source {source} is for --path-style cpg; the default has no such folder."
+        )
+    return None
 
 
 def chosen_wells(flags: dict[str, Any]) -> list[str]:

@@ -148,25 +148,31 @@ def test_every_steps_messages_are_the_family_s(
     assert jobs == expected
 
 
-def test_every_name_and_path_can_be_another(command: click.Command, tmp_path: Path) -> None:
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("step", STEPS)
+def test_every_name_and_path_can_be_another(
+    command: click.Command, step: str, style: str, tmp_path: Path
+) -> None:
+    structure, parts = STEPS[step][4:]
+    job = [step, "Proj", "B1", "P1", *STYLES[style][0], "--wells", "C7", "--sites", "5"]
     flags = [
-        "--wells", "C7", "--sites", "5", "--pipeline", "my.cppipe", "--pipeline-path", "pipes",
-        "--input-path", "in", "--output-structure", "Metadata_Well", "--output-path", "out",
-        "--datafile-name", "my.csv", "--datafile-path", "tables",
+        "--pipeline", "my.cppipe", "--pipeline-path", "pipes", "--input-path", "in",
+        "--output-path", "out", "--datafile-name", "my.csv", "--datafile-path", "tables",
     ]  # fmt: skip
-    assert made(command, tmp_path, "analysis", "Proj", "B1", "P1", *flags) == [
-        {
-            "Metadata": "Metadata_Plate=P1,Metadata_Well=C7,Metadata_Site=5",
-            "pipeline": "pipes/my.cppipe",
-            "output": "out",
-            "input": "in",
-            "data_file": "tables/P1/my.csv",
-            "output_structure": "Metadata_Well",
-        }
-    ]
+    message = {
+        "Metadata": ",".join(["Metadata_Plate=P1", "Metadata_Well=C7", "Metadata_Site=5"][:parts]),
+        "pipeline": "pipes/my.cppipe",
+        "output": "out",
+        "input": "in",
+        "data_file": "tables/P1/my.csv",
+    }
+    if structure:
+        flags += ["--output-structure", "Metadata_Well"]
+        message["output_structure"] = "Metadata_Well"
+    assert made(command, tmp_path, *job, *flags) == [message]
     batch = ["--use-batch", "--batchfile-name", "my.h5", "--batchfile-path", "batches"]
-    (job,) = made(command, tmp_path, "illum", "Proj", "B1", "P1", *batch)
-    assert job["pipeline"] == job["data_file"] == "batches/my.h5"
+    (made_of_batch,) = made(command, tmp_path, *job, *batch)
+    assert made_of_batch["pipeline"] == made_of_batch["data_file"] == "batches/my.h5"
 
 
 @pytest.mark.parametrize(
@@ -230,6 +236,8 @@ def test_each_step_has_a_preset_that_lacks_nothing(
         (["analysis", "--extra-grouping", "Crop"], "NAME=a,b"),
         (["qc", "--columns", "1,b"], "'b'"),
         (["illum", "--output-structure", "x"], "zproj and analysis"),
+        (["illum", "--path-style", "cpg"], "needs --source"),
+        (["illum", "--source", "source_4"], "--path-style cpg"),
         (["segment"], "segment"),
     ],
 )
