@@ -194,9 +194,13 @@ def stop_run(s3: S3Client, bucket: str, keys: RunKeys, reason: str) -> None:
 
 
 def resume_run(s3: S3Client, bucket: str, keys: RunKeys) -> None:
-    """Let workers take jobs of a run again: forget why it was stopped and which machines broke."""
+    """Let workers take jobs of a run again: forget why it was stopped and which machines broke.
+
+    What people were told of it is forgotten too, for they will want to hear how it ends now.
+    """
     broken = [*list_keys(s3, bucket, keys.broken_machines)]
-    _delete_keys(s3, bucket, [*broken, keys.stopped, keys.monitor_state])
+    told = [*list_keys(s3, bucket, keys.notice(""))]
+    _delete_keys(s3, bucket, [*broken, *told, keys.stopped, keys.monitor_state])
 
 
 def forget_dead(s3: S3Client, bucket: str, keys: RunKeys, job_ids: Iterable[str]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from ..errors import DistributedSomethingError, TeardownIncomplete
 from ..record import RunRecord, find_record
 from .belongings import UNSEEN, Belonging, find_belongings
 from .export import EXPORT_SECONDS, export_if_due
+from .notices import tell_end
 from .runs import stand_in
 from .tear_down import FAULTS, tear_down_app
 from .unfinished import Unfinished, write_unfinished
@@ -55,8 +56,9 @@ def cancel(
 ) -> Cancelled:
     """Remove everything of the app, its fleets first and its queue next, if `confirm` agrees.
 
-    The jobs of a live run that are not done are written to a job file in `folder`. The logs of a
-    run that ended before are exported if nobody has come to it. Safe to repeat.
+    The jobs of a live run that are not done are written to a job file in `folder`, and its topic
+    is told that it was cancelled. The logs of a run that ended before are exported if nobody has
+    come to it. Safe to repeat.
     Raises DistributedSomethingError if `confirm` says no, TeardownIncomplete for what is left.
     """
     record, unread = _find_app_somehow(aws, settings, now)
@@ -71,8 +73,11 @@ def cancel(
         raise DistributedSomethingError("Nothing was changed.")
     failures = unread + tear_down_app(aws, record, folder=folder, sleep=sleep, now=now)
     _fail_if_any(failures, record)
-    unfinished = write_unfinished(aws, record, folder) if record.is_live else Unfinished()
-    if not record.is_live and record.run_id:
+    unfinished = Unfinished()
+    if record.is_live:
+        unfinished = write_unfinished(aws, record, folder)
+        tell_end(aws, replace(record, ended=now()), now(), cancelled=True)
+    elif record.run_id:
         export_if_due(aws, record, export_seconds, sleep=sleep, now=now)
     removed = tuple(one for one in due if one.name != UNSEEN)
     return Cancelled(removed, stays, unfinished)

@@ -80,15 +80,16 @@ def tell_if_due(aws: Aws, record: RunRecord, now: float) -> bool:
     return True
 
 
-def tell_end(aws: Aws, record: RunRecord, now: float) -> bool:
+def tell_end(aws: Aws, record: RunRecord, now: float, *, cancelled: bool = False) -> bool:
     """Tell, once a run, how it has ended; whether that is done, or can never be."""
     if not record.topic or not record.run_id:
         return True
     try:
         summary = summarise(aws.s3, record.bucket, record.keys)
         stopped = why_stopped(aws.s3, record.bucket, record.keys)
+        how = "was cancelled" if cancelled else "was stopped" if stopped else "has ended"
         text = "\n".join(_end_lines(aws, record, summary, stopped, now))
-        return _tell(aws, record, "end", _end_subject(record, summary, stopped), text)
+        return _tell(aws, record, "end", _end_subject(record, summary, how), text)
     except _FAULTS as error:
         logger.warning("Nobody could be told that the run has ended: %s", error)
         return not may_pass(error)
@@ -124,8 +125,7 @@ def _tell(aws: Aws, record: RunRecord, what: str, subject: str, text: str) -> bo
     return notice is not Notice.ANOTHERS
 
 
-def _end_subject(record: RunRecord, summary: LedgerSummary, stopped: str) -> str:
-    how = "was stopped" if stopped else "has ended"
+def _end_subject(record: RunRecord, summary: LedgerSummary, how: str) -> str:
     return f"{record.app_name}: the run {how}, {summary.done:,} of {summary.submitted:,} jobs done"
 
 

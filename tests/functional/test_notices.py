@@ -16,6 +16,7 @@ from distributed_something.commands.auto_monitor import watch_once
 from distributed_something.commands.inventory import take_inventory, what_stays
 from distributed_something.commands.monitor import Pace, monitor
 from distributed_something.commands.notices import tell_end, tell_stall
+from distributed_something.commands.retry import retry
 from distributed_something.commands.runs import refresh
 from distributed_something.errors import DistributedSomethingError, UsageError
 from distributed_something.ledger import stop_run
@@ -190,6 +191,46 @@ def test_a_stopped_run_is_told_with_its_reason(life: Life) -> None:
     assert subject == "Counting: the run was stopped, 1 of 2 jobs done"
     assert "It was stopped: MAX_COST is reached." in text
     assert "python run.py setup, then retry" in text
+
+
+def test_a_run_that_is_cancelled_is_told_once_with_what_is_left_over(life: Life) -> None:
+    record = begun(life, "a", "b", "c")
+    finish_all(life, record, 1)
+    life.clock.during = life.tick
+    life.cancel()
+    watched(life, refresh(life.aws, record))  # as one who watched it beside the cancel
+    life.cancel()
+    ((subject, text),) = told()
+    assert subject == "Counting: the run was cancelled, 1 of 3 jobs done"
+    assert "unfinished   2" in text
+    assert "cost         $" in text
+
+
+def test_a_cancel_ends_all_though_nobody_can_be_told(
+    life: Life, caplog: pytest.LogCaptureFixture
+) -> None:
+    record = begun(life, "a")
+    life.clock.during = life.tick
+    with refusing(life.aws.sns, "Publish"):
+        life.cancel()
+    assert "Nobody could be told that the run has ended" in caplog.text
+    assert not refresh(life.aws, record).is_live
+
+
+def test_a_run_that_goes_on_after_its_end_is_told_of_at_its_next_end(life: Life) -> None:
+    begun(life, "a")
+    life.clock.during = life.tick
+    life.cancel()
+    life.clock.time += 70  # a deleted queue's name is free again
+    life.set_up()
+    retry(life.aws, life.settings, folder=life.folder, sleep=life.clock.sleep)
+    record = life.buy()
+    finish_all(life, record, 1)
+    watched(life, record)
+    assert [subject for subject, _ in told()] == [
+        "Counting: the run was cancelled, 0 of 1 jobs done",
+        "Counting: the run has ended, 1 of 1 jobs done",
+    ]
 
 
 def test_a_run_that_does_not_go_on_is_told_once_for_each_standstill(life: Life) -> None:
