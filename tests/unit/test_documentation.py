@@ -41,7 +41,7 @@ _OPTION = re.compile(r"`(--[a-z-]+)")
 # Options of other programs, on the pages for those who come from them and in the examples.
 _OF_OTHERS = {
     "--create", "--dispatch", "--verbose", "--tag", "--extra", "--ij", "--quiet",
-    "--excluded-wells", "--extra-grouping", "--use-batch", "--write",
+    "--excluded-wells", "--extra-grouping", "--use-batch", "--write", "--path-style", "--source",
 }  # fmt: skip
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 _CODE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
