@@ -11,6 +11,8 @@ logger = logging.getLogger("worker")
 
 USAGE = 2  # exit code
 
+_CRASH = "the worker's first process was killed: by the command, or because memory ran out"
+
 
 def main(arguments: list[str]) -> int:
     """Run what the arguments name; returns the exit code."""
@@ -53,7 +55,7 @@ def _loop(parent: int) -> int:
     from .loop import Loop
     from .machine import FAULT_EXIT, write_fault
     from .outcomes import MachineFault
-    from .processes import adopt_orphans, end_with_parent
+    from .processes import adopt_orphans, end_with_parent, is_gone
     from .stopping import SAVE_SIGNAL, STOP_SIGNALS, Stopping, listen, read_interruption
 
     stopping = Stopping()
@@ -64,7 +66,12 @@ def _loop(parent: int) -> int:
             stopping.save_wanted.set()
         else:
             told = f"the worker was told to stop ({number.name})"
-            stopping.ask(read_interruption(place.directory) or told)
+            if reason := read_interruption(place.directory):
+                stopping.ask(reason)
+            elif is_gone(parent):
+                stopping.ask(_CRASH, is_crash=True)
+            else:
+                stopping.ask(told)
 
     listen(on_signal, *STOP_SIGNALS, SAVE_SIGNAL)
     end_with_parent(parent, signal.SIGTERM)

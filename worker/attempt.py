@@ -162,9 +162,12 @@ class JobAttempt:
         """A machine that is going away may lose its network first, which is no failure."""
         if self._lease.lost:
             return Ending.LOST
-        return Ending.INTERRUPTED if self._stopping.asked else Ending.FAILED
+        told_to_end = self._stopping.asked and not self._stopping.is_crash
+        return Ending.INTERRUPTED if told_to_end else Ending.FAILED
 
     def _outcome(self, ending: Ending, reason: str, log: JobLog) -> Outcome:
+        if ending is Ending.INTERRUPTED and self._stopping.is_crash:
+            ending = Ending.FAILED  # the job's own doing, for all we know: it counts
         log.write(f"Attempt {self.facts.number} ended: {ending.value}. {reason}".rstrip())
         self.facts = replace(
             self.facts,

@@ -89,7 +89,7 @@ class Duties:
         self._complained: set[str] = set()
 
     def begin(self) -> None:
-        """Make this machine's alarm."""
+        """Make this machine's alarm, unless its run is over already."""
         self._try("alarm", self._make_alarm)
 
     def do(self) -> None:
@@ -116,6 +116,8 @@ class Duties:
         logger.info("Machine: %d slots busy; %s", busy, machine_state(self._folder))
 
     def _make_alarm(self) -> None:
+        if read_record(self._clients.s3, self._settings).get("ended"):
+            return  # nobody would delete it
         cloudwatch, now = self._clients.cloudwatch, self._now()
         cloudwatch.put_metric_data(**first_words(self._instance_id, now))
         request = machine_alarm(

@@ -31,6 +31,20 @@ def end_with_parent(parent: int, number: signal.Signals) -> None:
         os.kill(os.getpid(), number)
 
 
+def is_gone(parent: int, patience: float = 1.0) -> bool:
+    """Whether the parent process has ended, or does within `patience` seconds.
+
+    Linux sends the signal of `end_with_parent` when the thread ends that began this process; its
+    other threads, and with them the process, may be there for a moment more.
+    """
+    until = time.monotonic() + patience
+    while os.getppid() == parent:
+        if time.monotonic() >= until:
+            return False
+        time.sleep(0.01)
+    return True
+
+
 def _prctl(option: int, value: int) -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)

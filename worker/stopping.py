@@ -21,6 +21,7 @@ class Stopping:
     def __init__(self, *, now: Callable[[], float] = time.monotonic) -> None:
         self.wake = threading.Event()
         self.reason = ""
+        self.is_crash = False  # the worker's first process is gone: no one told it to end
         self.save_wanted = threading.Event()  # a checkpoint should be saved soon
         self._asked = threading.Event()
         self._asked_at = 0.0
@@ -30,10 +31,11 @@ class Stopping:
     def asked(self) -> bool:
         return self._asked.is_set()
 
-    def ask(self, reason: str) -> None:
+    def ask(self, reason: str, *, is_crash: bool = False) -> None:
         """Ask the process to end; the first reason counts."""
         if not self._asked.is_set():
             self.reason = reason
+            self.is_crash = is_crash
             self._asked_at = self._now()
             self._asked.set()
         self.wake.set()

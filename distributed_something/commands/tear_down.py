@@ -299,12 +299,13 @@ STEPS = (
     Step("terminate the machines that were left", _terminate_machines),
     Step("delete the queue", _delete_queue),
     Step("delete the service", _delete_service),
-    Step("delete the machines' alarms", _delete_alarms),
     Step("deregister the task definitions", _delete_task_definitions),
     Step("delete the launch templates", _delete_launch_templates),
     Step("delete the dashboard", _delete_dashboard),
     Step("take the machines off the cluster's list", _deregister_machines),
     Step("delete the cluster", _delete_cluster),
+    # Late, for a worker that was just beginning on a machine makes one.
+    Step("delete the machines' alarms", _delete_alarms),
     Step("delete the schedule", _delete_schedule, is_last=True),
 )
 

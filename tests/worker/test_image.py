@@ -172,7 +172,9 @@ def test_a_job_that_kills_its_container_every_time_is_a_dead_letter_after_job_re
     world.until_empty()
     container.reload()
     assert container.attrs["RestartCount"] == 3
-    assert [state for state, _ in world.attempts(job)] == ["started"] * 3
+    # A loop that outlives its supervisor for a moment may come to tell of it, and may not.
+    assert len({one.attempt_id for _, one in world.attempts(job)}) == 3
+    assert not world.ended(job, "interrupted")
     ((_, reason),) = world.dead_letters()
-    assert reason.startswith("3 attempts failed or vanished without a word")
+    assert reason.startswith("3 attempts failed")
     assert world.done() == [plain]

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -257,7 +258,24 @@ def test_a_killed_worker_leaves_no_process_and_its_job_goes_to_another(world: Wo
     world.until_empty()
     world.stop()
     assert world.done() == [job]
-    assert len(world.ended(job, "failed")) == 0
+    assert not world.ended(job, "interrupted")  # nobody told it to end: that counts
+
+
+def test_a_job_that_kills_its_worker_is_given_up_though_its_loop_lives_to_tell(
+    world: World,
+) -> None:
+    job = world.send({"command": "sleep 600", "group": {"plate": "deadly"}})
+    for _ in range(2):
+        worker = world.start_worker(job_retries=2)
+        until(partial(children_named, worker.pid, "sleep 600"), "an attempt runs")
+        worker.send_signal(signal.SIGKILL)
+        worker.wait()
+    world.start_worker(job_retries=2)
+    world.until_empty()
+    world.stop()
+    ((_, reason),) = world.dead_letters()
+    assert reason.startswith("2 attempts failed")
+    assert len({one.attempt_id for _, one in world.attempts(job)}) == 2
 
 
 def test_a_worker_told_to_stop_gives_its_job_back_at_once(world: World) -> None:
