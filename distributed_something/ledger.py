@@ -199,7 +199,7 @@ def resume_run(s3: S3Client, bucket: str, keys: RunKeys) -> None:
     What people were told of it is forgotten too, for they will want to hear how it ends now.
     """
     broken = [*list_keys(s3, bucket, keys.broken_machines)]
-    told = [*list_keys(s3, bucket, keys.notice(""))]
+    told = [*list_keys(s3, bucket, keys.notices)]
     _delete_keys(s3, bucket, [*broken, *told, keys.stopped, keys.monitor_state])
 
 

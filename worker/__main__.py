@@ -55,7 +55,7 @@ def _loop(parent: int) -> int:
     from .loop import Loop
     from .machine import FAULT_EXIT, write_fault
     from .outcomes import MachineFault
-    from .processes import adopt_orphans, end_with_parent, is_gone
+    from .processes import adopt_orphans, end_with_parent, has_ended
     from .stopping import SAVE_SIGNAL, STOP_SIGNALS, Stopping, listen, read_interruption
 
     stopping = Stopping()
@@ -68,7 +68,7 @@ def _loop(parent: int) -> int:
             told = f"the worker was told to stop ({number.name})"
             if reason := read_interruption(place.directory):
                 stopping.ask(reason)
-            elif is_gone(parent):
+            elif has_ended(parent):
                 stopping.ask(_CRASH, is_crash=True)
             else:
                 stopping.ask(told)

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import islice
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -166,8 +165,6 @@ class JobAttempt:
         return Ending.INTERRUPTED if told_to_end else Ending.FAILED
 
     def _outcome(self, ending: Ending, reason: str, log: JobLog) -> Outcome:
-        if ending is Ending.INTERRUPTED and self._stopping.is_crash:
-            ending = Ending.FAILED  # the job's own doing, for all we know: it counts
         log.write(f"Attempt {self.facts.number} ended: {ending.value}. {reason}".rstrip())
         self.facts = replace(
             self.facts,
@@ -284,22 +281,21 @@ class JobAttempt:
             raise LostLease(self._lease.lost)
         self._end_if_done()
         target = destination(self._job, self._place.settings.app_name, self._place.buckets)
+        s3, settings, own = self._clients.s3, self._place.settings, own_results(self._job, target)
+        files = wanted_files(directories.output, flags)
         # A single file is there whole or not at all; of several, a later run may find a part.
-        several = len(list(islice(wanted_files(directories.output, flags), 2))) > 1
-        marks = several or self._place.settings.check_if_done_bool
+        marks = len(files) > 1 or settings.check_if_done_bool
         if marks:
-            begin_upload(self._clients.s3, self._place.settings, own_results(self._job, target))
+            begin_upload(s3, settings, own)
         with self._timed("upload_seconds"):
-            sent = send_results(
-                self._clients.s3, directories.output, target, self._check_upload, flags
-            )
+            sent = send_results(s3, directories.output, files, target, self._check_upload, flags)
         self.facts = replace(
             self.facts, output=str(target), output_files=sent.files, output_bytes=sent.size
         )
         if self._lease.lost:
             raise LostLease(self._lease.lost)
         if marks:
-            end_upload(self._clients.s3, self._place.settings, own_results(self._job, target))
+            end_upload(s3, settings, own)
         done = replace(self.facts, state=AttemptState.DONE.value, ended=self._now())
         if not ledger.mark_done(self._clients.s3, self._bucket, self._keys, done):
             raise DoneElsewhere("Another attempt finished the job first.")
@@ -320,14 +316,18 @@ class JobAttempt:
         if self._lease.lost:
             raise LostLease(self._lease.lost)
         if self._stopping.asked:
-            raise Interruption(self._stopping.reason)
+            raise self._stopped(self._stopping.reason)
+
+    def _stopped(self, reason: str) -> Ended:
+        """How an attempt ends that may not go on; a crash, for all we know, is the job's doing."""
+        return Failure(reason) if self._stopping.is_crash else Interruption(reason)
 
     def _check_upload(self) -> None:
         """The same while outputs are on their way: a stop lets them arrive if there is time."""
         if self._lease.lost:
             raise LostLease(self._lease.lost)
         if self._stopping.asked and self._grace() <= 0:
-            raise Interruption(f"{self._stopping.reason}; there was no time to send the outputs")
+            raise self._stopped(f"{self._stopping.reason}; there was no time to send the outputs")
 
     def _grace(self) -> float:
         """How many seconds are left to a tool that is told to end."""

@@ -31,7 +31,7 @@ def end_with_parent(parent: int, number: signal.Signals) -> None:
         os.kill(os.getpid(), number)
 
 
-def is_gone(parent: int, patience: float = 1.0) -> bool:
+def has_ended(parent: int, patience: float = 1.0) -> bool:
     """Whether the parent process has ended, or does within `patience` seconds.
 
     Linux sends the signal of `end_with_parent` when the thread ends that began this process; its

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -62,13 +62,13 @@ def destination(job: Job, app_name: str, buckets: Buckets) -> Destination:
 def send_results(
     s3: S3Client,
     folder: Path,
+    files: Collection[Path],
     target: Destination,
     check: Callable[[], None],
     flags: UploadFlags,
 ) -> Uploaded:
-    """Send the regular files of a folder that the flags want; raises what `check` raises."""
+    """Send these files of a folder as the flags say; raises what `check` raises."""
     extra: dict[str, Any] = dict(flags.arguments)
-    files = list(wanted_files(folder, flags))
     size = sum(path.stat().st_size for path in files)
     if files:
         run_all(
@@ -84,27 +84,23 @@ def _send(
     upload(s3, path, target.bucket, target.key(path, folder), extra, crew)
 
 
-def wanted_files(folder: Path, flags: UploadFlags) -> Iterator[Path]:
-    """The files of the output folder that the flags want."""
-    for path in output_files(folder):
-        if flags.wants(path.relative_to(folder).as_posix()):
-            yield path
-
-
-def output_files(folder: Path) -> Iterator[Path]:
-    """The folder's files, links followed only to what is in the folder too.
+def wanted_files(folder: Path, flags: UploadFlags) -> list[Path]:
+    """The folder's files that the flags want, links followed only to what is in the folder too.
 
     Raises Failure if the folder itself has become a link: it may lead anywhere.
     """
     if folder.is_symlink():
         raise Failure("The output folder was replaced by a link, so nothing of it can be kept.")
+    inside, wanted = folder.resolve(), []
     for path in sorted(folder.rglob("*")):
-        if is_kept(path, folder):
-            yield path
+        if is_kept(path, inside):
+            if flags.wants(path.relative_to(folder).as_posix()):
+                wanted.append(path)
         elif not path.is_dir():
             logger.warning("%s is no file in the output folder and is not kept.", path)
+    return wanted
 
 
-def is_kept(path: Path, folder: Path) -> bool:
-    """Whether a path in the output folder is a file, or leads to one that is in it too."""
-    return path.is_file() and path.resolve().is_relative_to(folder.resolve())
+def is_kept(path: Path, inside: Path) -> bool:
+    """Whether a path leads to a file that is in a folder, whose own path has no links."""
+    return path.is_file() and path.resolve().is_relative_to(inside)

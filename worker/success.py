@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Iterable
 from pathlib import Path
 
 from distributed_something.protocol.done_when import DoneWhen
 
-from .results import is_kept, output_files
+from .results import is_kept
 
 _KILLED_BELOW_A_SHELL = 128 + signal.SIGKILL
 _MEMORY = (
@@ -46,14 +45,17 @@ def exit_sentence(exit_code: int) -> str:
     return f"The command was ended by {name}."
 
 
-def _files(conditions: DoneWhen, paths: Iterable[Path]) -> int:
-    return sum(1 for path in paths if path.stat().st_size >= conditions.min_file_bytes)
+def _files(conditions: DoneWhen, output: Path, pattern: str) -> int:
+    """How many files that match a pattern are kept and large enough."""
+    inside = output.resolve()
+    kept = (path for path in output.glob(pattern) if is_kept(path, inside))
+    return sum(1 for path in kept if path.stat().st_size >= conditions.min_file_bytes)
 
 
 def _too_few_files(conditions: DoneWhen, output: Path) -> str | None:
     if not conditions.min_files:
         return None
-    count = _files(conditions, output_files(output))
+    count = _files(conditions, output, "**/*")
     if count >= conditions.min_files:
         return None
     size = f" of at least {conditions.min_file_bytes} bytes" if conditions.min_file_bytes else ""
@@ -67,7 +69,7 @@ def _wrong_file(conditions: DoneWhen, output: Path) -> str | None:
     if conditions.file is None:
         return None
     path = output / conditions.file
-    if not is_kept(path, output):
+    if not is_kept(path, output.resolve()):
         return f"The output folder has no file {conditions.file!r}, which done_when.file wants."
     if conditions.first_line is None:
         return None
@@ -83,7 +85,7 @@ def _wrong_file(conditions: DoneWhen, output: Path) -> str | None:
 
 def _too_few_matches(conditions: DoneWhen, output: Path) -> str | None:
     for pattern, wanted in conditions.glob:
-        count = _files(conditions, (one for one in output.glob(pattern) if is_kept(one, output)))
+        count = _files(conditions, output, pattern)
         if count < wanted:
             return f"{count} output files match {pattern!r}; done_when.glob wants {wanted}."
     return None

@@ -119,9 +119,13 @@ class RunKeys:
         """Where the settings and files are that the run was made with."""
         return f"{self.prefix}made_with/"
 
+    @property
+    def notices(self) -> str:
+        return f"{self.prefix}notices/"
+
     def notice(self, what: str) -> str:
         """Where whoever watches the run says that people were told of something."""
-        return f"{self.prefix}notices/{what}"
+        return f"{self.notices}{what}"
 
     def checkpoint(self, job_id: str) -> str:
         """Where a job's saved checkpoint folder is."""

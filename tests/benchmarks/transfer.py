@@ -39,7 +39,7 @@ from distributed_something.protocol.upload_flags import UploadFlags
 from worker.cache import Cache
 from worker.clients import make_clients
 from worker.inputs import Inputs
-from worker.results import Destination, send_results
+from worker.results import Destination, send_results, wanted_files
 what, place, folder = sys.argv[1:]
 s3, folder = make_clients("us-east-1").s3, Path(folder)
 began = time.monotonic()
@@ -47,7 +47,8 @@ if what == "down":
     cache = Cache(folder.with_name("cache"))
     Inputs(s3, Buckets(*["bucket"] * 4), folder, lambda: None, cache).bring_all((place,))
 else:
-    send_results(s3, folder, Destination("bucket", place), lambda: None, UploadFlags())
+    files, flags = wanted_files(folder, UploadFlags()), UploadFlags()
+    send_results(s3, folder, files, Destination("bucket", place), lambda: None, flags)
 print(time.monotonic() - began)
 """
 

@@ -88,7 +88,9 @@ def test_names_that_are_no_text_and_large_files_arrive(world: World, tmp_path: P
     with (tmp_path / "large.bin").open("wb") as file:
         file.truncate(40 * 2**20)
     target = Destination(world.bucket, "out")
-    sent = send_results(world.aws.s3, tmp_path, target, keep_on, UploadFlags())
+    sent = send_results(
+        world.aws.s3, tmp_path, list(tmp_path.iterdir()), target, keep_on, UploadFlags()
+    )
     assert (sent.files, sent.size) == (3, 40 * 2**20 + 2)
     assert sorted(world.object_keys("out/")) == [
         "out/caf\\xe9.txt",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from botocore.exceptions import ClientError, HTTPClientError
 from distributed_something.protocol.jobs import job_id
 from distributed_something.protocol.upload_flags import UploadFlags
 from worker.outcomes import Failure, Interruption
-from worker.results import Destination, send_results
+from worker.results import Destination, send_results, wanted_files
 from worker.transfers import LARGE, Crew
 from worker.uploads import upload
 
@@ -28,6 +29,13 @@ LARGE_FILE = LARGE + 5
 
 def keep_on() -> None:
     """Nothing ends the upload."""
+
+
+def send(world: World, prefix: str, check: Callable[[], None] = keep_on) -> None:
+    """Send what a job would of the output folder in the world's."""
+    output, flags = world.folder / "output", UploadFlags()
+    files = wanted_files(output, flags)
+    send_results(world.aws.s3, output, files, Destination(world.bucket, prefix), check, flags)
 
 
 def impatient(endpoint: str) -> Any:
@@ -119,13 +127,7 @@ def test_a_large_upload_ends_soon_after_its_job_must_and_leaves_no_parts(world: 
             raise Interruption("the worker was told to stop")
 
     with pytest.raises(Interruption):
-        send_results(
-            world.aws.s3,
-            world.folder / "output",
-            Destination(world.bucket, "out"),
-            check,
-            UploadFlags(),
-        )
+        send(world, "out", check)
     assert len(parts) < 16
     assert world.object_keys("out/") == []
     assert "Uploads" not in world.aws.s3.list_multipart_uploads(Bucket=world.bucket)
@@ -143,7 +145,7 @@ def test_links_that_lead_out_are_not_sent_and_those_within_are(world: World) -> 
     (output / "folder-out").symlink_to(world.folder)
     (output / "loop").symlink_to("loop")
     (output / "chain").symlink_to("out")
-    send_results(world.aws.s3, output, Destination(world.bucket, "o"), keep_on, UploadFlags())
+    send(world, "o")
     assert world.object_keys("o/") == ["o/a.txt", "o/sub/up", "o/within"]
 
 
@@ -152,13 +154,7 @@ def test_an_output_folder_that_became_a_link_keeps_nothing(world: World) -> None
     (world.folder / "elsewhere" / "secret").write_text("s")
     (world.folder / "output").symlink_to(world.folder / "elsewhere")
     with pytest.raises(Failure, match="replaced by a link"):
-        send_results(
-            world.aws.s3,
-            world.folder / "output",
-            Destination(world.bucket, "o"),
-            keep_on,
-            UploadFlags(),
-        )
+        send(world, "o")
     assert world.object_keys("o/") == []
 
 
