@@ -58,6 +58,18 @@ def test_a_worker_makes_its_machines_alarm_and_gives_it_the_benefit_of_the_doubt
     assert PERIODS == 15
 
 
+def test_a_machine_that_begins_when_its_run_is_over_makes_no_alarm_that_nobody_would_delete(
+    world: World,
+) -> None:
+    world.put(f"monitors/{world.name}SpotFleetRequestId.json", '{"fleets": [], "ended": 1}')
+    duties(world, machine(world), [1000.0]).begin()
+    prefix = f"{world.name}_"
+    assert world.aws.cloudwatch.describe_alarms(AlarmNamePrefix=prefix)["MetricAlarms"] == []
+    world.put(f"monitors/{world.name}SpotFleetRequestId.json", '{"fleets": []}')
+    duties(world, machine(world), [1000.0]).begin()
+    assert len(world.aws.cloudwatch.describe_alarms(AlarmNamePrefix=prefix)["MetricAlarms"]) == 1
+
+
 def test_a_machine_that_is_none_of_ec2s_has_no_duties() -> None:
     assert is_ec2("i-0123456789abcdef0")
     assert not is_ec2("my-laptop")

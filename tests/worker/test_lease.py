@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -75,6 +76,20 @@ def lease_on(
     )
 
 
+def lease_by_clock(world: World, line: Line, limit: float, passed: Callable[[], float]) -> Lease:
+    """A lease of 60 s, for which so many seconds have passed since its message was received."""
+    message = take(world, 60)
+    return Lease(
+        line.client(),
+        world.queue_url,
+        message,
+        60,
+        limit=limit,
+        on_lost=lambda: None,
+        now=lambda: message.received + passed(),
+    )
+
+
 def test_a_lease_is_renewed_until_it_is_released(world: World, line: Line) -> None:
     message = take(world, 2)
     with lease_on(world, line, message, []) as lease:
@@ -109,16 +124,8 @@ def test_renewals_that_hang_do_not_put_off_the_next_ones(world: World, line: Lin
 
 
 def test_a_lease_whose_time_is_over_while_a_renewal_hangs_is_lost(world: World, line: Line) -> None:
-    message, passed = take(world, 60), [0.0]
-    lease = Lease(
-        line.client(),
-        world.queue_url,
-        message,
-        60,
-        limit=43200,
-        on_lost=lambda: None,
-        now=lambda: message.received + passed[0],
-    )
+    passed = [0.0]
+    lease = lease_by_clock(world, line, 43200, lambda: passed[0])
     assert lease.renew() and lease.seconds_left() == 60.0
     line.cut, passed[0] = True, 61.0
     assert not lease.renew()
@@ -180,17 +187,8 @@ def test_a_lease_that_sqs_ends_sooner_than_expected_is_claimed_and_not_lost(
 
 def lease_near_its_end(world: World, line: Line, after: float) -> Lease:
     """A lease renewed 110 s before SQS's limit, `after` seconds later."""
-    message = take(world, 60)
-    clock = message.received + 43200 - 110
-    lease = Lease(
-        line.client(),
-        world.queue_url,
-        message,
-        60,
-        limit=43200,
-        on_lost=lambda: None,
-        now=lambda: clock,
-    )
+    clock = 43200.0 - 110
+    lease = lease_by_clock(world, line, 43200, lambda: clock)
     lease.claim_with(claim_on(world, world.aws.s3))
     assert lease.renew()
     assert len(line.calls) == 1
@@ -218,16 +216,7 @@ def test_a_claim_that_was_not_written_for_the_time_of_a_lease_is_lost(
     world: World, line: Line
 ) -> None:
     clock = [0.0]
-    message = take(world, 60)
-    lease = Lease(
-        line.client(),
-        world.queue_url,
-        message,
-        60,
-        limit=60,
-        on_lost=lambda: None,
-        now=lambda: message.received + clock[0],
-    )
+    lease = lease_by_clock(world, line, 60, lambda: clock[0])
     lease.claim_with(claim_on(world, world.aws.s3))
     for clock[0] in (50.0, 100.0):
         assert lease.renew()
