@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from distributed_something.settings import Settings, make_settings
+from distributed_something.inputs.settings import Settings, make_settings
 
 CONSTANTS: dict[str, object] = {
     "APP_NAME": "Counting",

@@ -9,7 +9,7 @@ import docker
 import pytest
 from docker.errors import DockerException, ImageNotFound
 
-from distributed_something.commands.build import Plan, build
+from distributed_something.commands.setting_up.build import Plan, build
 
 # Has Python 3.10 or newer with its module venv; .ci/run makes it and says so.
 BASE = os.environ.get("TEST_BASE_IMAGE", "debian-python:bookworm")

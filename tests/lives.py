@@ -14,28 +14,29 @@ from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.exceptions import ClientError
 
-from distributed_something.aws import lambdas, queues, schedules
+from distributed_something.aws.account import lambdas, schedules
+from distributed_something.aws.messaging import queues
 from distributed_something.aws.session import Aws
-from distributed_something.commands.cancel import cancel
-from distributed_something.commands.lambda_package import lambda_package
-from distributed_something.commands.runs import ensure_run
-from distributed_something.commands.setup import setup
-from distributed_something.commands.start_cluster import start_cluster
-from distributed_something.commands.submit_job import submit_job
+from distributed_something.commands.buying.start_cluster import start_cluster
+from distributed_something.commands.cancelling.cancel import cancel
+from distributed_something.commands.runs.runs import ensure_run
+from distributed_something.commands.setting_up.lambda_package import lambda_package
+from distributed_something.commands.setting_up.setup import setup
+from distributed_something.commands.submitting.submit_job import submit_job
 from distributed_something.definitions.account import (
     ACCOUNT_TAGS,
     LAMBDA_ROLE,
     SCHEDULE_GROUP,
     function_request,
 )
+from distributed_something.inputs.settings import Settings
 from distributed_something.local.account import make_roles
-from distributed_something.local.machines import Interruptions, Machines
-from distributed_something.local.scheduler import Scheduler
+from distributed_something.local.machines.scheduler import Scheduler
+from distributed_something.local.machines.spot_machines import Interruptions, Machines
 from distributed_something.local.simulator import ACCOUNT, Rules, Simulator
-from distributed_something.protocol.attempts import Attempt, Heartbeat
 from distributed_something.protocol.jobs import Job
-from distributed_something.record import RunRecord
-from distributed_something.settings import Settings
+from distributed_something.protocol.ledger.attempts import Attempt, Heartbeat
+from distributed_something.protocol.ledger.record import RunRecord
 
 from .builders import settings as make_settings
 from .builders import write_json

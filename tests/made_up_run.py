@@ -8,15 +8,20 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from distributed_something.aws.session import Aws
-from distributed_something.commands.report import money_rows
-from distributed_something.commands.report.collect import MOST_LANES, Collector, histogram, spread
-from distributed_something.commands.report.facts import Counts, RunReport
-from distributed_something.ledger import SubmittedJob, write_job_list
-from distributed_something.machine_book import MachineBook, write_machine_book
-from distributed_something.money import MachineLife, Prices
-from distributed_something.protocol.attempts import Attempt
-from distributed_something.protocol.ledger_keys import AttemptState
-from distributed_something.record import RunRecord, save_record
+from distributed_something.commands.reading.report import money_rows
+from distributed_something.commands.reading.report.collect import (
+    MOST_LANES,
+    Collector,
+    histogram,
+    spread,
+)
+from distributed_something.commands.reading.report.facts import Counts, RunReport
+from distributed_something.protocol.ledger.attempts import Attempt
+from distributed_something.protocol.ledger.keys import AttemptState
+from distributed_something.protocol.ledger.ledger import SubmittedJob, write_job_list
+from distributed_something.protocol.ledger.record import RunRecord, save_record
+from distributed_something.run.machine_book import MachineBook, write_machine_book
+from distributed_something.run.money import MachineLife, Prices
 
 BEGAN = 1_795_240_800.0  # 2026-11-21 06:00 UTC
 RUN = "20261121-060000-ab12"

@@ -48,14 +48,14 @@ def _healthy() -> int:
 
 def _loop(parent: int) -> int:
     from .clients import make_clients
-    from .directories import remove
     from .environment import Place
-    from .heartbeat import Heart
-    from .log_stream import wait_until_sent
+    from .job.directories import remove
+    from .job.log_stream import wait_until_sent
+    from .job.outcomes import MachineFault
+    from .job.processes import adopt_orphans, end_with_parent, has_ended
     from .loop import Loop
-    from .machine import FAULT_EXIT, write_fault
-    from .outcomes import MachineFault
-    from .processes import adopt_orphans, end_with_parent, has_ended
+    from .machine.faults import FAULT_EXIT, write_fault
+    from .machine.heartbeat import Heart
     from .stopping import SAVE_SIGNAL, STOP_SIGNALS, Stopping, listen, read_interruption
 
     stopping = Stopping()

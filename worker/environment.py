@@ -14,8 +14,8 @@ from distributed_something.protocol import __path__ as _protocol_path
 from distributed_something.protocol.buckets import Buckets
 from distributed_something.protocol.environment import WorkerEnvironment
 
-from .cache import SHARE, Cache
-from .mount import Bucket, mounted_bucket
+from .files.cache import SHARE, Cache
+from .files.mount import Bucket, mounted_bucket
 
 CACHE_VARIABLE = "WORKER_CACHE_SHARE"
 INSTANCE_VARIABLES = ("INSTANCE_ID", "INSTANCE_TYPE", "INSTANCE_ZONE")

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from distributed_something.protocol.attempts import Attempt
-from distributed_something.protocol.ledger_keys import AttemptState, RunKeys, parse_attempt_key
+from distributed_something.protocol.ledger.attempts import Attempt
+from distributed_something.protocol.ledger.keys import AttemptState, RunKeys, parse_attempt_key
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client

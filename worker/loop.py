@@ -13,21 +13,22 @@ from functools import lru_cache
 from botocore.exceptions import BotoCoreError, ClientError
 
 from distributed_something.protocol.jobs import BadJob, Job
-from distributed_something.protocol.ledger_keys import RunKeys
+from distributed_something.protocol.ledger.keys import RunKeys
 
-from . import job_queue, ledger
-from .attempt import JobAttempt
+from . import ledger
 from .clients import Clients
-from .directories import has_attempt
 from .environment import Place
-from .handover import Claim, leave_receipt, living_claimant
-from .heartbeat import Heart
-from .job_queue import Message
-from .lease import Lease
-from .machine import check_disk
-from .outcomes import Ending, MachineFault, NoRoom, Outcome
+from .job.attempt import JobAttempt
+from .job.directories import has_attempt
+from .job.outcomes import Ending, MachineFault, NoRoom, Outcome
+from .job.tool import ToolResult, run_tool
+from .machine.faults import check_disk
+from .machine.heartbeat import Heart
+from .queue import job_queue
+from .queue.handover import Claim, leave_receipt, living_claimant
+from .queue.job_queue import Message
+from .queue.lease import Lease
 from .stopping import Stopping
-from .tool import ToolResult, run_tool
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from distributed_something.protocol.jobs import Job
 
-from .directories import Directories
+from .job.directories import Directories
 
 
 def prepare(job: Job, directories: Directories) -> None:

@@ -17,8 +17,6 @@ from pathlib import Path
 
 from distributed_something.protocol.environment import WorkerEnvironment
 
-from .chores import do_duties, heed_notices, start
-from .directories import remove
 from .environment import (
     Pace,
     cache_folder,
@@ -26,14 +24,16 @@ from .environment import (
     python_command,
     working_directory,
 )
-from .install import install
-from .instance import find_metadata, identify
-from .machine import FAULT_EXIT, check_disk, end_broken_machine, read_fault
-from .mount import Mount, mounted_bucket
-from .outcomes import MachineFault, NoRoom
-from .processes import adopt_orphans, kill_descendants, reap
+from .files.mount import Mount, mounted_bucket
+from .job.directories import remove
+from .job.install import install
+from .job.outcomes import MachineFault, NoRoom
+from .job.processes import adopt_orphans, kill_descendants, reap
+from .job.user import loop_user
+from .machine.chores import do_duties, heed_notices, start
+from .machine.faults import FAULT_EXIT, check_disk, end_broken_machine, read_fault
+from .machine.instance import find_metadata, identify
 from .stopping import SAVE_SIGNAL, STOP_SIGNALS, Stopping, listen, write_interruption
-from .user import loop_user
 
 logger = logging.getLogger(__name__)
 

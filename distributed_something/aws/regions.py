@@ -7,7 +7,7 @@ from functools import cache
 
 from botocore.loaders import create_loader
 
-from ..near_names import likely_meant
+from ..inputs.near_names import likely_meant
 
 # A name that AWS may well give a region that is newer than the list.
 _LIKE_ALL = re.compile(r"[a-z]{2}(-gov|-iso[a-z]?)?-(north|south|east|west|central)+-\d+")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 from botocore.exceptions import ClientError
 
-from ..commands.setup_account import (
+from ..commands.setting_up.setup_account import (
     PLACEHOLDER,
     destroy_account,
     scope_of_account,
@@ -18,9 +18,9 @@ from ..commands.setup_account import (
     watched_runs,
 )
 from ..definitions.account import documents
-from ..definitions.placeholders import is_bucket_placeholder
 from ..errors import UsageError
-from ..settings import load_settings
+from ..inputs.placeholders import is_bucket_placeholder
+from ..inputs.settings import load_settings
 from . import account_screen, screens
 from .app import run_command
 from .connection import connect, is_simulated

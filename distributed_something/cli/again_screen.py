@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ..commands.again import Again
+from ..commands.submitting.again import Again
 from .screens import run_line, say
 from .submit_screen import JobBar
 

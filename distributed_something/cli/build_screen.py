@@ -9,8 +9,8 @@ from textwrap import shorten
 import click
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from ..commands.build import Built
-from ..commands.engine import Progress as EngineProgress
+from ..commands.setting_up.build import Built
+from ..commands.setting_up.engine import Progress as EngineProgress
 from .screens import next_step, people, say
 
 _MB = 1_000_000  # as Docker counts

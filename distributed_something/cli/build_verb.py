@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from ..commands.build import build as build_worker
-from ..commands.build import plan_build
-from ..commands.engine import connect_engine, push_image
-from ..settings import load_settings
+from ..commands.setting_up.build import build as build_worker
+from ..commands.setting_up.build import plan_build
+from ..commands.setting_up.engine import connect_engine, push_image
+from ..inputs.settings import load_settings
 from . import build_screen
 
 

@@ -10,8 +10,8 @@ from dataclasses import asdict
 import click
 from rich.table import Table
 
-from ..commands.belongings import UNSEEN, Belonging
-from ..commands.cancel import Cancelled
+from ..commands.cancelling.cancel import Cancelled
+from ..commands.removing.belongings import UNSEEN, Belonging
 from ..words import count_of
 from .screens import people, say
 from .unfinished_screen import show_unfinished

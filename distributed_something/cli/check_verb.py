@@ -9,10 +9,10 @@ from typing import Any
 
 import click
 
-from ..aws.images import MachineType
-from ..aws.registry import image_facts
+from ..aws.compute.images import MachineType
+from ..aws.compute.registry import image_facts
 from ..commands.check import check as check_up
-from ..settings import load_settings
+from ..inputs.settings import load_settings
 from . import check_screen, screens
 from .connection import connect, is_simulated
 from .faults import EXIT_FAILED
@@ -59,6 +59,6 @@ def check(
 
 def _nominal_types(names: Collection[str]) -> dict[str, MachineType]:
     # The list of all machine types is much to import, and nothing else needs it.
-    from ..local.nominal import nominal_types
+    from ..local.machines.nominal import nominal_types
 
     return nominal_types(names)

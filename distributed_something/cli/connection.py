@@ -10,8 +10,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ..aws.regions import meant_region
 from ..aws.session import Aws, make_session
 from ..errors import UsageError
+from ..inputs.settings import Settings
 from ..local import FLEET_VARIABLE
-from ..settings import Settings
 from . import screens
 
 _SAID = f"{__name__}.said"  # in a command's context

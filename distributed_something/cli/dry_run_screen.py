@@ -8,7 +8,7 @@ from dataclasses import asdict
 import click
 from rich.table import Table
 
-from ..commands.dry_run import STARTING_MINUTES, DryRun, Estimate
+from ..commands.submitting.dry_run import STARTING_MINUTES, DryRun, Estimate
 from .again_screen import show_again
 from .connection import is_served
 from .screens import people, say

@@ -20,8 +20,8 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from ..commands.download import Downloaded
-from ..commands.retry import Retried, RetryPlan
+from ..commands.reading.download import Downloaded
+from ..commands.reading.retry import Retried, RetryPlan
 from ..words import count_of
 from .screens import people, say
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from ..commands.download import download as bring_results
-from ..commands.retry import retry as queue_again
+from ..commands.reading.download import download as bring_results
+from ..commands.reading.retry import retry as queue_again
 from . import jobs_screen, screens
 from .connection import connect
 from .fleet_hint import start_words

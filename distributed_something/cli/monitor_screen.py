@@ -11,10 +11,10 @@ from functools import partial
 
 import click
 
-from ..commands.failing import Failing
-from ..commands.monitor import MonitorOutcome, RunProgress
-from ..commands.tear_down import STAYS
-from ..record import RunRecord
+from ..commands.removing.tear_down import STAYS
+from ..commands.watching.failing import Failing
+from ..commands.watching.monitor import MonitorOutcome, RunProgress
+from ..protocol.ledger.record import RunRecord
 from ..words import count_of, of_target
 from .screens import next_steps, say
 from .unfinished_screen import show_unfinished, try_again

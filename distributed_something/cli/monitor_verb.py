@@ -10,12 +10,12 @@ from typing import Any
 import click
 
 from ..aws.session import Aws
-from ..commands.cancel import remove_unused
-from ..commands.monitor import MonitorOutcome, RunProgress, find_watched
-from ..commands.monitor import monitor as watch_run
-from ..commands.watch_all import Sleep
-from ..record import read_record_file
-from ..settings import Settings, load_settings
+from ..commands.cancelling.cancel import remove_unused
+from ..commands.watching.monitor import MonitorOutcome, RunProgress, find_watched
+from ..commands.watching.monitor import monitor as watch_run
+from ..commands.watching.watch_all import Sleep
+from ..inputs.settings import Settings, load_settings
+from ..protocol.ledger.record import read_record_file
 from . import monitor_screen, screens
 from .connection import connect
 from .faults import EXIT_FAILED

@@ -9,11 +9,11 @@ from dataclasses import asdict
 import click
 from rich.table import Table
 
-from ..commands.start_cluster import Purchase
+from ..commands.buying.start_cluster import Purchase
 from ..definitions.console import console_links
 from ..definitions.fleet import price_text
-from ..record import RunRecord
-from ..settings import Settings
+from ..inputs.settings import Settings
+from ..protocol.ledger.record import RunRecord
 from ..words import count_of
 from .screens import people, say
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from ..commands.type_plan import runs_of_jobs
-from ..settings import load_settings
+from ..commands.submitting.type_plan import runs_of_jobs
+from ..inputs.settings import load_settings
 from . import rehearsal_screen, submit_screen
 from .faults import EXIT_FAILED
 from .options import FOLDER, PATH, family_option

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..commands.runs import choose_run
+from ..commands.runs.runs import choose_run
 from ..errors import DistributedSomethingError
 from ..words import count_of
 from . import jobs_screen, screens
@@ -17,7 +17,7 @@ from .type_runs import file_of_run, for_each_run, is_first_here
 
 if TYPE_CHECKING:
     from ..aws.session import Aws
-    from ..record import RunRecord
+    from ..protocol.ledger.record import RunRecord
 
 REPORTS = Path("reports")
 
@@ -45,7 +45,7 @@ def report(
     Example: python run.py report --csv -o attempts.csv
     """
     # What draws is much to import, and few verbs need it.
-    from ..commands import report as reporting
+    from ..commands.reading import report as reporting
 
     if as_csv and as_json:
         raise click.UsageError("Give one of --csv and --json.")
@@ -79,7 +79,7 @@ def page_of(record: RunRecord) -> Path:
 
 def leave_report(aws: Aws, record: RunRecord) -> None:
     """Make the page of a run that has ended; a page that cannot be made is said, and no more."""
-    from ..commands import report as reporting
+    from ..commands.reading import report as reporting
 
     if not record.run_id:
         return  # upstream's runs have no ledger

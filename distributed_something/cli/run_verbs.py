@@ -10,18 +10,18 @@ from typing import Any
 
 import click
 
-from ..aws.registry import image_digest, image_labels
+from ..aws.compute.registry import image_digest, image_labels
 from ..aws.session import Aws
-from ..commands.cancel import cancel as end_run
-from ..commands.cancel import list_belongings
-from ..commands.dry_run import dry_run as plan_jobs
-from ..commands.image_check import LabelsOf
-from ..commands.setup import setup as set_up
-from ..commands.start_cluster import Purchase
-from ..commands.start_cluster import start_cluster as buy_machines
-from ..commands.submit_job import submit_job as queue_jobs
-from ..commands.type_plan import machines_of_type, runs_of_jobs
-from ..settings import load_settings
+from ..commands.buying.start_cluster import Purchase
+from ..commands.buying.start_cluster import start_cluster as buy_machines
+from ..commands.cancelling.cancel import cancel as end_run
+from ..commands.cancelling.cancel import list_belongings
+from ..commands.setting_up.image_check import LabelsOf
+from ..commands.setting_up.setup import setup as set_up
+from ..commands.submitting.dry_run import dry_run as plan_jobs
+from ..commands.submitting.submit_job import submit_job as queue_jobs
+from ..commands.submitting.type_plan import machines_of_type, runs_of_jobs
+from ..inputs.settings import load_settings
 from . import again_screen, cancel_screen, dry_run_screen, purchase_screen, screens, submit_screen
 from .connection import account_words, connect, is_served, is_simulated
 from .fleet_hint import start_words

@@ -15,8 +15,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from ..commands.status import JobCounts, MachineRow, Money, RunningJob, Status
-from ..protocol.attempts import Attempt
+from ..commands.reading.status import JobCounts, MachineRow, Money, RunningJob, Status
+from ..protocol.ledger.attempts import Attempt
 from ..words import count_of, of_target
 
 MOST_MACHINES = 20  # rows; more machines are counted by type and zone

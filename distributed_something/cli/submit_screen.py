@@ -16,7 +16,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from ..commands.submit_job import Submitted
+from ..commands.submitting.submit_job import Submitted
 from ..words import count_of
 from .screens import people, say
 

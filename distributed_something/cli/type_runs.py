@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 
 import click
 
-from ..commands.monitor import MonitorOutcome
-from ..commands.watch_all import Sleep, watch_all
-from ..definitions.type_runs import type_settings
+from ..commands.watching.monitor import MonitorOutcome
+from ..commands.watching.watch_all import Sleep, watch_all
 from ..errors import DistributedSomethingError, NotFound, UsageError
-from ..settings import Settings, load_settings
+from ..inputs.settings import Settings, load_settings
+from ..inputs.type_runs import type_settings
 from ..words import count_of
 from . import monitor_screen, screens
 from .faults import EXIT_FAILED, explain

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..commands.unfinished import Unfinished
+from ..commands.removing.unfinished import Unfinished
 from .fleet_hint import start_words
 from .screens import besides, next_steps, say
 

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.live import Live
 
-from ..aws.log_lines import LogLine
-from ..commands import job_logs
-from ..commands.runs import choose_run, refresh
-from ..commands.status import Status, check_region, count_failed, failed_jobs
-from ..commands.status import status as look_at_run
+from ..aws.monitoring.log_lines import LogLine
+from ..commands.reading import job_logs
+from ..commands.reading.status import Status, check_region, count_failed, failed_jobs
+from ..commands.reading.status import status as look_at_run
+from ..commands.runs.runs import choose_run, refresh
 from ..errors import NotFound
-from ..settings import Settings
-from ..survey import survey_run
+from ..inputs.settings import Settings
+from ..protocol.ledger.survey import survey_run
 from . import screens, status_screen
 from .connection import connect
 from .fleet_hint import start_words
@@ -29,7 +29,7 @@ from .unfinished_screen import try_again
 
 if TYPE_CHECKING:
     from ..aws.session import Aws
-    from ..record import RunRecord
+    from ..protocol.ledger.record import RunRecord
 
 _run = click.option("--run", "run_id", metavar="ID", help="Another run than the app's last one.")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .account import SCHEDULE_GROUP, SCHEDULE_ROLE
 
 if TYPE_CHECKING:
-    from ..record import RunRecord
+    from ..protocol.ledger.record import RunRecord
 
 MINUTES = 2  # between two looks
 # https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html

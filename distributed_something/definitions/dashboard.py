@@ -9,7 +9,7 @@ from .fleet import price_text
 from .logs import container_log_group
 
 if TYPE_CHECKING:
-    from ..record import RunRecord
+    from ..protocol.ledger.record import RunRecord
 
 _PERIOD = 300  # seconds
 _WIDTH, _HEIGHT = 6, 6  # of one widget; a row is 24 wide

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..settings import Settings
+    from ..inputs.settings import Settings
 
 RETENTION_SECONDS = 14 * 24 * 3600  # the longest that SQS keeps a message
 LARGEST_MESSAGE = 1024 * 1024  # bytes, SQS's own limit

@@ -10,7 +10,7 @@ from .tags import app_tags
 from .user_data import APP_ATTRIBUTE
 
 if TYPE_CHECKING:
-    from ..settings import Settings
+    from ..inputs.settings import Settings
 
 # Between SIGTERM and SIGKILL; a spot machine is gone two minutes after its notice, which the
 # ECS agent sees some seconds late.

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..settings import Settings
+    from ..inputs.settings import Settings
 
 # A machine's ECS attribute that says whose containers it takes.
 APP_ATTRIBUTE = "distributed-something.app"

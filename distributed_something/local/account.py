@@ -11,7 +11,7 @@ from .simulator import ACCOUNT
 
 if TYPE_CHECKING:
     from ..aws.session import Aws
-    from ..settings import Settings
+    from ..inputs.settings import Settings
 
 FLEET_ROLE = "aws-ec2-spot-fleet-tagging-role"
 INSTANCE_ROLE = "ecsInstanceRole"

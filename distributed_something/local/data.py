@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
-from ..protocol.ledger_keys import RUNS
+from ..protocol.ledger.keys import RUNS
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client

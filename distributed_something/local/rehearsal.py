@@ -8,18 +8,18 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..aws.images import machine_types
-from ..commands.inventory import take_inventory, what_stays
-from ..commands.job_files import JobFile, open_job_file
-from ..commands.job_sample import sample_jobs
-from ..commands.monitor import MonitorOutcome, Pace, RunProgress, monitor
-from ..commands.report import make_report, to_json, write_page
-from ..commands.setup import setup
-from ..commands.start_cluster import start_cluster
-from ..commands.submit_job import make_maker, submit_job
+from ..aws.compute.images import machine_types
+from ..commands.buying.start_cluster import start_cluster
+from ..commands.reading.report import make_report, to_json, write_page
+from ..commands.removing.inventory import take_inventory, what_stays
+from ..commands.setting_up.setup import setup
+from ..commands.submitting.submit_job import make_maker, submit_job
+from ..commands.watching.monitor import MonitorOutcome, Pace, RunProgress, monitor
 from ..errors import DistributedSomethingError, UsageError
-from ..ledger import read_attempts, read_done
+from ..inputs.job_files import JobFile, open_job_file
+from ..inputs.job_sample import sample_jobs
 from ..protocol.families import FAMILIES
+from ..protocol.ledger.ledger import read_attempts, read_done
 from ..protocol.sources import place_of
 from ..words import count_of
 from .account import buckets
@@ -32,13 +32,13 @@ from .data import (
     snapshot,
     upload_folder,
 )
-from .machines import Interruptions
+from .machines.spot_machines import Interruptions
 from .report import RehearsalReport, failed_attempts, job_times, suggest
 from .stage import HEARTBEAT_SECONDS, Listener, Stage, most_loops, staged
 
 if TYPE_CHECKING:
-    from ..record import RunRecord
-    from ..settings import Settings
+    from ..inputs.settings import Settings
+    from ..protocol.ledger.record import RunRecord
 
 DIRECTORY = Path("rehearsal")
 PAGE = "report.html"  # in a rehearsal's folder; report.json beside it

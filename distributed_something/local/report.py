@@ -10,12 +10,12 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from ..ledger import LedgerSummary
-from ..protocol.attempts import Attempt
+from ..protocol.ledger.attempts import Attempt
+from ..protocol.ledger.ledger import LedgerSummary
 
 if TYPE_CHECKING:
-    from ..aws.images import MachineType
-    from ..settings import Settings
+    from ..aws.compute.images import MachineType
+    from ..inputs.settings import Settings
 
 _SPARE = 1.25  # a rehearsal's jobs are not the hungriest ones
 _LOOP_MIB = 80  # what a worker loop takes itself

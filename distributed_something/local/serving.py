@@ -16,7 +16,7 @@ from .rehearsal import DIRECTORY
 from .stage import Listener, staged
 
 if TYPE_CHECKING:
-    from ..settings import Settings
+    from ..inputs.settings import Settings
 
 
 @dataclass(frozen=True)

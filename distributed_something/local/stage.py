@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..commands.monitor import RunProgress
+from ..commands.watching.monitor import RunProgress
 from .account import prepare_account, write_fleet_file
-from .agent import Agent
-from .containers import choose_runtime
 from .ending import isolation, unwinding, without_real_account
-from .machines import Interruptions
+from .machines.agent import Agent
+from .machines.containers import choose_runtime
+from .machines.spot_machines import Interruptions
 from .simulator import Simulator
 
 if TYPE_CHECKING:
     from ..aws.session import Aws
-    from ..settings import Settings
+    from ..inputs.settings import Settings
 
 HEARTBEAT_SECONDS = 3.0
 # A worker's waiting times, so that a rehearsal does not consist of them.

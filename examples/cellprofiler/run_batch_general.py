@@ -152,8 +152,8 @@ def send(jobs: list[Message], config: Path, queue: str) -> None:
     """Queue the jobs in the app's run, so that its ledger knows of them."""
     from distributed_something.cli.connection import connect
     from distributed_something.cli.options import FILES
-    from distributed_something.commands.submit_job import submit_job
-    from distributed_something.settings import load_settings
+    from distributed_something.commands.submitting.submit_job import submit_job
+    from distributed_something.inputs.settings import load_settings
 
     settings = load_settings(config)
     if settings.sqs_queue_name != queue:

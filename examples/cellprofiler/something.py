@@ -18,7 +18,7 @@ from distributed_something.protocol.environment import WorkerEnvironment
 from distributed_something.protocol.jobs import Job
 
 from .clients import make_clients
-from .directories import Directories
+from .job.directories import Directories
 
 logger = logging.getLogger(__name__)
 

@@ -6,15 +6,16 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from distributed_something.aws import fleet, queues
+from distributed_something.aws.compute import fleet
+from distributed_something.aws.messaging import queues
 from distributed_something.aws.session import Aws
-from distributed_something.commands.belongings import Belonging
-from distributed_something.commands.cancel import cancel, list_belongings
+from distributed_something.commands.cancelling.cancel import cancel, list_belongings
+from distributed_something.commands.removing.belongings import Belonging
 from distributed_something.definitions.logs import log_groups
 from distributed_something.definitions.tags import app_tags
-from distributed_something.protocol.ledger_keys import app_prefix
-from distributed_something.record import record_key
-from distributed_something.settings import Settings
+from distributed_something.inputs.settings import Settings
+from distributed_something.protocol.ledger.keys import app_prefix
+from distributed_something.protocol.ledger.record import record_key
 
 
 def sweep(

@@ -26,11 +26,11 @@ from pathlib import Path
 import pytest
 
 from distributed_something.aws.session import Aws, make_session
-from distributed_something.commands.monitor import Pace, monitor
-from distributed_something.commands.setup import setup
-from distributed_something.commands.start_cluster import start_cluster
-from distributed_something.commands.submit_job import submit_job
-from distributed_something.settings import Settings, make_settings
+from distributed_something.commands.buying.start_cluster import start_cluster
+from distributed_something.commands.setting_up.setup import setup
+from distributed_something.commands.submitting.submit_job import submit_job
+from distributed_something.commands.watching.monitor import Pace, monitor
+from distributed_something.inputs.settings import Settings, make_settings
 from tests.builders import write_json
 
 from .sweep import sweep

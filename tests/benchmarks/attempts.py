@@ -35,14 +35,14 @@ from rich.console import Console
 
 from distributed_something.aws.session import Aws
 from distributed_something.cli.status_screen import MOST_FAILED, failed_screen
-from distributed_something.commands.report import make_report, write_page
-from distributed_something.commands.retry import _plan
-from distributed_something.commands.status import failed_jobs
-from distributed_something.ledger import SubmittedJob
-from distributed_something.protocol.attempts import Attempt
-from distributed_something.protocol.ledger_keys import AttemptState, RunKeys
-from distributed_something.record import RunRecord
-from distributed_something.survey import survey_run
+from distributed_something.commands.reading.report import make_report, write_page
+from distributed_something.commands.reading.retry import _plan
+from distributed_something.commands.reading.status import failed_jobs
+from distributed_something.protocol.ledger.attempts import Attempt
+from distributed_something.protocol.ledger.keys import AttemptState, RunKeys
+from distributed_something.protocol.ledger.ledger import SubmittedJob
+from distributed_something.protocol.ledger.record import RunRecord
+from distributed_something.protocol.ledger.survey import survey_run
 
 MOST_MB = 300
 PAGE = 1000

@@ -26,7 +26,7 @@ from typing import Any
 import boto3
 import psutil
 
-from distributed_something.local.metadata import FakeMetadata
+from distributed_something.local.machines.metadata import FakeMetadata
 from distributed_something.protocol.environment import WorkerEnvironment
 from tests.benchmarks.simulated import SETTINGS, simulated_aws
 from tests.benchmarks.worker import make_run

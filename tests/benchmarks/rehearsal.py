@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from distributed_something.commands.monitor import RunProgress
+from distributed_something.commands.watching.monitor import RunProgress
 from distributed_something.local.rehearsal import rehearse
 from distributed_something.local.stage import Listener
 from tests.builders import settings, write_json

@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from distributed_something.commands.report import write_page
+from distributed_something.commands.reading.report import write_page
 from tests.made_up_run import made_up_attempts, made_up_report
 
 MACHINES, SLOTS = 200, 4

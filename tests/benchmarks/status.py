@@ -27,8 +27,8 @@ from urllib.parse import parse_qs, urlsplit
 import boto3
 
 from distributed_something.aws.session import Aws
-from distributed_something.protocol.ledger_keys import AttemptState, RunKeys
-from distributed_something.survey import survey_run
+from distributed_something.protocol.ledger.keys import AttemptState, RunKeys
+from distributed_something.protocol.ledger.survey import survey_run
 
 MOST = 1.2  # requests for each that is needed
 PAGE = 1000

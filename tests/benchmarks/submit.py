@@ -27,9 +27,9 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from distributed_something.aws.messages import BATCH_SIZE, THREADS
+from distributed_something.aws.messaging.messages import BATCH_SIZE, THREADS
 from distributed_something.aws.session import Aws, make_session
-from distributed_something.commands.submit_job import submit_job
+from distributed_something.commands.submitting.submit_job import submit_job
 from tests.benchmarks.sink import QUEUE_URL
 from tests.builders import settings
 

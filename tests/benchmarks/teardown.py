@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from distributed_something.aws.session import Aws
-from distributed_something.commands.tear_down import tear_down
+from distributed_something.commands.removing.tear_down import tear_down
 from distributed_something.definitions.tags import run_tags
 from distributed_something.local.simulator import Simulator
+from distributed_something.protocol.ledger.record import FleetRecord, RunRecord, save_record
 from distributed_something.protocol.machine_alarm import machine_alarm
-from distributed_something.record import FleetRecord, RunRecord, save_record
 
 SIZES = (10, 100, 1000)
 BUCKET = "lab-data"

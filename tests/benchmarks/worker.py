@@ -26,7 +26,7 @@ import boto3
 
 from distributed_something.protocol.environment import WorkerEnvironment
 from distributed_something.protocol.jobs import RUN_ID_ATTRIBUTE
-from distributed_something.protocol.ledger_keys import RunKeys
+from distributed_something.protocol.ledger.keys import RunKeys
 from tests.benchmarks.simulated import SETTINGS, simulated_aws
 
 RUN_ID = "20261121-142233-a1b2"

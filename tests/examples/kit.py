@@ -9,9 +9,9 @@ from typing import Any
 
 import docker
 
+from distributed_something.inputs.settings import Settings, load_settings
 from distributed_something.local.rehearsal import rehearse
 from distributed_something.local.report import RehearsalReport
-from distributed_something.settings import Settings, load_settings
 from tests.images import BASE, worker_on
 from tests.worker.world import World
 

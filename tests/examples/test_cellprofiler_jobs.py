@@ -17,9 +17,9 @@ from typing import Any
 
 import pytest
 
+from distributed_something.inputs.settings import load_settings
 from distributed_something.local.simulator import Simulator
-from distributed_something.settings import load_settings
-from tests.worker.test_something import run_jobs
+from tests.worker.job.test_something import run_jobs
 from tests.worker.world import World
 
 from .kit import EXAMPLES

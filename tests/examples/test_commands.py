@@ -11,20 +11,20 @@ from pathlib import Path
 import docker
 import pytest
 
-from distributed_something.commands.download import download
-from distributed_something.commands.inventory import take_inventory, what_stays
-from distributed_something.commands.monitor import MonitorOutcome, monitor
-from distributed_something.commands.runs import find_run
-from distributed_something.commands.setup import setup
-from distributed_something.commands.start_cluster import start_cluster
-from distributed_something.commands.submit_job import submit_job
-from distributed_something.commands.type_plan import machines_of_type, runs_of_jobs
-from distributed_something.commands.watch_all import Sleep, watch_all
-from distributed_something.definitions.type_runs import type_settings
+from distributed_something.commands.buying.start_cluster import start_cluster
+from distributed_something.commands.reading.download import download
+from distributed_something.commands.removing.inventory import take_inventory, what_stays
+from distributed_something.commands.runs.runs import find_run
+from distributed_something.commands.setting_up.setup import setup
+from distributed_something.commands.submitting.submit_job import submit_job
+from distributed_something.commands.submitting.type_plan import machines_of_type, runs_of_jobs
+from distributed_something.commands.watching.monitor import MonitorOutcome, monitor
+from distributed_something.commands.watching.watch_all import Sleep, watch_all
+from distributed_something.inputs.settings import Settings
+from distributed_something.inputs.type_runs import type_settings
 from distributed_something.local.data import upload_folder
 from distributed_something.local.rehearsal import PACE
 from distributed_something.local.stage import Listener, Stage, staged
-from distributed_something.settings import Settings
 
 from .kit import EXAMPLES, build, settings_of
 from .readme import Clone

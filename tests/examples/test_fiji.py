@@ -14,7 +14,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from distributed_something.settings import load_settings
+from distributed_something.inputs.settings import load_settings
 from tests.worker.world import World
 
 from .kit import EXAMPLES, rehearsed, worked_with

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from distributed_something.local.simulator import Simulator
-from tests.functional.book import blocks
-from tests.worker.test_something import run_jobs
+from tests.book_pages import blocks
+from tests.worker.job.test_something import run_jobs
 from tests.worker.world import REPOSITORY, World
 
 PAGE = "from-distributed-something.md"

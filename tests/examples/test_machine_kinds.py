@@ -10,13 +10,13 @@ from typing import Any
 import docker
 import pytest
 
-from distributed_something.aws.images import recommended_image
+from distributed_something.aws.compute.images import recommended_image
 from distributed_something.aws.session import Aws
-from distributed_something.commands.fleet_plan import FleetPlan, plan_fleet
+from distributed_something.commands.buying.fleet_plan import FleetPlan, plan_fleet
 from distributed_something.definitions.fleet import launch_template
-from distributed_something.definitions.fleet_file import read_fleet_file
 from distributed_something.definitions.platform import platform_of
 from distributed_something.definitions.task import task_definition
+from distributed_something.inputs.fleet_file import read_fleet_file
 from distributed_something.local.simulator import Simulator
 
 from .kit import EXAMPLES, ROOT, settings_of

@@ -18,12 +18,12 @@ from click.testing import CliRunner
 
 from distributed_something.aws.session import Aws
 from distributed_something.commands.check import check
-from distributed_something.commands.setup import setup
-from distributed_something.ledger import read_job_lists
-from distributed_something.local.nominal import nominal_types
+from distributed_something.commands.setting_up.setup import setup
+from distributed_something.inputs.settings import load_settings
+from distributed_something.local.machines.nominal import nominal_types
 from distributed_something.local.simulator import Simulator
-from distributed_something.record import find_record
-from distributed_something.settings import load_settings
+from distributed_something.protocol.ledger.ledger import read_job_lists
+from distributed_something.protocol.ledger.record import find_record
 from tests.builders import settings, write_config
 
 from .kit import EXAMPLES, ROOT

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from distributed_something.aws import queues
-from distributed_something.commands.retry import retry
-from tests.functional.test_retry import give_up
+from distributed_something.aws.messaging import queues
+from distributed_something.commands.reading.retry import retry
+from tests.functional.reading.test_retry import give_up
 
 from .forks import try_each
 from .stage import JOBS, Stage, outcome_of

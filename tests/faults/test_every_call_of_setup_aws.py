@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from distributed_something.aws.session import Aws
-from distributed_something.commands.setup_account import destroy_account, setup_account
+from distributed_something.commands.setting_up.setup_account import destroy_account, setup_account
 from distributed_something.definitions.policies import Scope
 from distributed_something.local.simulator import ACCOUNT, Simulator, server
-from tests.functional.test_setup_account import account_inventory
+from tests.functional.setting_up.test_setup_account import account_inventory
 
 from .forks import try_each
 from .trials import Trial, complaint, meet, trials, tried

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from distributed_something.commands.auto_monitor import watch_once
+from distributed_something.commands.watching.auto_monitor import watch_once
 from distributed_something.definitions.auto_monitor import schedule_request
-from distributed_something.protocol.ledger_keys import RunKeys
+from distributed_something.protocol.ledger.keys import RunKeys
 
 from .forks import try_each
 from .stage import JOBS, Stage, outcome_of

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 from moto.ecs.models import ecs_backends
 
-from distributed_something.commands.inventory import take_inventory, what_stays
-from distributed_something.commands.monitor import monitor
-from distributed_something.commands.tear_down import STEPS, tear_down
+from distributed_something.commands.removing.inventory import take_inventory, what_stays
+from distributed_something.commands.removing.tear_down import STEPS, tear_down
+from distributed_something.commands.watching.monitor import monitor
 from distributed_something.definitions.tags import run_tags
 from distributed_something.local.simulator import ACCOUNT, REGION
-from distributed_something.record import RunRecord
+from distributed_something.protocol.ledger.record import RunRecord
 from tests.lives import Life, add_lambda, open_life, put_alarm, swallowing, watch_calls
 
 READING = ("Describe", "Get", "List", "Head")

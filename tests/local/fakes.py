@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from distributed_something.local.runtimes import Container
+from distributed_something.local.machines.runtimes import Container
 
 
 class FakeWorker:

@@ -9,15 +9,19 @@ from typing import Any
 import pytest
 
 from distributed_something.aws.session import Aws
-from distributed_something.commands.setup import setup
-from distributed_something.commands.start_cluster import start_cluster
+from distributed_something.commands.buying.start_cluster import start_cluster
+from distributed_something.commands.setting_up.setup import setup
+from distributed_something.inputs.settings import Settings
 from distributed_something.local.account import prepare_account, write_fleet_file
-from distributed_something.local.agent import Agent
-from distributed_something.local.machines import Interruptions, Machine, read_ecs_config
-from distributed_something.record import RunRecord
-from distributed_something.settings import Settings
+from distributed_something.local.machines.agent import Agent
+from distributed_something.local.machines.spot_machines import (
+    Interruptions,
+    Machine,
+    read_ecs_config,
+)
+from distributed_something.protocol.ledger.record import RunRecord
 from tests.builders import settings
-from worker.instance import find_metadata, read_notices
+from worker.machine.instance import find_metadata, read_notices
 
 from .conftest import Clock
 from .fakes import FakeRuntime

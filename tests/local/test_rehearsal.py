@@ -12,8 +12,12 @@ import docker
 import pytest
 
 from distributed_something.errors import DistributedSomethingError, UsageError
-from distributed_something.local.containers import OWNER_LABEL, choose_runtime, remove_leftovers
 from distributed_something.local.data import remember
+from distributed_something.local.machines.containers import (
+    OWNER_LABEL,
+    choose_runtime,
+    remove_leftovers,
+)
 from distributed_something.local.rehearsal import rehearse, scale_down
 from distributed_something.local.stage import Listener, most_loops
 from tests.builders import settings, write_json

@@ -11,17 +11,17 @@ import pytest
 from rich.console import Console
 from rich.progress import Progress
 
-from distributed_something.aws.images import MachineType
+from distributed_something.aws.compute.images import MachineType
 from distributed_something.cli.rehearsal_screen import rehearsal_listener, show_rehearsal
 from distributed_something.cli.submit_screen import JobBar
-from distributed_something.ledger import LedgerSummary
 from distributed_something.local.report import (
     RehearsalReport,
     failed_attempts,
     job_times,
     suggest,
 )
-from distributed_something.protocol.attempts import Attempt
+from distributed_something.protocol.ledger.attempts import Attempt
+from distributed_something.protocol.ledger.ledger import LedgerSummary
 from tests.builders import settings
 from tests.golden import check_golden
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from distributed_something.local.runtimes import Container, ProcessRuntime, ProcessWorker
+from distributed_something.local.machines.runtimes import Container, ProcessRuntime, ProcessWorker
 
 LEASH = Path(__file__).parents[2] / "distributed_something" / "local" / "leash.py"
 PATIENCE = 60.0

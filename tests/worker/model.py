@@ -28,14 +28,14 @@ from distributed_something.protocol.jobs import (
     RUN_ID_ATTRIBUTE,
     job_id,
 )
-from distributed_something.protocol.ledger_keys import RunKeys
+from distributed_something.protocol.ledger.keys import RunKeys
 from worker.clients import Clients
 from worker.environment import Pace, Place
-from worker.heartbeat import Heart
-from worker.lease import Lease
+from worker.job.tool import ToolResult
 from worker.loop import Loop
+from worker.machine.heartbeat import Heart
+from worker.queue.lease import Lease
 from worker.stopping import Stopping
-from worker.tool import ToolResult
 
 APP, BUCKET, RUN = "model", "bucket", "20261121-142233-a1b2"
 KEYS = RunKeys(APP, RUN)

@@ -16,10 +16,10 @@ from uuid import uuid4
 
 from distributed_something.aws.session import Aws
 from distributed_something.local.simulator import Simulator
-from distributed_something.protocol.attempts import Attempt, Heartbeat
 from distributed_something.protocol.environment import WorkerEnvironment
 from distributed_something.protocol.jobs import JOB_ID_ATTRIBUTE, RUN_ID_ATTRIBUTE, job_id
-from distributed_something.protocol.ledger_keys import RunKeys
+from distributed_something.protocol.ledger.attempts import Attempt, Heartbeat
+from distributed_something.protocol.ledger.keys import RunKeys
 
 REPOSITORY = Path(__file__).parents[2]
 RUN_ID = "20261121-142233-a1b2"

@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from ...aws.images import MachineType, machine_types
+from ...aws.compute.images import MachineType, machine_types
 from ...definitions.fleet import types_of_overrides
-from ...definitions.type_runs import type_settings
 from ...errors import UsageError
+from ...inputs.type_runs import type_settings
 from . import account, fleet, image, jobs, machines, places
 from .findings import Finding, State, looked, missing, ok, unseen, warning
 from .placeholders import placeholders
 
 if TYPE_CHECKING:
     from ...aws.session import Aws
-    from ...definitions.fleet_file import FleetFile
+    from ...inputs.fleet_file import FleetFile
+    from ...inputs.settings import Settings
     from ...protocol.jobs import Job
-    from ...settings import Settings
     from .image import FactsOf
 
 TypesOf = Callable[[Collection[str]], dict[str, MachineType]]

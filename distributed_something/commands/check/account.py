@@ -15,15 +15,16 @@ from botocore.exceptions import (
     TokenRetrievalError,
 )
 
-from ...aws import lambdas, rights, topics
+from ...aws.account import lambdas, rights
+from ...aws.messaging import topics
 from ...aws.regions import known_regions, meant_region
 from ...definitions.account import ACCOUNT_TAGS, FLEET_ROLE, FUNCTION, INSTANCE_ROLE, TASK_ROLE
-from ..notices import topic_arn, topic_name
+from ..watching.notices import topic_arn, topic_name
 from .findings import Finding, is_forbidden, missing, ok, warning
 
 if TYPE_CHECKING:
     from ...aws.session import Aws
-    from ...settings import Settings
+    from ...inputs.settings import Settings
 
 _LOG_IN = "run `aws configure` (or `aws sso login`), or set AWS_PROFILE in config.py"
 _CONNECT = "look at the network; `--offline` checks what needs none"

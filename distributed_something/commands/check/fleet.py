@@ -7,17 +7,17 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...aws import network
-from ...definitions.fleet_file import read_fleet_file
+from ...aws.compute import network
 from ...errors import NotFound, UsageError
-from ..fleet_plan import FleetPlan, plan_fleet, read_templates
-from ..purchase_checks import CHECKS, OF_PLAN, Wish
+from ...inputs.fleet_file import read_fleet_file
+from ..buying.fleet_plan import FleetPlan, plan_fleet, read_templates
+from ..buying.purchase_checks import CHECKS, OF_PLAN, Wish
 from .findings import Finding, apart, looked, missing, ok, unseen, warning
 
 if TYPE_CHECKING:
     from ...aws.session import Aws
-    from ...definitions.fleet_file import FleetFile
-    from ...settings import Settings
+    from ...inputs.fleet_file import FleetFile
+    from ...inputs.settings import Settings
 
 _IMAGES = "machine images"
 _SUBJECTS = {

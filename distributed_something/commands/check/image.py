@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING
 
-from ...aws.registry import ImageFacts
-from ...definitions.placeholders import is_image_placeholder
+from ...aws.compute.registry import ImageFacts
 from ...errors import NotFound
-from ..image_check import build_line, of_upstream, other_worker
+from ...inputs.placeholders import is_image_placeholder
+from ..setting_up.image_check import build_line, of_upstream, other_worker
 from .findings import Finding, apart, missing, ok, unseen
 
 if TYPE_CHECKING:
-    from ...aws.images import MachineType
-    from ...settings import Settings
+    from ...aws.compute.images import MachineType
+    from ...inputs.settings import Settings
 
 FactsOf = Callable[[str], ImageFacts | None]
 _SUBJECT = "image"

@@ -7,20 +7,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import UsageError
+from ...inputs.job_files import open_job_file
+from ...inputs.job_sample import sample_jobs
 from ...protocol.buckets import Buckets
 from ...protocol.sources import place_of
 from ...words import count_of
-from ..job_files import open_job_file
-from ..job_sample import sample_jobs
-from ..shared_outputs import refuse_shared_outputs
-from ..submit_job import check_groups, make_maker
-from ..type_runs import tagged_jobs
+from ..submitting.shared_outputs import refuse_shared_outputs
+from ..submitting.submit_job import check_groups, make_maker
+from ..submitting.type_runs import tagged_jobs
 from .findings import Finding, missing, ok, warning
 
 if TYPE_CHECKING:
     from ...aws.session import Aws
+    from ...inputs.settings import Settings
     from ...protocol.jobs import Job
-    from ...settings import Settings
 
 
 def job_file(settings: Settings, path: Path) -> tuple[list[Job], list[Finding]]:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from ...aws.images import MachineType
-from ...aws.market import quota_of, running_spot_vcpus, spot_prices_now, spot_quota
+from ...aws.compute.images import MachineType
+from ...aws.compute.market import quota_of, running_spot_vcpus, spot_prices_now, spot_quota
 from ...errors import UsageError
 from ...words import count_of
-from ..fleet_plan import TIGHT_MEMORY, fit
+from ..buying.fleet_plan import TIGHT_MEMORY, fit
 from .findings import Finding, apart, missing, ok, unseen, warning
 
 if TYPE_CHECKING:
     from ...aws.session import Aws
-    from ...settings import Settings
+    from ...inputs.settings import Settings
 
 _CPU_UNITS = 1024  # of a vCPU, as ECS counts them
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ...definitions.placeholders import (
+from ...inputs.placeholders import (
     is_address_placeholder,
     is_bucket_placeholder,
     is_image_placeholder,
     is_placeholder,
 )
-from ..image_check import build_line, of_upstream
+from ..setting_up.image_check import build_line, of_upstream
 from .findings import Finding, apart, missing, warning
 
 if TYPE_CHECKING:
-    from ...settings import Settings
+    from ...inputs.settings import Settings
 
 
 def placeholders(settings: Settings) -> Iterator[Finding]:

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from ...aws import queues, storage
+from ...aws import storage
+from ...aws.messaging import queues
 from ...errors import DistributedSomethingError, NotFound
 from ...words import count_of
 from .findings import Finding, is_forbidden, looked, missing, ok, warning
 
 if TYPE_CHECKING:
     from ...aws.session import Aws
-    from ...settings import Settings
+    from ...inputs.settings import Settings
 
 _SETUP = "run `python run.py setup`"
 

@@ -1,0 +1,1 @@
+"""What an account holds beyond runs: roles, rights, the Lambda and its schedules."""

@@ -1,0 +1,118 @@
+"""Make, find, measure and delete SQS queues."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ...errors import DistributedSomethingError, NotFound
+
+if TYPE_CHECKING:
+    from types_boto3_sqs import SQSClient
+
+logger = logging.getLogger(__name__)
+
+NAME_FREE_AFTER = 60.0  # seconds; a deleted queue's name cannot be used for as long
+_RETRY_SECONDS = 5.0
+_RETRIES = int(NAME_FREE_AFTER / _RETRY_SECONDS) + 3
+
+
+@dataclass(frozen=True)
+class QueueCounts:
+    """How many jobs a queue holds; SQS's numbers are approximate."""
+
+    waiting: int
+    in_flight: int
+    delayed: int
+
+    @property
+    def total(self) -> int:
+        return self.waiting + self.in_flight + self.delayed
+
+
+def find_queue(sqs: SQSClient, name: str) -> str:
+    """The queue's URL; raises NotFound."""
+    try:
+        return sqs.get_queue_url(QueueName=name)["QueueUrl"]
+    except sqs.exceptions.QueueDoesNotExist:
+        raise NotFound(f"No queue named {name}: run `python run.py setup` first.") from None
+
+
+def ensure_queue(
+    sqs: SQSClient,
+    name: str,
+    attributes: Mapping[str, str],
+    tags: Mapping[str, str],
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+) -> str:
+    """The URL of the queue, made or brought up to date with these attributes.
+
+    A name whose queue was deleted less than 60 s ago is tried again until SQS lets go of it.
+    """
+    try:
+        url = find_queue(sqs, name)
+    except NotFound:
+        return _create_queue(sqs, name, attributes, tags, sleep)
+    request: Any = dict(attributes)
+    sqs.set_queue_attributes(QueueUrl=url, Attributes=request)
+    logger.info("The queue %s was there; its attributes are up to date.", name)
+    return url
+
+
+def delete_queue(sqs: SQSClient, name: str) -> bool:
+    """Delete the queue and the messages in it; False if there is none."""
+    try:
+        sqs.delete_queue(QueueUrl=find_queue(sqs, name))
+    except (NotFound, sqs.exceptions.QueueDoesNotExist):
+        return False
+    logger.info("Deleted the queue %s.", name)
+    return True
+
+
+def queue_arn(sqs: SQSClient, url: str) -> str:
+    answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+    return answer["Attributes"]["QueueArn"]
+
+
+def count_jobs(sqs: SQSClient, url: str) -> QueueCounts:
+    """How many jobs wait, are in flight and are delayed, approximately."""
+    answer = sqs.get_queue_attributes(
+        QueueUrl=url,
+        AttributeNames=[
+            "ApproximateNumberOfMessages",
+            "ApproximateNumberOfMessagesNotVisible",
+            "ApproximateNumberOfMessagesDelayed",
+        ],
+    )["Attributes"]
+    return QueueCounts(
+        waiting=int(answer["ApproximateNumberOfMessages"]),
+        in_flight=int(answer["ApproximateNumberOfMessagesNotVisible"]),
+        delayed=int(answer["ApproximateNumberOfMessagesDelayed"]),
+    )
+
+
+def _create_queue(
+    sqs: SQSClient,
+    name: str,
+    attributes: Mapping[str, str],
+    tags: Mapping[str, str],
+    sleep: Callable[[float], None],
+) -> str:
+    request: Any = dict(attributes)
+    for _ in range(_RETRIES):
+        try:
+            url = sqs.create_queue(QueueName=name, Attributes=request, tags=tags)["QueueUrl"]
+        except sqs.exceptions.QueueDeletedRecently:
+            logger.info("SQS has not let go of the deleted queue %s yet; waiting.", name)
+            sleep(_RETRY_SECONDS)
+        else:
+            logger.info("Made the queue %s.", name)
+            return url
+    raise DistributedSomethingError(
+        f"SQS still calls the queue {name} recently deleted after {_RETRIES * _RETRY_SECONDS:.0f} "
+        "seconds: try again in a minute, or change its name in the config file."
+    )

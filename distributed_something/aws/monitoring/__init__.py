@@ -1,0 +1,1 @@
+"""CloudWatch: alarms, dashboards, logs and their export."""

@@ -1,0 +1,44 @@
+"""Make, find and delete CloudWatch dashboards by their exact names."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from ..tags import error_code
+
+if TYPE_CHECKING:
+    from types_boto3_cloudwatch import CloudWatchClient
+
+logger = logging.getLogger(__name__)
+
+_NOT_FOUND = ("DashboardNotFoundError", "ResourceNotFound")  # which of them, the protocol decides
+
+
+def ensure_dashboard(cloudwatch: CloudWatchClient, name: str, body: Mapping[str, Any]) -> None:
+    """Make the dashboard; one of the same name is replaced."""
+    cloudwatch.put_dashboard(DashboardName=name, DashboardBody=json.dumps(body))
+
+
+def delete_dashboard(cloudwatch: CloudWatchClient, name: str) -> bool:
+    """Delete the dashboard of this exact name; False if there is none."""
+    if not dashboard_exists(cloudwatch, name):
+        return False
+    try:
+        cloudwatch.delete_dashboards(DashboardNames=[name])
+    except ClientError as error:
+        # A request that was sent twice since its answer was lost finds it gone.
+        if error_code(error) not in _NOT_FOUND:
+            raise
+    logger.info("Deleted the dashboard %s.", name)
+    return True
+
+
+def dashboard_exists(cloudwatch: CloudWatchClient, name: str) -> bool:
+    """Whether there is a dashboard of this exact name."""
+    pages = cloudwatch.get_paginator("list_dashboards").paginate(DashboardNamePrefix=name)
+    return any(one["DashboardName"] == name for page in pages for one in page["DashboardEntries"])

@@ -1,0 +1,1 @@
+"""Plan, check, quote and order a run's machines."""

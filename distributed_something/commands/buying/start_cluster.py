@@ -1,0 +1,224 @@
+"""The verb `startCluster`: buy the machines of a run, last of all and recoverably."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from ...aws import storage
+from ...aws.compute import cluster, fleet
+from ...aws.messaging import queues
+from ...aws.tags import error_code
+from ...definitions.fleet import valid_until
+from ...definitions.task import service_name
+from ...errors import DistributedSomethingError, NotFound, UsageError
+from ...inputs.fleet_file import read_fleet_file
+from ...protocol.ledger.record import RunRecord, find_record, save_record
+from ...run.fleet_troubles import judge
+from ...run.money import besides_per_hour
+from ..runs.provenance import DigestOf, keep_purchase
+from ..runs.runs import ensure_run
+from ..runs.schedule import start_schedule
+from ..runs.work_ahead import job_notes, stopped_notes
+from ..setting_up.dashboard import draw_dashboard, name_dashboard
+from ..setting_up.setup import ensure_log_groups
+from ..watching.machine_care import guard_new
+from ..watching.notices import with_topic
+from . import purchase
+from .capacity import wait_for_capacity
+from .fleet_plan import FleetPlan, plan_fleet, read_templates
+from .purchase_checks import Wish, check_purchase
+
+if TYPE_CHECKING:
+    from ...aws.session import Aws
+    from ...inputs.fleet_file import FleetFile
+    from ...inputs.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Purchase:
+    """What a person is shown before anything is bought."""
+
+    app_name: str
+    region: str
+    machines: int
+    machine_types: tuple[str, ...]
+    price_cap: float | None  # USD per machine-hour; None: the on-demand price
+    ends_by: float  # seconds since 1970: when the fleet ends by itself, whatever happens
+    disk_gib: int
+    fleets_already: tuple[str, ...]  # the ids of those that this run has
+    notes: tuple[str, ...]  # sentences
+    account: str = ""  # whose bill it is, in words; '' if nobody could say
+    max_hours: float = 168.0
+    max_cost: float = 0.0  # USD of the run; 0: no limit
+    besides_per_hour: float = 0.0  # USD, of all these machines' disks and addresses
+    already_per_hour: float | None = None  # USD, the most the fleets already there can cost
+
+    @property
+    def price_cap_per_hour(self) -> float | None:
+        """The most that all these machines together can cost in an hour, USD."""
+        if self.price_cap is None:
+            return None
+        return float(Decimal(repr(self.price_cap)) * self.machines)  # 3 times 0.1 is 0.3
+
+    @property
+    def price_cap_in_all(self) -> float | None:
+        """The most that all these machines can cost until they end by themselves, USD."""
+        per_hour = self.price_cap_per_hour
+        return None if per_hour is None else per_hour * self.max_hours
+
+
+def start_cluster(
+    aws: Aws,
+    settings: Settings,
+    fleet_file: Path,
+    *,
+    folder: Path | None,
+    confirm: Callable[[Purchase], bool] = lambda _: True,
+    on_capacity: Callable[[int, int], None] = lambda _machines, _target: None,
+    keep_ami: bool = False,
+    digest_of: DigestOf | None = None,
+    max_wait: float = 900.0,
+    sleep: Callable[[float], None] = time.sleep,
+    now: Callable[[], float] = time.time,
+) -> RunRecord:
+    """Buy the fleet of a file and wait until its machines are there, `max_wait` seconds at most.
+
+    Adds to the app's live run, or begins one, with its record in the bucket and in `folder`.
+    Raises UsageError for what can never work and DistributedSomethingError if `confirm` says no;
+    nothing has been created then. Whatever fails after the purchase cancels it. `digest_of` is
+    asked for the digest of the workers' image, which is kept with what else the run is made with.
+    """
+    text = _read(fleet_file)
+    wanted = read_fleet_file(text, str(fleet_file))
+    _check_set_up(aws, settings)
+    wanted = read_templates(aws, wanted)
+    plan = plan_fleet(aws, settings, wanted, keep_ami=keep_ami)
+    unseen = check_purchase(aws, Wish(settings, wanted, plan))
+    plan = replace(plan, notes=(*plan.notes, *unseen))
+    if not confirm(_purchase(aws, settings, wanted, plan, now())):
+        raise DistributedSomethingError("Nothing was bought and nothing was changed.")
+    ensure_log_groups(aws, settings)
+    record = ensure_run(aws, settings, folder=folder, now=now)
+    record = with_topic(aws, settings, record)
+    recovered = purchase.recover(aws, record)
+    order = purchase.make_order(settings, record, recovered, wanted, plan.launches, now())
+    record = purchase.write_down(aws, settings, record, recovered, order, folder)
+    keep_purchase(aws, record, settings, json.loads(text), digest_of)
+    try:
+        record = start_schedule(aws, settings, record, folder, sleep=sleep)
+        record = name_dashboard(aws, settings, record, folder)
+        record = purchase.buy(aws, settings, record, order)
+        save_record(aws.s3, record, folder)
+        draw_dashboard(aws, settings, record)
+        fleet_id = purchase.fleet_of(record, order).fleet_id
+        wait_for_capacity(
+            aws, record, fleet_id, on_capacity, max_wait=max_wait, sleep=sleep, now=now
+        )
+        guard_new(aws, record, fleet_id, now())
+    except Exception as error:  # machines cost money whatever went wrong
+        failures = purchase.undo(aws, record, order, folder)
+        if isinstance(error, purchase.FAILURES):
+            raise _taken_back(error, failures) from error
+        for failure in failures:
+            logger.error("%s", failure)
+        raise  # a bug, which shows itself
+    return record
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise UsageError(f"Cannot read the fleet file {path}: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"The fleet file {path} is not text in UTF-8.") from None
+
+
+def _check_set_up(aws: Aws, settings: Settings) -> None:
+    """Raise NotFound unless `setup` has made what a machine needs to work."""
+    storage.check_bucket(aws.s3, settings.aws_bucket)
+    queues.find_queue(aws.sqs, settings.sqs_queue_name)
+    cluster.describe_service(aws.ecs, settings.ecs_cluster, service_name(settings.app_name))
+
+
+def _purchase(
+    aws: Aws, settings: Settings, wanted: FleetFile, plan: FleetPlan, now: float
+) -> Purchase:
+    last = find_record(aws.s3, settings.aws_bucket, settings.app_name)
+    # A fleet that was taken back stays in the record if that could not be written.
+    recorded = last.fleet_ids if last is not None and last.is_live else ()
+    already = {one: target for one in recorded if (target := _live_target(aws, one)) is not None}
+    types = [one for launch in plan.launches for one in launch.machine_types]
+    disk = max(launch.image.volume_gib for launch in plan.launches)
+    of_jobs = job_notes(aws, settings, wanted, sum(already.values()))
+    return Purchase(
+        app_name=settings.app_name,
+        region=aws.region,
+        machines=settings.cluster_machines,
+        machine_types=tuple(dict.fromkeys(types)),
+        price_cap=settings.machine_price,
+        ends_by=valid_until(settings, now),
+        disk_gib=disk,
+        fleets_already=tuple(already),
+        notes=(*stopped_notes(aws, last), *of_jobs, *plan.notes),
+        max_hours=settings.max_hours,
+        max_cost=settings.max_cost,
+        besides_per_hour=settings.cluster_machines * besides_per_hour(disk, settings.assign_ip),
+        already_per_hour=_most_per_hour(last, already),
+    )
+
+
+def _most_per_hour(record: RunRecord | None, targets: Mapping[str, int]) -> float | None:
+    """The most that a run's live fleets can cost in an hour, USD; None if one has no cap."""
+    fleets = record.fleets if record is not None else ()
+    caps = {one.fleet_id: one.request.get("SpotPrice") for one in fleets}
+    if not all(caps.get(one) for one in targets):
+        return None
+    return sum(float(str(caps[one])) * target for one, target in targets.items())
+
+
+def _live_target(aws: Aws, fleet_id: str) -> int | None:
+    """How many machines a fleet asks for; None if it asks for no more."""
+    try:
+        status = fleet.describe_fleet(aws.ec2, fleet_id)
+    except NotFound:
+        return None
+    return status.target if status.is_live else None
+
+
+def _taken_back(error: Exception, failures: list[str]) -> DistributedSomethingError:
+    """The error to show for a purchase that failed, with what could not be taken back."""
+    if failures:
+        return DistributedSomethingError(
+            "\n  ".join(
+                [
+                    f"startCluster failed: {error}",
+                    *failures,
+                    "Machines may still run: `python run.py monitor` takes down what is left.",
+                ]
+            )
+        )
+    return DistributedSomethingError(
+        f"startCluster failed: {_in_words(error)} Nothing is left of the purchase: mend that and "
+        "try again."
+    )
+
+
+def _in_words(error: Exception) -> str:
+    """An error with what to do about it, where EC2's code or words tell."""
+    text = f"{str(error).rstrip('.')}."
+    if not isinstance(error, ClientError):
+        return text
+    verdict = judge(error_code(error), str(error))
+    return f"{text} So {verdict.advice}." if verdict.lasting else text

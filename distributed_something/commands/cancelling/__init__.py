@@ -1,0 +1,1 @@
+"""Stop a run now, whatever its record says."""

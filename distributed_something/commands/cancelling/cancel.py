@@ -1,0 +1,138 @@
+"""The verb `cancel`: stop an app's run now and remove everything of the app, whatever is recorded.
+
+What is due is found by the run record if there is one, and by tags and exact names besides.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...errors import DistributedSomethingError, TeardownIncomplete
+from ...protocol.ledger.record import RunRecord, find_record
+from ..removing.belongings import UNSEEN, Belonging, find_belongings
+from ..removing.export import EXPORT_SECONDS, export_if_due
+from ..removing.tear_down import FAULTS, tear_down_app
+from ..removing.unfinished import Unfinished, write_unfinished
+from ..runs.runs import stand_in
+from ..watching.notices import tell_end
+
+if TYPE_CHECKING:
+    from ...aws.session import Aws
+    from ...inputs.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Cancelled:
+    """What a cancel removed, what stays on purpose, and the jobs that will not run."""
+
+    removed: tuple[Belonging, ...]
+    stays: tuple[Belonging, ...]
+    unfinished: Unfinished
+
+
+def list_belongings(
+    aws: Aws, settings: Settings, *, now: Callable[[], float] = time.time
+) -> tuple[Belonging, ...]:
+    """What exists of the app, whether or not it has a run record; changes nothing."""
+    return find_belongings(aws, find_app(aws, settings, now))
+
+
+def cancel(
+    aws: Aws,
+    settings: Settings,
+    *,
+    folder: Path | None,
+    confirm: Callable[[tuple[Belonging, ...]], bool] = lambda _: True,
+    export_seconds: float = EXPORT_SECONDS,
+    sleep: Callable[[float], None] = time.sleep,
+    now: Callable[[], float] = time.time,
+) -> Cancelled:
+    """Remove everything of the app, its fleets first and its queue next, if `confirm` agrees.
+
+    The jobs of a live run that are not done are written to a job file in `folder`, and its topic
+    is told that it was cancelled. The logs of a run that ended before are exported if nobody has
+    come to it. Safe to repeat.
+    Raises DistributedSomethingError if `confirm` says no, TeardownIncomplete for what is left.
+    """
+    record, unread = _find_app_somehow(aws, settings, now)
+    found = find_belongings(aws, record)
+    due = tuple(one for one in found if not one.stays)
+    stays = tuple(one for one in found if one.stays)
+    if not due and not unread and not record.is_live:
+        if record.run_id:
+            export_if_due(aws, record, export_seconds, sleep=sleep, now=now)
+        return Cancelled((), stays, Unfinished())
+    if not confirm(found):
+        raise DistributedSomethingError("Nothing was changed.")
+    failures = unread + tear_down_app(aws, record, folder=folder, sleep=sleep, now=now)
+    _fail_if_any(failures, record)
+    unfinished = Unfinished()
+    if record.is_live:
+        unfinished = write_unfinished(aws, record, folder)
+        tell_end(aws, replace(record, ended=now()), now(), cancelled=True)
+    elif record.run_id:
+        export_if_due(aws, record, export_seconds, sleep=sleep, now=now)
+    removed = tuple(one for one in due if one.name != UNSEEN)
+    return Cancelled(removed, stays, unfinished)
+
+
+def remove_unused(
+    aws: Aws,
+    settings: Settings,
+    *,
+    folder: Path | None,
+    sleep: Callable[[float], None] = time.sleep,
+    now: Callable[[], float] = time.time,
+) -> tuple[Belonging, ...]:
+    """Remove what there is of an app unless it has a live run; what that was.
+
+    Such as what `setup` made for it before no job came. Raises TeardownIncomplete for what is left.
+    """
+    record = find_app(aws, settings, now)
+    if record.is_live:
+        return ()
+    due = tuple(one for one in find_belongings(aws, record) if not one.stays)
+    if due:
+        failures = tear_down_app(aws, record, folder=folder, sleep=sleep, now=now)
+        _fail_if_any(failures, record)
+    return tuple(one for one in due if one.name != UNSEEN)
+
+
+def _fail_if_any(failures: list[str], record: RunRecord) -> None:
+    if failures:
+        again = "Run `python run.py cancel` again to try once more."
+        raise TeardownIncomplete(
+            "\n  ".join(
+                [f"Not everything of {record.app_name} could be removed:", *failures, again]
+            )
+        )
+
+
+def _find_app_somehow(
+    aws: Aws, settings: Settings, now: Callable[[], float]
+) -> tuple[RunRecord, list[str]]:
+    """The app's record, and a sentence if the bucket does not give it: what costs money must go."""
+    try:
+        return find_app(aws, settings, now), []
+    except FAULTS as error:
+        unread = f"Could not read the bucket's monitor file: {error}"
+        logger.warning("%s Going on by tags and by the names in the config.", unread)
+        return stand_in(aws, settings, None, now()), [unread]
+
+
+def find_app(aws: Aws, settings: Settings, now: Callable[[], float] = time.time) -> RunRecord:
+    """The app's live run, or a record with the config's names that stands for what is left."""
+    try:
+        last = find_record(aws.s3, settings.aws_bucket, settings.app_name)
+    except aws.s3.exceptions.NoSuchBucket:
+        last = None
+    if last is not None and last.is_live:
+        return last
+    return stand_in(aws, settings, last, now())

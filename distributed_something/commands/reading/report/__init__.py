@@ -1,0 +1,187 @@
+"""The verb `report`: one page that says how a run went, made from its ledger at any time."""
+
+from __future__ import annotations
+
+import csv
+import json
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ....protocol.ledger.attempts import Attempt
+from ....protocol.ledger.ledger import read_attempts, read_dead_jobs, settled_jobs, why_stopped
+from ....protocol.ledger.survey import summarise
+from ....run.machine_book import MachineBook, read_machine_book
+from ....run.money import MachineLife, Prices, cost_of
+from ...runs.provenance import read_provenance
+from ...runs.spending import is_unwatched, lives, look_at_machines, prices_or_caps
+from .collect import MOST_LANES, Collector, histogram, spread
+from .facts import Counts, Lane, MoneyRow, RunReport
+from .page import page
+
+if TYPE_CHECKING:
+    from ....aws.session import Aws
+    from ....protocol.ledger.record import RunRecord
+
+_TOLD_EVERY = 500  # attempts between two words on progress
+
+
+def make_report(
+    aws: Aws,
+    record: RunRecord,
+    *,
+    is_rehearsal: bool = False,
+    on_progress: Callable[[int, int | None], None] = lambda _done, _total: None,
+    now: Callable[[], float] = time.time,
+) -> RunReport:
+    """Read a run's whole ledger and add it up; `on_progress` is told attempts read of how many.
+
+    Reads one small object for each attempt. A rehearsal has cost nothing.
+    """
+    s3, keys = aws.s3, record.keys
+    summary = summarise(s3, record.bucket, keys)
+    until = record.ended if record.ended is not None else now()
+    book = _book(aws, record, until)
+    machines = lives(book, record)
+    found = Collector(until, {one.instance_id: one.ended for one in machines if one.ended})
+    for number, attempt in enumerate(read_attempts(s3, record.bucket, keys), start=1):
+        found.add(attempt)
+        if number % _TOLD_EVERY == 0:
+            on_progress(number, summary.attempts)
+    found.end()
+    _, dead = settled_jobs(s3, record.bucket, keys) if summary.dead else (set(), set())
+    for mark in read_dead_jobs(s3, record.bucket, keys, found.unexplained(dead)):
+        found.add_given_up(mark.job_id, mark.reason)
+    began, ended = _bounds(record, found, machines, until)
+    slots = record.tasks_per_machine * record.docker_cores
+    lanes = found.lanes({one.instance_id: one for one in machines}, slots, began, ended)
+    prices = Prices() if is_rehearsal else prices_or_caps(aws, record, machines)[0]
+    return RunReport(
+        app_name=record.app_name,
+        run_id=record.run_id,
+        made=now(),
+        began=began,
+        ended=ended,
+        is_over=record.ended is not None,
+        is_rehearsal=is_rehearsal,
+        stopped=why_stopped(s3, record.bucket, keys),
+        counts=Counts(
+            summary.submitted,
+            summary.done,
+            summary.dead,
+            summary.attempts,
+            summary.failed,
+            summary.interrupted,
+            summary.open,
+        ),
+        job_seconds=spread(found.seconds),
+        job_memory=spread(found.memory),
+        time_histogram=histogram(found.seconds),
+        memory_histogram=histogram(found.memory),
+        attempts_of_jobs=dict(sorted(found.attempts_of_jobs.items())),
+        timeline=found.timeline(began, ended),
+        lanes=tuple(lanes[:MOST_LANES]),
+        more_machines=max(0, len(lanes) - MOST_LANES),
+        failures=found.failures(dead),
+        slowest=found.slowest(),
+        money=() if is_rehearsal else money_rows(machines, lanes, prices, until),
+        is_unwatched=is_unwatched(record, book),
+        prices_known=all(prices.is_known(one) for one in machines),
+        worker_versions=tuple(sorted(found.versions)),
+        output_files=found.output_files,
+        output_bytes=found.output_bytes,
+        provenance=read_provenance(s3, record.bucket, keys),
+    )
+
+
+def write_page(report: RunReport, path: Path) -> Path:
+    """Write the report as an HTML page; returns its path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(page(report), encoding="utf-8")
+    return path
+
+
+def to_json(report: RunReport, *, in_one_line: bool = False) -> str:
+    """The report as one JSON object."""
+    return json.dumps(asdict(report), indent=None if in_one_line else 2)
+
+
+def write_rows(aws: Aws, record: RunRecord, file: IO[str], *, with_head: bool = True) -> int:
+    """Write a CSV row for each attempt, below a head; returns how many there were."""
+    names = [field.name for field in fields(Attempt)]
+    writer = csv.writer(file)
+    if with_head:
+        writer.writerow(names)
+    count = 0
+    for attempt in read_attempts(aws.s3, record.bucket, record.keys):
+        writer.writerow([_cell(getattr(attempt, name)) for name in names])
+        count += 1
+    return count
+
+
+def _cell(value: Any) -> Any:
+    return "" if value is None else value
+
+
+def _book(aws: Aws, record: RunRecord, until: float) -> MachineBook:
+    """The machines of the run; as the book has them if EC2 may not be asked."""
+    try:
+        return look_at_machines(aws, record, until)
+    except (ClientError, BotoCoreError):
+        return read_machine_book(aws.s3, record.bucket, record.keys)
+
+
+def _bounds(
+    record: RunRecord, found: Collector, machines: Iterable[MachineLife], until: float
+) -> tuple[float, float]:
+    """From the first machine or attempt until the last one, or until now for a run that lives."""
+    launches = [one.launched for one in machines]
+    starts = [time for time in (found.began, *launches) if time is not None]
+    began = min(starts, default=record.started)
+    ends = [time for time in (found.ended, *(one.ended for one in machines)) if time is not None]
+    ended = max(ends, default=until) if record.ended is not None else until
+    return began, max(began, ended)
+
+
+def money_rows(
+    machines: Iterable[MachineLife], lanes: Iterable[Lane], prices: Prices, now: float
+) -> tuple[MoneyRow, ...]:
+    """What the machines cost by type, the dearest first, with what idle time and lost work cost."""
+    of_machine = {lane.instance_id: lane for lane in lanes}
+    by_type: defaultdict[str, list[MachineLife]] = defaultdict(list)
+    for machine in machines:
+        by_type[machine.instance_type].append(machine)
+    rows = [_row(kind, some, of_machine, prices, now) for kind, some in by_type.items()]
+    return tuple(sorted(rows, key=lambda row: -row.total))
+
+
+def _row(
+    kind: str, machines: list[MachineLife], lanes: dict[str, Lane], prices: Prices, now: float
+) -> MoneyRow:
+    costs = [(machine, cost_of(machine, prices, now)) for machine in machines]
+    shares = [(cost.total, *_shares(lanes.get(machine.instance_id))) for machine, cost in costs]
+    return MoneyRow(
+        instance_type=kind,
+        machines=len(machines),
+        hours=sum(machine.seconds(now) for machine in machines) / 3600,
+        compute=sum(cost.machines for _, cost in costs),
+        disks=sum(cost.disks for _, cost in costs),
+        addresses=sum(cost.addresses for _, cost in costs),
+        total=sum(cost.total for _, cost in costs),
+        idle=sum(total * idle for total, idle, _ in shares),
+        lost=sum(total * lost for total, _, lost in shares),
+        free=sum(cost.free for _, cost in costs),
+    )
+
+
+def _shares(lane: Lane | None) -> tuple[float, float]:
+    """Which parts of a machine's time were idle, and went into work that was lost."""
+    if lane is None:
+        return 1.0, 0.0
+    whole = lane.idle + lane.busy
+    return (lane.idle / whole, lane.lost / whole) if whole else (1.0, 0.0)

@@ -1,0 +1,270 @@
+"""The verb `retry`: queue jobs of the app's run again, in the same run, from the ledger's lists."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ...aws.messaging.dead_letters import Letter, delete_letters, hold_letters, release_letters
+from ...aws.messaging.messages import Message, send_messages
+from ...aws.messaging.queues import count_jobs, find_queue
+from ...errors import DistributedSomethingError, NotFound, UsageError
+from ...protocol.ledger.ledger import (
+    forget_dead,
+    live_heartbeats,
+    read_dead,
+    read_job_lists,
+    resume_run,
+    settled_jobs,
+    why_stopped,
+)
+from ...protocol.ledger.record import RunRecord, save_record
+from ..runs.runs import choose_run, find_run
+
+if TYPE_CHECKING:
+    from ...aws.session import Aws
+    from ...inputs.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+_NAMED = 5  # names that are said
+_LOOKED_AT = 1000  # jobs whose reasons are told, where none is the one asked for
+
+
+@dataclass(frozen=True)
+class RetryPlan:
+    """What a retry will do, before it is done."""
+
+    app_name: str
+    run_id: str
+    job_ids: frozenset[str]  # of the jobs that are queued again
+    names: tuple[str, ...]  # of the first few of them
+    given_up: int  # how many of them are in the dead-letter queue
+    done: int  # jobs that were asked for and are done
+    running: int  # jobs that were asked for and run now
+    waiting: int  # jobs that are left alone since the queue still has a message for each
+    stopped: str  # why the run was stopped, or empty
+    reopens: bool  # the run has ended, and goes on
+
+    @property
+    def count(self) -> int:
+        return len(self.job_ids)
+
+    @property
+    def lets_go_on(self) -> bool:
+        """Whether jobs wait that no worker takes, since the run was stopped and is still there."""
+        return bool(self.stopped and self.waiting and not self.reopens)
+
+
+@dataclass(frozen=True)
+class Retried:
+    """What was queued again; `letters` were removed from the dead-letter queue."""
+
+    plan: RetryPlan
+    sent: int = 0
+    letters: int = 0
+    needs_machines: bool = False
+    other_reasons: tuple[str, ...] = ()  # of given-up jobs, where none was the one asked for
+
+
+def retry(
+    aws: Aws,
+    settings: Settings,
+    *,
+    folder: Path | None,
+    names: Sequence[str] = (),
+    reason: str | None = None,
+    run_id: str | None = None,
+    confirm: Callable[[RetryPlan], bool] = lambda _: True,
+    on_progress: Callable[[int, int | None], None] = lambda _done, _total: None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Retried:
+    """Queue the jobs of the app's live or last run again that are neither done nor running.
+
+    `names` (names or ids) choose among them, or `reason`, a part of what a job was given up for.
+    Without either, jobs that the queue still has a message for are left alone, and workers take
+    them again if the run was stopped. A run that has ended is opened again, also an older one that
+    `run_id` names. Raises UsageError for names that
+    the run does not have, NotFound if its queue is gone, DistributedSomethingError if `confirm`
+    says no; nothing was changed then.
+    """
+    if names and reason is not None:
+        raise UsageError("Give names or --reason, not both.")
+    record = _chosen(aws, settings, run_id)
+    queue_url = _queue_of(aws, record)
+    plan = _plan(aws, record, queue_url, names, reason)
+    if not plan.count and not plan.lets_go_on:
+        is_unmatched = reason is not None and not plan.done and not plan.running
+        return Retried(plan, other_reasons=_reasons(aws, record) if is_unmatched else ())
+    if not confirm(plan):
+        raise DistributedSomethingError("Nothing was changed.")
+    if not plan.count:
+        record = _open_again(aws, record, plan, folder)
+        return Retried(plan, needs_machines=not record.fleet_ids)
+    letters_url, letters = _hold(aws, record, plan)
+    try:
+        record = _open_again(aws, record, plan, folder)
+        # Before they are sent: a job that fails at once writes its marker anew.
+        forget_dead(aws.s3, record.bucket, record.keys, plan.job_ids)
+        sent = send_messages(
+            aws.sqs,
+            queue_url,
+            record.run_id,
+            _messages(aws, record, plan),
+            on_sent=lambda sent: on_progress(sent, plan.count),
+            sleep=sleep,
+        )
+    except BaseException:
+        logger.warning("Not all was queued: `python run.py retry` goes on.")
+        _release(aws, letters_url, letters)
+        raise
+    removed = _remove(aws, letters_url, letters)
+    return Retried(plan, sent, removed, needs_machines=not record.fleet_ids)
+
+
+def _reasons(aws: Aws, record: RunRecord) -> tuple[str, ...]:
+    """The first few reasons for which jobs were given up, each once."""
+    dead = islice(read_dead(aws.s3, record.bucket, record.keys), _LOOKED_AT)
+    return tuple(islice(dict.fromkeys(one.reason for one in dead), _NAMED))
+
+
+def _remove(aws: Aws, letters_url: str, letters: Sequence[Letter]) -> int:
+    """Delete the letters of jobs that are queued again; one that stays does no harm."""
+    try:
+        return delete_letters(aws.sqs, letters_url, letters)
+    except (ClientError, BotoCoreError) as error:
+        logger.warning(
+            "All is queued, but letters of these jobs stay in the dead-letter queue: %s", error
+        )
+        _release(aws, letters_url, letters)
+        return 0
+
+
+def _release(aws: Aws, letters_url: str, letters: Sequence[Letter]) -> None:
+    """Show held letters to everybody again; SQS does by itself, an hour after they were held."""
+    try:
+        release_letters(aws.sqs, letters_url, [letter.receipt for letter in letters])
+    except (ClientError, BotoCoreError) as error:
+        logger.warning("Some dead letters are hidden for an hour: %s", error)
+
+
+def _chosen(aws: Aws, settings: Settings, run_id: str | None) -> RunRecord:
+    """The run to go on with; an app has one live run at a time."""
+    record, last = choose_run(aws, settings, run_id), find_run(aws, settings)
+    if last.is_live and last.run_id != record.run_id:
+        raise UsageError(
+            f"Run {last.run_id} of {last.app_name} is live, and an app has one at a time: leave "
+            "out --run, or try again when that run is over."
+        )
+    return record
+
+
+def _queue_of(aws: Aws, record: RunRecord) -> str:
+    """The URL of a run's queue; raises NotFound with what to do for one that went with its run."""
+    if not record.run_id:
+        raise NotFound(
+            f"The run of {record.app_name} was begun by an older program, which kept no list of "
+            "jobs: submit its job file again with `python run.py submitJob JOBS.json`."
+        )
+    try:
+        return find_queue(aws.sqs, record.queue_name)
+    except NotFound:
+        ended = "is live" if record.is_live else "has ended"
+        raise NotFound(
+            f"Run {record.run_id} of {record.app_name} {ended}, and its queue {record.queue_name} "
+            "is gone: run `python run.py setup`, then this again, then `python run.py startCluster "
+            "FLEET.json`."
+        ) from None
+
+
+def _plan(
+    aws: Aws, record: RunRecord, queue_url: str, names: Sequence[str], reason: str | None
+) -> RetryPlan:
+    """What is to be queued again, by the ledger."""
+    s3, bucket, keys = aws.s3, record.bucket, record.keys
+    done, dead = settled_jobs(s3, bucket, keys)
+    running = {beat.job_id for beat in live_heartbeats(s3, bucket, keys)} - done - dead
+    if reason is not None:
+        part = reason.casefold()
+        asked = {one.job_id for one in read_dead(s3, bucket, keys) if part in one.reason.casefold()}
+    listed, asked_names = _listed(aws, record, None if reason is None else asked, set(names))
+    if unknown := set(names) - asked_names:
+        raise UsageError(
+            f"Run {record.run_id} of {record.app_name} has no job named "
+            f"{', '.join(sorted(unknown))}."
+        )
+    # Joined once: of 100,000 jobs each union takes as long as a request.
+    left_alone, settled = done | running, done | dead
+    chosen = {job_id: name for job_id, name in listed.items() if job_id not in left_alone}
+    waiting = 0
+    if not names and reason is None:
+        open_jobs = [job_id for job_id in listed if job_id not in settled]
+        # Fewer messages than open jobs: some job's is lost, and nobody can tell whose.
+        if count_jobs(aws.sqs, queue_url).total >= len(open_jobs):
+            waiting = sum(1 for job_id in chosen if job_id not in dead)
+            chosen = {job_id: name for job_id, name in chosen.items() if job_id in dead}
+    return RetryPlan(
+        app_name=record.app_name,
+        run_id=record.run_id,
+        job_ids=frozenset(chosen),
+        names=tuple(list(chosen.values())[:_NAMED]),
+        given_up=len(dead & chosen.keys()),
+        done=len(done & listed.keys()),
+        running=len(running & listed.keys()),
+        waiting=waiting,
+        stopped=why_stopped(s3, bucket, keys),
+        reopens=not record.is_live,
+    )
+
+
+def _listed(
+    aws: Aws, record: RunRecord, ids: set[str] | None, names: set[str]
+) -> tuple[dict[str, str], set[str]]:
+    """The names by id of the jobs that are asked for, and which of `names` a job answers to."""
+    listed: dict[str, str] = {}
+    answered: set[str] = set()
+    for job in read_job_lists(aws.s3, record.bucket, record.keys):
+        called = names & {job.name, job.job_id}
+        answered |= called
+        if (called or not names) and (ids is None or job.job_id in ids):
+            listed[job.job_id] = job.name
+    return listed, answered
+
+
+def _hold(aws: Aws, record: RunRecord, plan: RetryPlan) -> tuple[str, list[Letter]]:
+    """The dead letters of the jobs, out of anybody's reach, and the URL of their queue."""
+    try:
+        url = find_queue(aws.sqs, record.dead_letter_queue_name)
+    except NotFound:
+        logger.warning("There is no dead-letter queue %s.", record.dead_letter_queue_name)
+        return "", []
+    return url, hold_letters(aws.sqs, url, record.run_id, set(plan.job_ids))
+
+
+def _open_again(aws: Aws, record: RunRecord, plan: RetryPlan, folder: Path | None) -> RunRecord:
+    """The run's record, live; what stopped the run is forgotten."""
+    if not plan.reopens and not plan.stopped:
+        return record
+    resume_run(aws.s3, record.bucket, record.keys)
+    if plan.reopens:
+        # All of these were removed when the run ended.
+        record = replace(record, ended=None, fleets=(), launch_templates=(), schedule="")
+        record = replace(record, dashboard="", queue_deleted=None)
+        save_record(aws.s3, record, folder)
+        logger.info("Run %s of %s goes on.", record.run_id, record.app_name)
+    return record
+
+
+def _messages(aws: Aws, record: RunRecord, plan: RetryPlan) -> Iterator[Message]:
+    left = set(plan.job_ids)
+    for job in read_job_lists(aws.s3, record.bucket, record.keys):
+        if job.job_id in left:
+            left.remove(job.job_id)
+            yield Message(job.job_id, job.body)

@@ -1,0 +1,317 @@
+"""The verb `status`: how far a run is, what its machines do, what it costs, and why it is stuck."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from ...aws.compute.fleet import Machine
+from ...errors import UsageError
+from ...protocol.ledger.attempts import Attempt
+from ...protocol.ledger.keys import AttemptState
+from ...protocol.ledger.ledger import READ_AHEAD, read_attempts_at, read_dead_jobs
+from ...protocol.ledger.survey import LastAttempt, Survey
+from ...run.money import LEFT_OUT, cost_of_all, cost_per_hour
+from ...run.troubles import Trouble
+from ..runs.spending import UNWATCHED, is_unwatched, lives, prices_or_caps, with_machines
+from ..watching.failing import Failing, failing_jobs
+from .sight import Sight, look_around
+from .why_stuck import why_stuck
+
+if TYPE_CHECKING:
+    from ...aws.session import Aws
+    from ...protocol.ledger.record import RunRecord
+
+RATE_SECONDS = 1800.0  # over which jobs are counted to say how many an hour
+_SAMPLE = 20  # failed attempts that are read to say what they fail of
+_YOUNG_SECONDS = (
+    150.0  # an attempt that began so lately runs, though its heartbeat may be on its way
+)
+
+
+@dataclass(frozen=True)
+class JobCounts:
+    """A run's jobs, each counted once."""
+
+    submitted: int
+    waiting: int  # never tried, or handed on after their machine was lost
+    running: int
+    done: int
+    failed: int  # in their last attempt; they are tried again
+    interrupted: int  # likewise
+    dead: int  # given up
+
+    @property
+    def left(self) -> int:
+        return self.waiting + self.running + self.failed + self.interrupted
+
+
+@dataclass(frozen=True)
+class RunningJob:
+    """A job at a machine; `since` is in seconds since 1970."""
+
+    job_id: str
+    name: str
+    instance_id: str
+    slot: str
+    since: float
+
+
+@dataclass(frozen=True)
+class MachineRow:
+    """A machine that runs; `state` is a word for people, `since` when it was launched."""
+
+    instance_id: str
+    instance_type: str
+    zone: str
+    state: str  # works, idle, starts, not joined, drained or cannot work
+    since: float
+    jobs: tuple[RunningJob, ...]
+    ssh: str  # the command that logs in; '' where it cannot be
+    console: str = ""  # the last lines, of a machine that does not join
+
+
+@dataclass(frozen=True)
+class Money:
+    """US dollars; `expected` for the whole run, None while nothing tells how long it will take."""
+
+    so_far: float
+    per_hour: float
+    expected: float | None
+    max_cost: float  # at which the run is stopped; 0: never
+    capped: int  # machines counted at the most they can cost
+    unpriced: int  # machines in no sum
+    left_out: tuple[str, ...] = LEFT_OUT
+
+
+@dataclass(frozen=True)
+class Status:
+    """How a run stands; times are seconds since 1970."""
+
+    app_name: str
+    run_id: str
+    now: float
+    started: float
+    ended: float | None
+    jobs: JobCounts
+    rate: float | None  # jobs an hour, lately; None if none was done
+    seconds_left: float | None
+    target: int  # machines that are asked for
+    machines: tuple[MachineRow, ...]
+    running: tuple[RunningJob, ...]
+    money: Money | None  # None: nobody knows which machines there were
+    why: tuple[Trouble, ...]
+    unseen: tuple[str, ...]
+    failing: Failing | None = None  # jobs that fail and are tried again
+
+
+def status(
+    aws: Aws, record: RunRecord, ssh_key: str = "", *, now: Callable[[], float] = time.time
+) -> Status:
+    """How the run of a record stands, from one look.
+
+    `ssh_key` is SSH_KEY_NAME. Raises UsageError for a run of another region than `aws` is of.
+    """
+    check_region(aws, record)
+    sight = look_around(aws, record, now())
+    reasons = _latest_reasons(aws, record, sight.survey)
+    jobs, running = count_jobs(sight), running_jobs(sight)
+    rate = None if record.ended is not None else _rate(sight.survey)
+    seconds_left = jobs.left / rate * 3600 if rate else None
+    spent, unseen = _money(aws, record, sight, seconds_left)
+    return Status(
+        app_name=record.app_name,
+        run_id=record.run_id,
+        now=sight.now,
+        started=record.started,
+        ended=record.ended,
+        jobs=jobs,
+        rate=rate,
+        seconds_left=seconds_left,
+        target=sight.target,
+        machines=tuple(machine_rows(sight, running, ssh_key)),
+        running=tuple(running),
+        money=spent,
+        why=tuple(why_stuck(sight, record, reasons)),
+        unseen=(*sight.unseen, *unseen),
+        failing=failing_jobs(aws, record, sight.survey),
+    )
+
+
+def check_region(aws: Aws, record: RunRecord) -> None:
+    """Raise UsageError if a run is not of the region that we look at."""
+    if record.region and record.region != aws.region:
+        raise UsageError(
+            f"Run {record.run_id} of {record.app_name} was begun in {record.region}, and "
+            f"AWS_REGION is now {aws.region}: put {record.region} back into config.py."
+        )
+
+
+def count_jobs(sight: Sight) -> JobCounts:
+    """Each job once: by its mark, else by the worker that has it, else by its last attempt."""
+    survey = sight.survey
+    open_ids = set(survey.open)
+    running = {beat.job_id for beat in sight.beats} - set(survey.dead)
+    running -= set(survey.done)
+    young = {
+        job_id
+        for job_id, last in survey.open.items()
+        if last.state is AttemptState.STARTED and abs(survey.looked - last.started) < _YOUNG_SECONDS
+    }
+    running |= young
+    left = open_ids - running
+    failed = sum(survey.open[one].state is AttemptState.FAILED for one in left)
+    interrupted = len(left) - failed  # with those that vanished with their machine
+    submitted = max(survey.submitted, len(survey.done) + len(survey.dead) + len(running | open_ids))
+    others = len(survey.done) + len(survey.dead) + len(running) + failed + interrupted
+    return JobCounts(
+        submitted=submitted,
+        waiting=max(0, submitted - others),
+        running=len(running),
+        done=len(survey.done),
+        failed=failed,
+        interrupted=interrupted,
+        dead=len(survey.dead),
+    )
+
+
+def running_jobs(sight: Sight) -> list[RunningJob]:
+    """The jobs that workers say they are at, those that run longest first."""
+    beats = sorted(sight.beats, key=lambda beat: beat.since)
+    return [RunningJob(b.job_id, b.name, b.instance_id, b.slot, b.since) for b in beats]
+
+
+def machine_rows(sight: Sight, running: Iterable[RunningJob], ssh_key: str) -> Iterable[MachineRow]:
+    """The machines that run, by type and zone, those at work first."""
+    jobs: dict[str, list[RunningJob]] = {}
+    for job in running:
+        jobs.setdefault(job.instance_id, []).append(job)
+
+    def order(machine: Machine) -> tuple[str, str, bool, float]:
+        idle = machine.instance_id not in jobs
+        return machine.instance_type, machine.zone, idle, machine.launched
+
+    for one in sorted(sight.live, key=order):
+        yield MachineRow(
+            instance_id=one.instance_id,
+            instance_type=one.instance_type,
+            zone=one.zone,
+            state=_state(sight, one, bool(jobs.get(one.instance_id))),
+            since=one.launched,
+            jobs=tuple(jobs.get(one.instance_id, ())),
+            ssh=_ssh(one, ssh_key),
+            console=sight.consoles.get(one.instance_id, ""),
+        )
+
+
+def failed_jobs(aws: Aws, record: RunRecord, survey: Survey) -> Iterator[Attempt]:
+    """The last attempts of the jobs that were given up, then of those that failed and are retried.
+
+    A job that was never tried has an attempt that says no more than why it was given up. They are
+    read as they are asked for: there may be 100,000, each with the last lines of its log.
+    """
+    bucket, keys = record.bucket, record.keys
+    dead = [(one, last) for one, last in survey.dead.items() if _has_failed(last)]
+    failed = [(one, last) for one, last in survey.open.items() if _has_failed(last)]
+    others = {one: last for one, last in survey.dead.items() if not _has_failed(last)}
+    yield from _given_up_unsaid(aws, record, others)
+    for job_ids, state in ((dead, "dead"), (failed, "failed")):
+        places = (keys.attempt(one, last.attempt_id, last.state) for one, last in job_ids if last)
+        for attempt in read_attempts_at(aws.s3, bucket, places):
+            yield replace(attempt, state=state)
+
+
+def _has_failed(last: LastAttempt | None) -> bool:
+    return last is not None and last.state is AttemptState.FAILED
+
+
+def _given_up_unsaid(
+    aws: Aws, record: RunRecord, jobs: Mapping[str, LastAttempt | None]
+) -> Iterator[Attempt]:
+    """Jobs given up whose last attempt did not fail: their dead marks alone say why."""
+    bucket, keys = record.bucket, record.keys
+    waiting = iter(jobs.items())
+    while some := dict(islice(waiting, READ_AHEAD)):
+        tried = [(one, last) for one, last in some.items() if last]
+        places = (keys.attempt(one, last.attempt_id, last.state) for one, last in tried)
+        lasts = {one.job_id: one for one in read_attempts_at(aws.s3, bucket, places)}
+        for mark in read_dead_jobs(aws.s3, bucket, keys, some):
+            untried = Attempt(mark.job_id, mark.job_id, "", 0, "dead", "", "", 0.0)
+            last = lasts.get(mark.job_id, untried)
+            yield replace(last, state="dead", reason=mark.reason or last.reason)
+
+
+def count_failed(survey: Survey) -> int:
+    """How many jobs were given up, or failed last and are tried again."""
+    return len(survey.dead) + sum(_has_failed(last) for last in survey.open.values())
+
+
+def _latest_reasons(aws: Aws, record: RunRecord, survey: Survey) -> list[str]:
+    """Why the latest failed attempts failed."""
+    tried: list[tuple[str, LastAttempt]] = [
+        (job_id, last)
+        for job_id, last in (*survey.open.items(), *survey.dead.items())
+        if last is not None and last.state is AttemptState.FAILED
+    ]
+    tried.sort(key=lambda one: one[1].attempt_id)
+    places = [
+        record.keys.attempt(job_id, last.attempt_id, last.state)
+        for job_id, last in tried[-_SAMPLE:]
+    ]
+    return [one.reason for one in read_attempts_at(aws.s3, record.bucket, places)]
+
+
+def _rate(survey: Survey) -> float | None:
+    """Jobs done an hour, over the last half hour or since the first was done."""
+    if not survey.done_at:
+        return None
+    first = min(survey.done_at) * 60.0
+    span = min(RATE_SECONDS, max(60.0, survey.looked - first))
+    done = survey.done_between(survey.looked - span - 60, survey.looked)
+    return done / span * 3600 if done else None
+
+
+def _money(
+    aws: Aws, record: RunRecord, sight: Sight, seconds_left: float | None
+) -> tuple[Money | None, list[str]]:
+    """What the run has cost and will, and what of that could not be seen."""
+    book = sight.book
+    if record.is_live and sight.machines:
+        book = with_machines(book, record, sight.machines, sight.now)
+    machines = lives(book, record)
+    if not machines:
+        return None, [UNWATCHED] if is_unwatched(record, book) and not sight.unseen else []
+    prices, why = prices_or_caps(aws, record, machines)
+    cost = cost_of_all(machines, prices, sight.now)
+    per_hour = cost_per_hour(machines, prices, sight.now)
+    expected = None if seconds_left is None else cost.total + per_hour * seconds_left / 3600
+    money = Money(
+        so_far=cost.total,
+        per_hour=per_hour,
+        expected=cost.total if record.ended is not None else expected,
+        max_cost=record.max_cost,
+        capped=cost.capped,
+        unpriced=cost.unpriced,
+    )
+    return money, [f"Could not see what machines cost: {why}"] if why else []
+
+
+def _state(sight: Sight, machine: Machine, works: bool) -> str:
+    joined = sight.joined.get(machine.instance_id)
+    if works:
+        return "works"
+    if machine.instance_id in sight.survey.broken:
+        return "cannot work"
+    if joined is None:
+        return "not joined" if machine in sight.late else "starts"
+    return "drained" if joined.status == "DRAINING" else "idle"
+
+
+def _ssh(machine: Machine, ssh_key: str) -> str:
+    """How to log in to a machine that has an address and a key pair."""
+    if not machine.address or not (machine.key_name and ssh_key):
+        return ""
+    return f"ssh -i {ssh_key} ec2-user@{machine.address}"

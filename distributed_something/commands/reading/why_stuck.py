@@ -1,0 +1,235 @@
+"""Say why a run does not go on, in one line, from all that a look saw; pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from ...run.fleet_troubles import judge
+from ...run.troubles import Trouble, container_trouble, job_trouble
+from ...words import count_of
+from ..watching.machine_care import likely_cause
+
+if TYPE_CHECKING:
+    from ...protocol.ledger.record import RunRecord
+    from .sight import Sight
+
+FEW_FAILURES = 3  # jobs that fail before it is worth a word, where none was done
+STILL_SECONDS = 900.0  # without a job that ends well, of a run whose jobs fail
+IDLE_SECONDS = 600.0  # of a machine with a container: those of the first minutes fetch the image
+UNWATCHED_SECONDS = 900.0  # since a monitor or the Lambda looked, which they do every few minutes
+# The kinds of event that only sum up what others tell.
+_OF_ALL = ("allLaunchSpecsTemporarilyBlacklisted", "fleetProgressHalted")
+_START = "`python run.py startCluster FLEET.json`"
+
+
+def why_stuck(sight: Sight, record: RunRecord, reasons: Sequence[str]) -> list[Trouble]:
+    """What keeps the run from going on, what matters most first; empty if nothing does.
+
+    `reasons` are those of the latest attempts that failed, any number of them.
+    """
+    if not record.is_live:
+        return []
+    if sight.stopped:
+        fix = "`python run.py monitor` removes the run; `python run.py retry` goes on with it"
+        return [Trouble("stopped", f"The run was stopped: {sight.stopped.rstrip('.')}", fix)]
+    return [*_of_the_jobs(sight, record, reasons), *_unwatched(sight, record)]
+
+
+def _of_the_jobs(sight: Sight, record: RunRecord, reasons: Sequence[str]) -> Iterator[Trouble]:
+    """Why jobs are not done: the first that holds, as each needs what stands before it."""
+    if not sight.survey.submitted and not (sight.queue and sight.queue.total):
+        yield Trouble(
+            "nothing submitted",
+            "Nothing was submitted to this run",
+            "`python run.py submitJob JOBS.json`",
+        )
+        return
+    if _left(sight) <= 0:
+        return
+    if failing := _failing(sight, reasons):
+        yield failing
+        return
+    if sight.beats:
+        return
+    for look in (_queue, _fleets, _machines, _containers):
+        if trouble := look(sight, record):
+            yield trouble
+            return
+
+
+def _left(sight: Sight) -> int:
+    """Jobs that are neither done nor given up; of messages sent by hand what the queue holds."""
+    survey = sight.survey
+    by_ledger = survey.submitted - len(survey.done) - len(survey.dead)
+    return by_ledger or (sight.queue.total if sight.queue else 0)
+
+
+def _failing(sight: Sight, reasons: Sequence[str]) -> Trouble | None:
+    """Jobs fail and none was done lately."""
+    survey = sight.survey
+    failed = sum(survey.attempts[state] for state in survey.attempts if state.value == "failed")
+    if failed < max(FEW_FAILURES, len(sight.beats)) or not reasons:
+        return None
+    if survey.done_between(survey.looked - STILL_SECONDS, survey.looked):
+        return None
+    reason = Counter(reasons).most_common(1)[0][0]
+    known = job_trouble(reason)
+    told = f"{failed:,} attempts failed and no job was done lately; most say: "
+    if known:
+        return Trouble(known.kind, told + known.cause, known.fix)
+    fix = "`python run.py logs --failed` shows what they printed"
+    return Trouble("every job failing", told + reason.strip(), fix)
+
+
+def _queue(sight: Sight, record: RunRecord) -> Trouble | None:
+    if sight.queue is not None or any("the queue" in one for one in sight.unseen):
+        return None
+    return Trouble(
+        "no queue",
+        f"The queue {record.queue_name} is not there in {record.region or 'this region'}",
+        "`python run.py setup` makes it, `python run.py retry` fills it",
+    )
+
+
+def _fleets(sight: Sight, record: RunRecord) -> Trouble | None:
+    """No machine runs: none was asked for, EC2 gives none, or the fleets are over."""
+    if sight.live:
+        return None
+    if not record.fleet_ids:
+        return Trouble("no machines", "No machines were asked for", _START)
+    told = [(judge(one.kind, one.text), one) for one in reversed(sight.events)]
+    # What will not pass says more than what may; of two alike the later does.
+    told.sort(key=lambda one: (not one[0].kind, not one[0].lasting, one[1].kind in _OF_ALL))
+    if told:
+        verdict, event = told[0]
+        words = (event.text or event.kind).rstrip(".")
+        return Trouble(verdict.kind, f"EC2 starts no machine: {words}", verdict.advice)
+    if not any(one.is_live and one.target for one in sight.fleets):
+        return Trouble(
+            "fleets ended",
+            "No machine runs and none will: the spot fleets have ended or ask for none",
+            f"{_START} goes on with the jobs; `python run.py cancel` removes the run",
+        )
+    return Trouble(
+        "no machines yet",
+        "EC2 has not started a machine yet, and gives no reason",
+        "wait some minutes; `python run.py check` looks at quotas and prices",
+    )
+
+
+def _machines(sight: Sight, record: RunRecord) -> Trouble | None:
+    """Machines run and none is in the cluster."""
+    if any(one.instance_id in sight.joined for one in sight.live):
+        return None
+    if not sight.late:
+        return Trouble("machines start", "The machines have just started", "wait some minutes")
+    late = count_of(len(sight.late), "machine runs and does", "machines run and do")
+    cause = likely_cause(sight.late[0], record.cluster)
+    return Trouble(
+        "machines not joining",
+        f"{late} not join the cluster {record.cluster}",
+        cause.rstrip("."),
+    )
+
+
+def _containers(sight: Sight, record: RunRecord) -> Trouble | None:
+    """Machines have joined and nothing works on them."""
+    service = sight.service
+    if service is None:
+        fix = "`python run.py setup` makes it"
+        return Trouble("no service", f"The service {record.service} is not there", fix)
+    if service.running:
+        return _workers(sight)
+    words = [*sight.machine_log, *(task.reason for task in sight.tasks), *service.events]
+    if trouble := _first_trouble("No container runs", words):
+        return trouble
+    if not service.desired:
+        return Trouble("no containers", "The service asks for no container", _START)
+    if words:
+        cause = f"No container runs. ECS says: {_shortened(words[0])}"
+        return Trouble("containers stop", cause, "`python run.py logs --machine ID` shows more")
+    return Trouble("containers start", "The containers are being started", "wait some minutes")
+
+
+def _workers(sight: Sight) -> Trouble | None:
+    """Containers run, and none of their workers is at a job."""
+    for text in sight.machine_log:
+        if trouble := job_trouble(text):
+            cause = f"Containers run and take no job. One says: {_shortened(text)}"
+            return Trouble(trouble.kind, cause, trouble.fix)
+    if sight.queue is not None and not sight.queue.total:
+        return Trouble(
+            "jobs lost",
+            "The queue is empty, and jobs are not done",
+            "`python run.py retry` queues them again",
+        )
+    lately = [
+        task.reason
+        for task in sight.tasks
+        if not task.stopped or sight.now - task.stopped < STILL_SECONDS
+    ]
+    words = [*sight.machine_log, *lately]
+    return _first_trouble("No container takes a job", words) or _idle(sight)
+
+
+def _first_trouble(what: str, words: Sequence[str]) -> Trouble | None:
+    """What the first words of any matter say of containers."""
+    for text in words:
+        if trouble := container_trouble(text):
+            cause = f"{what}: {trouble.cause}. ECS says: {_shortened(text)}"
+            return Trouble(trouble.kind, cause, trouble.fix)
+    return None
+
+
+def _idle(sight: Sight) -> Trouble | None:
+    """Jobs wait, no worker has taken one for a while, and nothing else says why."""
+    survey = sight.survey
+    if sight.queue is None or not sight.queue.waiting:
+        return None  # they are leased, or wait until they are tried again
+    begun = max((last.started for last in survey.open.values()), default=0.0)
+    since = survey.looked - IDLE_SECONDS
+    if begun > since or survey.done_between(since, survey.looked):
+        return None
+    working = [
+        one
+        for one in sight.live
+        if one.instance_id in sight.joined
+        and sight.joined[one.instance_id].running_tasks
+        and sight.now - one.launched >= IDLE_SECONDS
+    ]
+    if not working:
+        return None
+    first = min(working, key=lambda one: one.launched)
+    return Trouble(
+        "no job taken",
+        "Containers run and none has taken a job",
+        f"`python run.py logs --machine {first.instance_id}` shows what they say",
+    )
+
+
+def _unwatched(sight: Sight, record: RunRecord) -> Iterator[Trouble]:
+    """Machines run and nobody gives them back."""
+    if not record.fleet_ids or not sight.live:
+        return
+    survey = sight.survey
+    silent = None if survey.watched is None else survey.looked - survey.watched
+    if silent is not None and silent < UNWATCHED_SECONDS:
+        return
+    youngest = min(sight.now - one.launched for one in sight.live)
+    if silent is None and youngest < UNWATCHED_SECONDS:
+        return
+    since = "" if silent is None else f" for {silent / 3600:.1f} hours"
+    run = count_of(len(sight.live), "machine runs", "machines run")
+    done = " All jobs are settled." if _left(sight) <= 0 else ""
+    yield Trouble(
+        "monitor not running",
+        f"Nobody has watched this run{since}, and {run}.{done}",
+        "`python run.py monitor` gives back what is idle, and removes the run when it is over",
+    )
+
+
+def _shortened(text: str, most: int = 300) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= most else f"{text[:most]}..."

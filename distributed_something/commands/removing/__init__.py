@@ -1,0 +1,1 @@
+"""Remove what a run made, and list what is left."""

@@ -1,0 +1,55 @@
+"""Adopt the fleets that a startCluster bought and was ended before it could note their ids.
+
+Their machines run and cost money: who looks at the run must see them.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ...aws.compute import fleet
+from ...definitions.tags import TOKEN_TAG
+from ...protocol.ledger.record import FleetRecord, RunRecord, save_record
+from .runs import refresh
+
+if TYPE_CHECKING:
+    from ...aws.session import Aws
+
+logger = logging.getLogger(__name__)
+
+
+def find_bought(aws: Aws, unsure: FleetRecord) -> FleetRecord | None:
+    """A fleet of the record with the id that EC2 gave it; None if it was never bought, or ended."""
+    found = fleet.find_fleets(aws.ec2, {TOKEN_TAG: unsure.client_token})
+    return replace(unsure, fleet_id=found[0]) if found else None
+
+
+def adopt(aws: Aws, record: RunRecord) -> RunRecord:
+    """The record with the ids of all fleets that were bought; nothing is asked if it has them."""
+    unsure = [one for one in record.fleets if not one.fleet_id]
+    for bought in filter(None, (find_bought(aws, one) for one in unsure)):
+        record = replace(
+            record,
+            fleets=tuple(
+                bought if one.client_token == bought.client_token else one for one in record.fleets
+            ),
+        )
+    return record
+
+
+def save_adopted(aws: Aws, record: RunRecord) -> None:
+    """Write the ids that `adopt` found to the run's record, as the bucket has it by now."""
+    latest = refresh(aws, record)
+    known = {one.client_token: one for one in record.fleets if one.fleet_id}
+    fleets = tuple(
+        one if one.fleet_id else known.get(one.client_token, one) for one in latest.fleets
+    )
+    if latest.is_live and fleets != latest.fleets:
+        save_record(aws.s3, replace(latest, fleets=fleets), None)
+        logger.warning(
+            "A startCluster was ended before it could note what it had bought: the machines of %s "
+            "are this run's, and are looked after.",
+            ", ".join(one.fleet_id for one in fleets if one not in latest.fleets),
+        )

@@ -1,0 +1,170 @@
+"""Keep beside a run's ledger what it was made with: enough to run it again, and no secret."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ...aws.account.rights import find_task_definition
+from ...inputs.settings import is_secret_name
+from ...protocol.ledger.ledger import list_keys
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+    from ...aws.session import Aws
+    from ...inputs.job_files import JobFile
+    from ...inputs.settings import Settings
+    from ...protocol.ledger.keys import RunKeys
+    from ...protocol.ledger.record import RunRecord
+
+logger = logging.getLogger(__name__)
+
+DigestOf = Callable[[str], str]
+
+CONFIG = "config.py"
+FLEET = "fleet.json"
+TASK = "task_definition.json"
+IMAGE = "image"
+_SHOWN = 20_000  # bytes of each that are read to be shown
+_HIDDEN = "(left out: its name is that of a secret)"
+_UNREAD = ("UserData",)  # keys of a fleet file that do nothing here, and may hold anything
+
+
+def keep_jobs(aws: Aws, record: RunRecord, settings: Settings, file: JobFile) -> None:
+    """Keep the settings, the job file and its table; a file with a secret's name in it is not kept.
+
+    What cannot be kept is said and costs the run nothing, for its jobs are in its ledger.
+    """
+    with _or_say_so("settings and job file"):
+        _put(aws, record, CONFIG, config_text(settings))
+        if any(map(is_secret_name, _names(dict(file.shared)))):
+            logger.warning("The job file is not kept: a name in it is that of a secret.")
+            return
+        jobs = f"jobs-{_digest(file.path)[:8]}"
+        _put_file(aws, record, f"{jobs}-{file.path.name}", file.path)
+        if file.table is None:
+            return
+        if any(map(is_secret_name, _columns(file.table))):
+            logger.warning("%s is not kept: a name in it is that of a secret.", file.table)
+            return
+        # Named after its job file, which may be kept with other tables of that name.
+        name = f"{jobs}-table-{_digest(file.table)[:8]}-{file.table.name}"
+        _put_file(aws, record, name, file.table)
+
+
+def keep_purchase(
+    aws: Aws,
+    record: RunRecord,
+    settings: Settings,
+    fleet_file: Mapping[str, Any],
+    digest_of: DigestOf | None,
+) -> None:
+    """Keep the settings, the fleet file, the task definition and the image with its digest.
+
+    `digest_of` gives the digest that a registry has for an image now, '' if it cannot be seen.
+    """
+    with _or_say_so("settings and fleet file"):
+        _put(aws, record, CONFIG, config_text(settings))
+        _put(aws, record, FLEET, _json(without_secrets(fleet_file)))
+        task = find_task_definition(aws.ecs, record.task_family)
+        if task:
+            _put(aws, record, TASK, _json(without_secrets(task)))
+        digest = digest_of(settings.dockerhub_tag) if digest_of else ""
+        _put(aws, record, IMAGE, f"{settings.dockerhub_tag} {digest}".strip())
+
+
+def read_provenance(s3: S3Client, bucket: str, keys: RunKeys) -> dict[str, str]:
+    """The kept files by name, those that are long cut short."""
+    found = {}
+    for key in list_keys(s3, bucket, keys.made_with):
+        body = s3.get_object(Bucket=bucket, Key=key, Range=f"bytes=0-{_SHOWN - 1}")["Body"].read()
+        more = "\n..." if len(body) == _SHOWN else ""
+        found[key.removeprefix(keys.made_with)] = body.decode(errors="replace") + more
+    return found
+
+
+def config_text(settings: Settings) -> str:
+    """The settings as a config file that gives them again, defaults written out."""
+    lines = []
+    for field in type(settings).model_fields:
+        value = getattr(settings, field)
+        if field == "extra":
+            continue
+        if field == "job_defaults":
+            value = without_secrets(value)
+        lines.append(f"{field.upper()} = {list(value) if isinstance(value, tuple) else value!r}")
+    lines += [f"{name} = {value!r}" for name, value in settings.extra.items()]
+    return "\n".join(lines) + "\n"
+
+
+def without_secrets(value: Any) -> Any:
+    """A value in which nothing is left of what has a secret's name, nor of what nobody reads."""
+    if isinstance(value, Mapping):
+        return {
+            key: _HIDDEN if is_secret_name(str(key)) else without_secrets(one)
+            for key, one in value.items()
+            if key not in _UNREAD
+        }
+    if isinstance(value, (list, tuple)):
+        return [without_secrets(one) for one in value]
+    return value
+
+
+@contextmanager
+def _or_say_so(what: str) -> Iterator[None]:
+    try:
+        yield
+    except (ClientError, BotoCoreError, OSError) as error:
+        logger.warning("The run's %s could not be kept beside its ledger: %s", what, error)
+
+
+def _put(aws: Aws, record: RunRecord, name: str, body: str | BinaryIO) -> None:
+    key = record.keys.made_with + name
+    aws.s3.put_object(Bucket=record.bucket, Key=key, Body=body)
+
+
+def _put_file(aws: Aws, record: RunRecord, name: str, path: Path) -> None:
+    with path.open("rb") as body:
+        _put(aws, record, name, body)
+
+
+def _columns(table: Path) -> list[str]:
+    """The names in a table's head, as they are written there."""
+    with table.open(encoding="utf-8-sig", errors="replace") as file:
+        return re.split(r"[,\t]", file.readline())
+
+
+def _json(value: Any) -> str:
+    def plain(one: Any) -> str:
+        return one.isoformat() if isinstance(one, datetime) else str(one)
+
+    return json.dumps(value, indent=2, default=plain) + "\n"
+
+
+def _names(value: object) -> Iterator[str]:
+    """Every name in a value, however deep."""
+    if isinstance(value, Mapping):
+        for key, one in value.items():
+            yield str(key)
+            yield from _names(one)
+    elif isinstance(value, (list, tuple)):
+        for one in value:
+            yield from _names(one)
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        for part in iter(lambda: file.read(1 << 20), b""):
+            digest.update(part)
+    return digest.hexdigest()

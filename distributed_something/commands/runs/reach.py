@@ -1,0 +1,162 @@
+"""Tell failures that pass from those that stay, and ask AWS again until they have passed."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    CredentialRetrievalError,
+    HTTPClientError,
+    NoCredentialsError,
+    SSOError,
+    TokenRetrievalError,
+)
+from botocore.exceptions import ConnectionError as NoConnectionError
+
+from ...aws.tags import error_code
+from ...errors import DistributedSomethingError
+
+if TYPE_CHECKING:
+    from ...aws.session import Aws
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+FIRST_ANSWER_SECONDS = 45.0  # an address that has not answered by then is likely a wrong one
+
+# The codes that botocore itself tries again, and those by which services say that they are unwell:
+# https://docs.aws.amazon.com/boto3/latest/guide/retries.html#standard-retry-mode
+_THROTTLES = frozenset(
+    {
+        "BandwidthLimitExceeded",
+        "EC2ThrottledException",
+        "PriorRequestNotComplete",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "RequestTimeout",
+        "RequestTimeoutException",
+        "SlowDown",
+        "ThrottledException",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+        "TransactionInProgressException",
+    }
+)
+_EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
+_NO_KEYS = (CredentialRetrievalError, NoCredentialsError, SSOError, TokenRetrievalError)
+
+
+class PassingFault(DistributedSomethingError):
+    """Several failures in one, of which one or more may pass."""
+
+
+class PassingFailure(str):
+    """The sentence on a failure that may pass, among the sentences on others."""
+
+    __slots__ = ()
+
+
+def is_throttled(error: Exception) -> bool:
+    """Whether AWS answered, and could not serve us for now."""
+    if not isinstance(error, ClientError):
+        return False
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return error_code(error) in _THROTTLES or status >= 500
+
+
+def may_pass(error: Exception) -> bool:
+    """Whether waiting helps: AWS cannot be reached, does not serve us now, or a token ran out."""
+    if isinstance(error, ClientError):
+        return is_throttled(error) or error_code(error) in _EXPIRED
+    return is_offline(error) or isinstance(error, (PassingFault, *_NO_KEYS))
+
+
+def is_offline(error: Exception) -> bool:
+    """Whether no answer came at all."""
+    return isinstance(error, (HTTPClientError, NoConnectionError))
+
+
+def may_be_the_network(error: Exception, silent: float) -> bool:
+    """Whether a first look that failed is worth another: a wrong address never answers either."""
+    return is_offline(error) and silent < FIRST_ANSWER_SECONDS
+
+
+def failure(sentence: str, error: Exception) -> str:
+    """The sentence, marked if the failure may pass."""
+    return PassingFailure(sentence) if may_pass(error) else sentence
+
+
+@dataclass
+class Connection:
+    """The clients in use; made anew after a failure, for clients keep credentials that ran out."""
+
+    aws: Aws
+    reconnect: Callable[[], Aws] | None
+    patience: float  # seconds
+    look_every: float  # seconds
+
+    def renew(self) -> None:
+        if self.reconnect:
+            try:
+                self.aws = self.reconnect()
+            except BotoCoreError as error:
+                logger.warning("New clients cannot be made yet: %s", error)
+
+    def say_or_give_up(self, error: Exception, silent: float) -> None:
+        """Say that it will be tried again; raises DistributedSomethingError after the patience."""
+        if silent > self.patience:
+            raise DistributedSomethingError(
+                f"AWS has not answered for {silent / 3600:.1f} hours ({error}). Nothing is lost: "
+                "run `python run.py monitor` again when AWS can be reached."
+            ) from error
+        logger.warning("This look failed and will be tried again: %s", error)
+
+    def ask(
+        self,
+        question: Callable[[Aws], T],
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        now: Callable[[], float] = time.time,
+    ) -> T:
+        """The answer, however long AWS cannot give it within our patience."""
+        began = now()
+        while True:
+            try:
+                return question(self.aws)
+            except (ClientError, BotoCoreError) as error:
+                if not may_pass(error):
+                    raise
+                self.say_or_give_up(error, now() - began)
+            sleep(self.look_every)
+            self.renew()
+
+    def ask_first(
+        self,
+        question: Callable[[Aws], T],
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        now: Callable[[], float] = time.time,
+    ) -> T:
+        """The answer to what is asked before all else: throttling is waited out, and the network
+        for about a minute; what is wrong with account or right is raised at once."""
+        began = now()
+        while True:
+            try:
+                return question(self.aws)
+            except (ClientError, BotoCoreError) as error:
+                silent = now() - began
+                if not (is_throttled(error) or may_be_the_network(error, silent)):
+                    raise
+                self.say_or_give_up(error, silent)
+            sleep(self.look_every)
+            self.renew()

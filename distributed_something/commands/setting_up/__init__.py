@@ -1,0 +1,1 @@
+"""Before a run: the account, the image, and what `setup` makes."""

@@ -1,0 +1,140 @@
+"""The verb `build`: add the worker to the image that holds a tool, and push what comes of it."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...definitions.platform import platform_of
+from ...errors import UsageError
+from .engine import OnProgress, build_image, fetch_image
+from .image_check import of_upstream
+
+if TYPE_CHECKING:
+    import docker
+
+    from ...inputs.settings import Settings
+
+_CLONE = Path(__file__).resolve().parents[3]  # with worker/, whose user may have changed it
+_DOCKERFILE = "worker/Dockerfile"
+_SOMETHING = Path("/opt/distributed-something/app/worker/something.py")  # in the image
+_ROOT_USERS = ("", "root", "0")
+OWN_USER = "worker"  # whom the Dockerfile makes
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be built: the tool is in `base`, or in what the Dockerfile `file` makes of it."""
+
+    tag: str
+    platform: str  # linux/amd64 or linux/arm64
+    base: str = ""
+    file: Path | None = None
+    user: str = ""  # whom the tool runs as; '': the base's user, or one of the worker's own
+    python: str = ""  # the image whose Python the worker runs on; '': the Dockerfile's default
+    driver: str = ""  # what mounts the bucket, if it is to be installed
+    something: Path | None = None  # to be used instead of worker/something.py
+
+
+@dataclass(frozen=True)
+class Built:
+    """An image that was built; sizes in bytes."""
+
+    tag: str
+    platform: str
+    user: str
+    size: int
+    beyond_base: int
+
+
+def plan_build(
+    settings: Settings,
+    *,
+    base: str = "",
+    file: Path | None = None,
+    user: str = "",
+    python: str = "",
+    platform: str = "",
+    something: Path | None = None,
+) -> Plan:
+    """Check what is asked for before anything is done; raises UsageError."""
+    tag = settings.dockerhub_tag
+    if refusal := of_upstream(tag):
+        raise UsageError(refusal)
+    if "@" in tag:
+        raise UsageError(
+            f"DOCKERHUB_TAG = {tag!r} names an image by its digest, which only a built one has: "
+            "give it a tag, such as user/tool:1.0."
+        )
+    if not base and file is None:
+        raise UsageError(
+            "Say where your tool is: --base IMAGE for an image that holds it, or --file DOCKERFILE "
+            "for one that makes it."
+        )
+    if file is not None and not file.is_file():
+        raise UsageError(
+            f"No {file} here: --file names the Dockerfile that makes your tool's image."
+        )
+    if something is not None and not something.is_file():
+        raise UsageError(
+            f"No {something} here: --something names a file to use instead of worker/something.py."
+        )
+    return Plan(
+        tag=tag,
+        platform=platform or platform_of(settings.machine_type),
+        base=base,
+        file=file,
+        user=user.partition(":")[0],
+        python=python,
+        driver="s3fs" if settings.mounts and settings.mount_driver != "mount-s3" else "",
+        something=something,
+    )
+
+
+def build(engine: docker.DockerClient, plan: Plan, on_progress: OnProgress) -> Built:
+    """Build the worker's image, on the tool's own if that is to be built, too."""
+    base = plan.base
+    if plan.file is not None:
+        base = _tool_name(plan.tag)
+        arguments = {"BASE_IMAGE": plan.base} if plan.base else {}
+        folder = plan.file.resolve().parent
+        build_image(engine, folder, plan.file.name, base, arguments, plan.platform, on_progress)
+    else:
+        fetch_image(engine, base, plan.platform, on_progress)
+    user = plan.user or _user_of(engine, base)
+    arguments = {"BASE_IMAGE": base, "WORKER_USER": user, "MOUNT_DRIVER": plan.driver}
+    if plan.python:
+        arguments["PYTHON_IMAGE"] = plan.python
+    build_image(engine, _CLONE, _DOCKERFILE, plan.tag, arguments, plan.platform, on_progress)
+    if plan.something is not None:
+        _put_something(engine, plan, plan.something, on_progress)
+    size = int(engine.images.get(plan.tag).attrs["Size"])
+    beyond = size - int(engine.images.get(base).attrs["Size"])
+    return Built(plan.tag, plan.platform, user, size, beyond)
+
+
+def _put_something(
+    engine: docker.DockerClient, plan: Plan, something: Path, on_progress: OnProgress
+) -> None:
+    """Put a user's own something.py into the image that was just built."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        shutil.copyfile(something, folder / _SOMETHING.name)
+        (folder / "Dockerfile").write_text(
+            f"FROM {plan.tag}\nCOPY {_SOMETHING.name} {_SOMETHING}\n"
+        )
+        build_image(engine, folder, "Dockerfile", plan.tag, {}, plan.platform, on_progress)
+
+
+def _user_of(engine: docker.DockerClient, image: str) -> str:
+    """The user of a tool's image, where it has one that is not root: its files may be theirs."""
+    user = str(engine.images.get(image).attrs["Config"].get("User") or "").partition(":")[0]
+    return OWN_USER if user in _ROOT_USERS else user
+
+
+def _tool_name(tag: str) -> str:
+    """What the tool's image is called on this computer, where it is built on the way."""
+    return f"distributed-something-tool/{tag.rpartition('/')[2].lower()}"

@@ -1,0 +1,262 @@
+"""`submitJob --dry-run`: what would be sent, what it would run, and what that could come to."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import shlex
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ...aws.compute.market import spot_prices_now
+from ...aws.messaging.queues import find_queue
+from ...errors import NotFound
+from ...inputs.job_files import JobFile, open_job_file
+from ...inputs.job_sample import sample_messages
+from ...inputs.type_runs import type_settings
+from ...protocol.buckets import Buckets
+from ...protocol.families import FAMILIES
+from ...protocol.jobs import DIRECTORY_FIELDS, Job
+from ...protocol.ledger.ledger import read_done
+from ...protocol.ledger.record import find_record
+from ...protocol.sources import place_of
+from ...run.money import LEFT_OUT, besides_per_hour
+from .again import Again, find_again, listed_jobs
+from .shared_outputs import refuse_shared_outputs
+from .submit_job import check_groups, make_maker, say_family, unique_jobs
+from .type_runs import tagged_jobs
+
+if TYPE_CHECKING:
+    from ...aws.session import Aws
+    from ...inputs.jobs import JobMaker
+    from ...inputs.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+GUESSED_MINUTES = 10.0
+STARTING_MINUTES = 5.0  # a machine costs before its first job: it boots and fetches the image
+_MEASURED = 200  # jobs of the last run whose times are taken
+_LOOKED_AT = 1000  # jobs of it that are read to find them, for some may have been passed over
+_FOLDERS = {field: field.removesuffix("_dir").upper() for field in DIRECTORY_FIELDS}
+
+
+@dataclass(frozen=True)
+class PlannedJob:
+    """A job as its worker would see it; folders of its own are INPUT, OUTPUT, WORK, CHECKPOINT."""
+
+    name: str
+    command: str  # '' where worker/something.py says what to do
+    inputs: tuple[str, ...]
+    output: str
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What the jobs could come to; `low` and `high` are USD, None where no price is known.
+
+    The low one is of the machines that have jobs, at the lowest price; the high one of all.
+    """
+
+    minutes: float  # a job
+    source: str  # of the minutes, in words
+    machines: int
+    side_by_side: int  # jobs, on all machines
+    hours: float
+    low: float | None
+    high: float | None
+    prices: str  # where they are from, in words
+    limits: tuple[str, ...] = ()  # sentences: which of the config's the jobs would run into
+    left_out: tuple[str, ...] = LEFT_OUT
+
+
+@dataclass(frozen=True)
+class DryRun:
+    """What `submitJob` would do; `message` is the first one's text."""
+
+    count: int
+    message: str
+    jobs: tuple[PlannedJob, ...]
+    estimate: Estimate
+    setup_is_due: bool = False  # as far as could be seen: there is no queue
+    again: Again | None = None  # the jobs that the app's last run has already, if it has any
+
+
+def dry_run(
+    aws: Aws | None,
+    settings: Settings,
+    job_file: Path,
+    *,
+    family: str | None = None,
+    minutes: float | None = None,
+    rehearsal: Path | None = None,
+    on_progress: Callable[[int, int | None], None] = lambda _done, _total: None,
+    now: Callable[[], float] = time.time,
+) -> DryRun:
+    """Check every group and say what would follow; creates nothing and sends nothing.
+
+    `minutes` is what a job takes; without it the time of the last rehearsal (whose report is the
+    file `rehearsal`) or run is taken, else a guess. Without `aws`, or without the right to ask,
+    prices are the config's. Raises UsageError as `submit_job` does.
+    """
+    file = open_job_file(job_file, settings.job_defaults, FAMILIES[family] if family else None)
+    file = tagged_jobs(file, settings)
+    say_family(file)
+    maker = make_maker(file)
+    count = check_groups(file, maker, None, on_progress).groups
+    refuse_shared_outputs(settings, file, maker)
+    messages = list(sample_messages(file, maker, count))
+    taken, source = _minutes(aws, settings, minutes, rehearsal)
+    estimate = _estimate(aws, settings, count, taken, source, now())
+    # Who could not see prices need not wait for a queue's answer.
+    seen = aws if estimate.low is not None else None
+    return DryRun(
+        count=count,
+        message=messages[0].body,
+        jobs=tuple(_planned(settings, Job.from_message(one.body)) for one in messages),
+        estimate=estimate,
+        setup_is_due=seen is not None and _lacks_queue(seen, settings),
+        again=_again(seen, settings, file, maker) if seen else None,
+    )
+
+
+def _lacks_queue(aws: Aws, settings: Settings) -> bool:
+    """Whether there is surely no queue to send the jobs to."""
+    names = [one.sqs_queue_name for one in type_settings(settings)]
+    try:
+        for name in names:
+            find_queue(aws.sqs, name)
+    except NotFound:
+        return True
+    except (ClientError, BotoCoreError) as error:
+        logger.debug("The queue cannot be seen: %s", error)
+    return False
+
+
+def _again(aws: Aws, settings: Settings, file: JobFile, maker: JobMaker) -> Again | None:
+    """How the jobs stand that the app's last run has already; None where it surely has none."""
+    try:
+        last = find_record(aws.s3, settings.aws_bucket, settings.app_name)
+        listed = listed_jobs(aws, last)
+        if last is None or not len(listed):
+            return None
+        again = find_again(aws, last, listed, unique_jobs(file, maker))
+    except (ClientError, BotoCoreError) as error:
+        logger.debug("The last run cannot be read: %s", error)
+        return None
+    return again if again.count else None
+
+
+def _planned(settings: Settings, job: Job) -> PlannedJob:
+    named = Buckets.of(settings)
+
+    def address(place: str, default: str) -> str:
+        return "s3://" + "/".join(named.find(place, default))
+
+    output = job.output
+    if output is None:
+        output = f"results/{settings.app_name}/{job.name}"
+    return PlannedJob(
+        name=job.name,
+        command=shlex.join(job.argv(_FOLDERS)) if job.keys.command else "",
+        inputs=tuple(address(place_of(one), named.source) for one in job.inputs),
+        output=address(output, named.destination),
+    )
+
+
+def _minutes(
+    aws: Aws | None, settings: Settings, given: float | None, rehearsal: Path | None
+) -> tuple[float, str]:
+    """How long a job takes, and how that is known."""
+    if given is not None:
+        return given, "as --minutes says"
+    if (seconds := _of_rehearsal(rehearsal)) is not None:
+        return seconds / 60, "the median of the app's last rehearsal, whatever its job file, here"
+    try:
+        if aws and (seconds := _of_last_run(aws, settings)) is not None:
+            return seconds / 60, "the median of the app's last run"
+    except (ClientError, BotoCoreError) as error:
+        logger.debug("The last run cannot be read: %s", error)
+    return GUESSED_MINUTES, "a guess: rehearse, or give --minutes"
+
+
+def _of_rehearsal(report: Path | None) -> float | None:
+    try:
+        values = json.loads(report.read_text()) if report else {}
+        return float(values["job_seconds"]["median"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _of_last_run(aws: Aws, settings: Settings) -> float | None:
+    record = find_record(aws.s3, settings.aws_bucket, settings.app_name)
+    if record is None or not record.run_id:
+        return None
+    done = islice(read_done(aws.s3, record.bucket, record.keys), _LOOKED_AT)
+    ran = (one for one in done if not one.is_passed_over)
+    seconds = [one.ended - one.started for one in islice(ran, _MEASURED) if one.ended is not None]
+    return median(seconds) if seconds else None
+
+
+def _estimate(
+    aws: Aws | None, settings: Settings, count: int, minutes: float, source: str, now: float
+) -> Estimate:
+    slots = settings.container_count * settings.docker_cores
+    hours = math.ceil(count / slots) * minutes / 60
+    used = min(settings.cluster_machines, math.ceil(count * settings.cluster_machines / slots))
+    low, high, prices = _prices(aws, settings, now)
+    paid = hours + STARTING_MINUTES / 60
+    besides = besides_per_hour(settings.ebs_vol_size, settings.assign_ip)
+    estimate = Estimate(
+        minutes=minutes,
+        source=source,
+        machines=settings.cluster_machines,
+        side_by_side=slots,
+        hours=hours,
+        low=None if low is None else used * paid * (low + besides),
+        high=None if high is None else settings.cluster_machines * paid * (high + besides),
+        prices=prices,
+    )
+    return replace(estimate, limits=tuple(_limits(settings, estimate, paid)))
+
+
+def _limits(settings: Settings, estimate: Estimate, paid: float) -> Iterator[str]:
+    """What would end the run before its jobs are done; `paid` are hours, starting among them."""
+    if paid > settings.max_hours:
+        yield (
+            f"The jobs need about {paid:,.1f} h, and MAX_HOURS ends the machines after "
+            f"{settings.max_hours:,g} h: raise MAX_HOURS, or take more machines."
+        )
+    if not settings.max_cost:
+        return
+    limit = f"MAX_COST, at which `monitor` stops the run, is ${settings.max_cost:,.2f}"
+    if estimate.low is not None and estimate.low > settings.max_cost:
+        yield f"The jobs cost ${estimate.low:,.2f} or more, and {limit}: raise it, or send fewer."
+    elif estimate.high is not None and estimate.high > settings.max_cost:
+        yield f"The jobs may cost as much as ${estimate.high:,.2f}, and {limit}."
+
+
+def _prices(
+    aws: Aws | None, settings: Settings, now: float
+) -> tuple[float | None, float | None, str]:
+    """The least and the most that a machine-hour costs, USD, and how that is known."""
+    cap = settings.machine_price
+    try:
+        found = spot_prices_now(aws.ec2, settings.machine_type, now) if aws else {}
+    except (ClientError, BotoCoreError) as error:
+        logger.debug("Spot prices cannot be seen: %s", error)
+        found = {}
+    all_prices = [price for zones in found.values() for price in zones.values()]
+    paid = [price for price in all_prices if cap is None or price <= cap]
+    if paid:
+        return min(paid), max(paid), "spot prices of now"
+    if all_prices:
+        return cap, cap, "MACHINE_PRICE, which is below every spot price of now: none would come"
+    return None, cap, "MACHINE_PRICE; spot prices could not be seen"

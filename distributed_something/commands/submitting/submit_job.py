@@ -1,0 +1,283 @@
+"""`submitJob`: check every job of a job file, write them into the run's ledger, queue them."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...aws.messaging.messages import Message, queue_message_limit, send_messages
+from ...aws.messaging.queues import find_queue
+from ...errors import DistributedSomethingError, UsageError
+from ...inputs.job_files import JobFile, open_job_file
+from ...inputs.jobs import Group, JobMaker, JobMessage, fingerprint_of
+from ...inputs.key_slips import idle_keys, misspelt_columns, misspelt_keys, slip_of_column
+from ...inputs.seen import Seen
+from ...protocol.families import FAMILIES, SOMETHING
+from ...protocol.jobs import RESERVED_KEYS, BadJob
+from ...protocol.ledger.keys import new_attempt_id
+from ...protocol.ledger.ledger import SubmittedJob, write_job_list
+from ...protocol.ledger.record import RunRecord, find_record
+from ..runs.provenance import keep_jobs
+from ..runs.runs import ensure_run
+from ..runs.work_ahead import stopped_notes
+from .again import Again, find_again, hash_of, listed_jobs
+from .no_command import warn_of_no_command
+from .shared_outputs import refuse_shared_outputs
+from .type_runs import jobs_of_type
+
+if TYPE_CHECKING:
+    from ...aws.session import Aws
+    from ...inputs.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+CHUNK = 5000  # jobs in one list of the ledger
+_KINDS = 10  # of faults that are shown
+_CHECK_EVERY = 10_000  # groups between two words on progress
+
+Progress = Callable[[int, int | None], None]
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """What was queued; `duplicates` are groups that equal an earlier one, each queued once."""
+
+    run_id: str
+    count: int
+    duplicates: int
+    queue_name: str
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a look at every group found."""
+
+    groups: int
+    largest: int  # bytes of the largest message, as SQS counts
+
+
+def submit_job(
+    aws: Aws,
+    settings: Settings,
+    job_file: Path,
+    *,
+    folder: Path | None,
+    limit: int | None = None,
+    family: str | None = None,
+    tag_offset: int = 0,
+    on_progress: Progress = lambda _done, _total: None,
+    confirm: Callable[[Again], bool] = lambda _: True,
+    now: Callable[[], float] = time.time,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Submitted:
+    """Queue the jobs of a job file (the first `limit` groups of it) in the app's live or a new run.
+
+    `family` is a word of `protocol.families.FAMILIES`; without it the file's keys tell the family.
+    `tag_offset` is the number of the first job where each machine type has a run of its own.
+
+    Nothing is created before every group was found right: UsageError tells what is not, NotFound
+    that there is no queue, DistributedSomethingError that `confirm` said no. That is asked only if
+    the app's last run has some of the jobs already. `on_progress` is told how many groups were
+    checked with None, and then how many jobs were sent of how many.
+    """
+    file = open_job_file(job_file, settings.job_defaults, FAMILIES[family] if family else None)
+    file = jobs_of_type(file, settings, tag_offset)
+    say_family(file)
+    maker = make_maker(file)
+    checked = check_groups(file, maker, limit, on_progress)
+    refuse_shared_outputs(settings, file, maker, limit)
+    queue_url = find_queue(aws.sqs, settings.sqs_queue_name)
+    _check_size(checked.largest, queue_message_limit(aws.sqs, queue_url), settings, job_file)
+    last = find_record(aws.s3, settings.aws_bucket, settings.app_name)
+    listed = listed_jobs(aws, last)
+    if last is not None and len(listed):
+        again = find_again(aws, last, listed, unique_jobs(file, maker, limit))
+        if again.count and not confirm(again):
+            raise DistributedSomethingError(f"None of the jobs of {job_file} were queued.")
+    run = ensure_run(aws, settings, folder=folder, now=now)
+    if last is None or run.run_id != last.run_id:
+        listed = listed_jobs(aws, run)
+    for note in stopped_notes(aws, run):
+        logger.warning("%s", note)
+    keep_jobs(aws, run, settings, file)
+    jobs = unique_jobs(file, maker, limit)
+    sent = send_messages(
+        aws.sqs,
+        queue_url,
+        run.run_id,
+        _listed_first(aws, run, jobs, listed, now),
+        on_sent=lambda sent: on_progress(sent, checked.groups),
+        sleep=sleep,
+    )
+    return Submitted(run.run_id, sent, checked.groups - sent, settings.sqs_queue_name)
+
+
+def say_family(file: JobFile) -> None:
+    """Log which form a job file has, and a warning that names what of it is not sent."""
+    logger.info("%s is read as a %s job file.", file.path, file.family.title)
+    if file.dropped:
+        logger.warning(
+            "Not sent, since %s has no use for them: %s. With --family something all is sent.",
+            file.family.title,
+            ", ".join(file.dropped),
+        )
+
+
+def make_maker(file: JobFile) -> JobMaker:
+    """The maker of a file's jobs; raises UsageError with all that is wrong with its shared keys."""
+    try:
+        maker = JobMaker(file.shared, file.family)
+    except BadJob as error:
+        raise _usage_error(file, error.problems) from None
+    given = {*file.shared, *file.dropped}
+    if slips := list(misspelt_keys(given, maker.keys, file.family)):
+        raise _usage_error(file, slips)
+    return maker
+
+
+def check_groups(
+    file: JobFile,
+    maker: JobMaker,
+    limit: int | None = None,
+    on_progress: Progress = lambda _done, _total: None,
+) -> Checked:
+    """Look at every group; raises UsageError with the first group of each kind of fault."""
+    check = _Check(file, maker)
+    groups = 0
+    for groups, group in enumerate(islice(file.groups(), limit), start=1):
+        check.look_at(groups, group)
+        if groups % _CHECK_EVERY == 0:
+            on_progress(groups, None)
+    if check.faults:
+        raise _usage_error(file, check.sentences())
+    if check.idle:
+        logger.warning(
+            "In a group of %s no template uses %s: there it is a value like any other. What it "
+            "means beside `groups` it can mean for a single job in a table or in JSON Lines.",
+            file.path,
+            ", ".join(f"`{key}`" for key in sorted(check.idle)),
+        )
+    if not groups:
+        raise UsageError(f"{file.path} has no groups: there is nothing to queue.")
+    warn_of_no_command(file, check.lacking, groups)
+    return Checked(groups, check.largest)
+
+
+class _Check:
+    """What is known after some of the groups: their faults, and which names there are."""
+
+    def __init__(self, file: JobFile, maker: JobMaker) -> None:
+        self.faults: dict[str, tuple[str, int]] = {}  # kind: its first sentence, how many groups
+        self.largest = 0
+        self.lacking = 0  # groups whose jobs have no command
+        self.idle: set[str] = set()  # keys of groups that mean something only elsewhere
+        self._file = file
+        self._maker = maker
+        self._plain_names: set[str] = set()  # of values, which are surely no slips
+        self._groups = Seen()
+        self._names = Seen()
+
+    def look_at(self, number: int, group: Group) -> None:
+        look = self._maker.look(group)
+        if look.size > self.largest:
+            self.largest = look.size
+        if not (self._maker.keys.command or (group.own and group.own.get("command"))):
+            self.lacking += 1
+        for problem in look.problems:
+            self._add(problem.kind, f"{self._file.noun} {number}: {problem.sentence}")
+        if isinstance(group.value, dict) and not group.value.keys() <= self._plain_names:
+            self._look_at_names(number, group, group.value)
+        if not self.faults and self._maker.output_of(group) is None:
+            self._compare_names(number, group, look.fingerprint)
+
+    def _look_at_names(self, number: int, group: Group, values: dict[str, object]) -> None:
+        """Look for names of values that were likely to be reserved keys; most rows have no new."""
+        if self._file.noun in ("Row", "Line"):
+            message = self._maker.message(group)
+            for sentence in misspelt_columns(values, message, self._maker.family):
+                self._add(sentence, f"{self._file.noun} {number}: {sentence}")
+        elif self._maker.family is SOMETHING:
+            self.idle |= set(idle_keys(values, self._maker.keys))
+        self._plain_names |= {
+            one
+            for one in values
+            if one == "name" or not (one in RESERVED_KEYS or slip_of_column(one))
+        }
+
+    def _compare_names(self, number: int, group: Group, fingerprint: int) -> None:
+        """Refuse two jobs that would write to the same place without anyone having said so."""
+        name = self._maker.name(group)
+        if self._groups.add(fingerprint) and not self._names.add(fingerprint_of(name)):
+            self._add(
+                "name",
+                f"{self._file.noun} {number}: its name {name!r} is an earlier job's too, and both "
+                "would write to the same place; tell them apart with `name` or `output`, such as "
+                f'"name": "{name[:20]}-{{job_id}}".',
+            )
+
+    def _add(self, kind: str, sentence: str) -> None:
+        first, count = self.faults.get(kind, (sentence, 0))
+        self.faults[kind] = (first, count + 1)
+
+    def sentences(self) -> list[str]:
+        shown = [
+            first if count == 1 else f"{first} ({count - 1} more like it.)"
+            for first, count in list(self.faults.values())[:_KINDS]
+        ]
+        more = len(self.faults) - _KINDS
+        return [*shown, f"And {more} other kinds of fault."] if more > 0 else shown
+
+
+def _usage_error(file: JobFile, problems: list[str]) -> UsageError:
+    count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+    return UsageError("\n  ".join([f"{file.path} has {count}; nothing was sent:", *problems]))
+
+
+def _check_size(largest: int, limit: int, settings: Settings, job_file: Path) -> None:
+    if largest > limit:
+        raise UsageError(
+            f"{job_file} makes a message of {largest:,} bytes, and the queue "
+            f"{settings.sqs_queue_name} takes {limit:,}: run `python run.py setup` to raise that."
+        )
+
+
+def unique_jobs(file: JobFile, maker: JobMaker, limit: int | None = None) -> Iterator[JobMessage]:
+    """A file's jobs, or the first `limit` of them, each once."""
+    seen = Seen()
+    for group in islice(file.groups(), limit):
+        job = maker.make(group)
+        if seen.add(hash_of(job.job_id)):
+            yield job
+
+
+def _listed_first(
+    aws: Aws,
+    run: RunRecord,
+    jobs: Iterator[JobMessage],
+    listed: Seen,
+    now: Callable[[], float],
+) -> Iterator[Message]:
+    """The jobs' messages, each given out only once its job is in a list of the run's ledger.
+
+    Those that are `listed` there are sent again, but not counted again.
+    """
+    submission = new_attempt_id(now())
+    chunk = 0
+    while jobs_here := list(islice(jobs, CHUNK)):
+        lines = [
+            _line(job) for job in jobs_here if not len(listed) or listed.add(hash_of(job.job_id))
+        ]
+        if lines:
+            name = f"{submission}-{chunk:06d}"
+            write_job_list(aws.s3, run.bucket, run.keys, name, lines)
+        yield from (Message(job.job_id, job.body) for job in jobs_here)
+        chunk += 1
+
+
+def _line(job: JobMessage) -> bytes:
+    return SubmittedJob(job.job_id, job.name, job.body).to_line()

@@ -1,0 +1,80 @@
+"""See which jobs fail and are tried again, before they are given up."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ...protocol.ledger.keys import AttemptState
+from ...protocol.ledger.ledger import read_attempts_at
+from ...protocol.ledger.survey import Survey, survey_run
+from ...words import count_of
+
+if TYPE_CHECKING:
+    from ...aws.session import Aws
+    from ...protocol.ledger.record import RunRecord
+
+logger = logging.getLogger(__name__)
+
+_KEYS_A_JOB = 3  # of a usual ledger: an attempt's start, its end, and the mark
+_KEYS_A_PAGE = 1000
+
+
+@dataclass(frozen=True)
+class Failing:
+    """Jobs that are neither done nor given up and have failed; `reason` is that of the latest."""
+
+    jobs: int
+    most: int  # failed attempts of the one that failed most often
+    reason: str
+
+    def sentence(self) -> str:
+        """In one line, such as `2 jobs have failed, up to 3 times so far: exit code 1.`"""
+        who = f"{count_of(self.jobs, 'job')} {'has' if self.jobs == 1 else 'have'}"
+        if self.most == 1:
+            often = "once so far"
+        else:
+            often = f"{'' if self.jobs == 1 else 'up to '}{self.most:,} times so far"
+        comma = "" if self.jobs == 1 else ","
+        reason = " ".join(self.reason.split())
+        return f"{who} failed{comma} {often}{': ' if reason else '.'}{reason}"
+
+
+def failing_jobs(aws: Aws, record: RunRecord, survey: Survey) -> Failing | None:
+    """The jobs of a survey that fail and are tried again; None if there are none."""
+    failing = {job_id: last for job_id, last in survey.open.items() if last.failed}
+    if not failing:
+        return None
+    job_id, latest = max(failing.items(), key=lambda one: one[1].last_failed)
+    key = record.keys.attempt(job_id, latest.last_failed, AttemptState.FAILED)
+    reasons = [one.reason for one in read_attempts_at(aws.s3, record.bucket, [key])]
+    most = max(one.failed for one in failing.values())
+    return Failing(len(failing), most, "".join(reasons))
+
+
+class FailureWatch:
+    """Looks for failing jobs again and again, with one listing a second at the most."""
+
+    def __init__(self) -> None:
+        self._next = 0.0
+        self._last: Failing | None = None
+        self.given_up = 0  # jobs, at the last look
+
+    def look(self, aws: Aws, record: RunRecord, submitted: int, now: float) -> Failing | None:
+        """What fails now, or did at the last look if a large ledger is not due again yet.
+
+        A ledger that cannot be listed keeps nobody from watching: it is said, and no more.
+        """
+        if now < self._next:
+            return self._last
+        self._next = now + submitted * _KEYS_A_JOB / _KEYS_A_PAGE
+        try:
+            survey = survey_run(aws.s3, record.bucket, record.keys)
+            self.given_up = len(survey.dead)
+            self._last = failing_jobs(aws, record, survey)
+        except (ClientError, BotoCoreError) as error:
+            logger.warning("Could not see which jobs fail; the next look tries again: %s", error)
+        return self._last

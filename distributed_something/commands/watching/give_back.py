@@ -1,0 +1,55 @@
+"""Lower fleets, drain and end machines, and fit the service to the machines that are left."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ...aws.compute import cluster, fleet
+from ...errors import NotFound
+from ...protocol.ledger.record import RunRecord
+from ...run.scaling import Fleet, Machine, Plan, wanted_containers
+from ...words import count_of
+from .look import View
+
+if TYPE_CHECKING:
+    from ...aws.session import Aws
+
+logger = logging.getLogger(__name__)
+
+
+def carry_out(aws: Aws, record: RunRecord, plan: Plan) -> None:
+    """Do what the plan says: lower first, or a fleet buys what is ended anew."""
+    lower_targets(aws, plan.targets)
+    if plan.drain:
+        arns = [machine.container_instance for machine in plan.drain]
+        cluster.drain_instances(aws.ecs, record.cluster, arns)
+        logger.info("Idle, and given no more jobs: %s.", count_of(len(arns), "machine"))
+    if plan.terminate:
+        fleet.terminate_instances(aws.ec2, [machine.instance_id for machine in plan.terminate])
+
+
+def lower_targets(aws: Aws, fleets: Sequence[Fleet]) -> None:
+    """Let fleets keep fewer machines; none of those that run is ended by it."""
+    for one in fleets:
+        fleet.set_target(aws.ec2, one.fleet_id, one.target)
+
+
+def balance_service(aws: Aws, record: RunRecord, view: View, machines: tuple[Machine, ...]) -> None:
+    """Let the service want as many containers as the machines can hold, and no more.
+
+    After draining, not before: ECS stops the containers of drained machines first, whereas of a
+    service that wants fewer it stops any, those at a job among them.
+    """
+    if not view.fleets or not view.queue_is_there:
+        return
+    asked = sum(one.target_capacity for one in record.fleets) or record.machines
+    tasks = record.tasks_per_machine
+    joined = sum(1 for machine in machines if machine.joined and not machine.draining)
+    wanted = wanted_containers(joined, asked * tasks, tasks)
+    try:
+        if cluster.describe_service(aws.ecs, record.cluster, record.service).desired != wanted:
+            cluster.scale_service(aws.ecs, record.cluster, record.service, wanted)
+    except NotFound as error:
+        logger.warning("The machines have nothing to run. %s", error)

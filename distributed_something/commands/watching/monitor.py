@@ -1,0 +1,199 @@
+"""Watch a run, give back machines it no longer needs, and remove everything when it is over.
+
+A monitor that is stopped is started again anywhere, and goes on.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ...errors import DistributedSomethingError, TeardownIncomplete
+from ...protocol.ledger.ledger import DeadJob, LedgerSummary, read_dead, why_stopped
+from ...protocol.ledger.record import RunRecord
+from ...protocol.ledger.survey import summarise
+from ..removing.export import export_if_due
+from ..removing.tear_down import tear_down
+from ..removing.unfinished import Unfinished, write_unfinished
+from ..runs.reach import Connection, PassingFailure, is_throttled, may_be_the_network
+from ..runs.runs import find_run, refresh
+from .failing import FailureWatch
+from .notices import tell_if_due
+from .one_look import MonitorState as MonitorState
+from .one_look import Pace as Pace
+from .one_look import RunProgress as RunProgress
+from .one_look import step as step
+from .one_look import stranded
+
+if TYPE_CHECKING:
+    from ...aws.session import Aws
+    from ...inputs.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+_TOLD_DEAD = 3  # jobs that were given up, of what may be thousands, whose reasons are told
+_TEARDOWN_TRIES = 3  # of failures that do not pass; the verb can be called again
+
+
+@dataclass(frozen=True)
+class MonitorOutcome:
+    """How the run ended, by its ledger."""
+
+    record: RunRecord
+    summary: LedgerSummary
+    stopped: str = ""  # why the run was stopped before all its jobs were settled
+    given_up: tuple[DeadJob, ...] = ()  # the first few of the jobs that are dead
+    unfinished: Unfinished = field(default_factory=Unfinished)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every job was done or given up with a reason, as the ledger has it."""
+        return not self.stopped and not self.unfinished.count
+
+
+def monitor(
+    aws: Aws,
+    record: RunRecord,
+    *,
+    folder: Path | None,
+    cheapest: bool = False,
+    pace: Pace | None = None,
+    on_progress: Callable[[RunProgress], None] = lambda _: None,
+    reconnect: Callable[[], Aws] | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+    now: Callable[[], float] = time.time,
+) -> MonitorOutcome:
+    """Watch the run until all is done, then remove it; can be stopped and started again.
+
+    A look that fails is tried again for `pace.patience`, and so is a teardown while its failures
+    are of the kind that passes. What is wrong from the start is said at once, or within about a
+    minute where it may be the network; a throttled start is waited out. `reconnect` makes new
+    clients, for credentials may be renewed. Jobs that were left over are written to a job file in
+    `folder`. Raises TeardownIncomplete with all that could not be removed, and
+    DistributedSomethingError if no machine is left to do the jobs.
+    """
+    pace = pace or Pace()
+    connection = Connection(aws, reconnect, pace.patience, pace.look_every)
+    record = _watch(connection, record, cheapest, pace, on_progress, sleep, now)
+    _remove(connection, record, folder, pace, sleep, now)
+    record = connection.ask(lambda aws: refresh(aws, record), sleep=sleep, now=now)
+    if tell_if_due(connection.aws, record, now()):
+        record = replace(record, notice_due=False)
+    export_if_due(connection.aws, record, pace.export_seconds, sleep=sleep, now=now)
+    return connection.ask(lambda aws: _outcome(aws, record, folder), sleep=sleep, now=now)
+
+
+def find_watched(
+    aws: Aws,
+    settings: Settings,
+    *,
+    pace: Pace | None = None,
+    reconnect: Callable[[], Aws] | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+    now: Callable[[], float] = time.time,
+) -> RunRecord:
+    """The app's live or last run, looked for as patiently as it is then looked at; raises NotFound
+    if there has been none."""
+    pace = pace or Pace()
+    connection = Connection(aws, reconnect, pace.patience, pace.look_every)
+    return connection.ask_first(lambda aws: find_run(aws, settings), sleep=sleep, now=now)
+
+
+def _outcome(aws: Aws, record: RunRecord, folder: Path | None) -> MonitorOutcome:
+    return MonitorOutcome(
+        record,
+        summarise(aws.s3, record.bucket, record.keys),
+        why_stopped(aws.s3, record.bucket, record.keys),
+        tuple(islice(read_dead(aws.s3, record.bucket, record.keys), _TOLD_DEAD)),
+        write_unfinished(aws, record, folder),
+    )
+
+
+def _remove(
+    connection: Connection,
+    record: RunRecord,
+    folder: Path | None,
+    pace: Pace,
+    sleep: Callable[[float], None],
+    now: Callable[[], float],
+) -> None:
+    """Tear the run down, again if something failed; raises TeardownIncomplete in the end.
+
+    Failures that may pass are tried for `pace.patience`, others three times.
+    """
+    began, tries = now(), 0
+    while True:
+        failures = tear_down(
+            connection.aws,
+            record,
+            folder=folder,
+            export_due=pace.export_seconds > 0,
+            notice_due=True,
+            sleep=sleep,
+            now=now,
+        )
+        if not failures:
+            return
+        if not any(isinstance(one, PassingFailure) for one in failures):
+            tries += 1
+        if tries >= _TEARDOWN_TRIES or now() - began > pace.patience:
+            break
+        sleep(pace.look_every)
+        connection.renew()
+    raise TeardownIncomplete(
+        "\n  ".join(
+            [
+                f"Not all of run {record.run_id} of {record.app_name} could be removed:",
+                *failures,
+                "Run `python run.py monitor` again to try once more.",
+            ]
+        )
+    )
+
+
+def _watch(
+    connection: Connection,
+    record: RunRecord,
+    cheapest: bool,
+    pace: Pace,
+    on_progress: Callable[[RunProgress], None],
+    sleep: Callable[[float], None],
+    now: Callable[[], float],
+) -> RunRecord:
+    """Look again and again until the run is over; returns its record as it is then."""
+    began = now()
+    state, failures = MonitorState(began=began), FailureWatch()
+    answered: float | None = None
+    while True:
+        try:
+            record = refresh(connection.aws, record)
+            if not record.is_live:
+                return record
+            state, progress = step(
+                connection.aws, record, state, pace=pace, cheapest=cheapest, now=now
+            )
+            answered = now()
+            if record.run_id and progress.submitted:
+                failing = failures.look(connection.aws, record, progress.submitted, answered)
+                failing = failing if progress.left else None
+                progress = replace(progress, failing=failing, given_up=failures.given_up)
+            on_progress(progress)
+        except (ClientError, BotoCoreError) as error:
+            if answered is None and is_throttled(error):
+                answered = began  # there is an AWS at this address that knows us
+            if answered is None and not may_be_the_network(error, now() - began):
+                raise
+            connection.say_or_give_up(error, now() - (began if answered is None else answered))
+            connection.renew()
+        if state.is_stranded:
+            raise DistributedSomethingError(stranded(record))
+        if state.is_over:
+            return record
+        sleep(pace.look_every)

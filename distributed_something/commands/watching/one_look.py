@@ -1,0 +1,345 @@
+"""One look at a run, with what follows from it: alarms are seen to, machines go back, it may end.
+
+What a look must remember is in `MonitorState`: whoever stops is followed by whoever looks next.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ...aws.compute import fleet
+from ...protocol.ledger.attempts import HEARTBEAT_LIVE_SECONDS, Heartbeat
+from ...protocol.ledger.ledger import is_settled
+from ...protocol.ledger.record import RunRecord
+from ...run.scaling import Plan, cap_targets, plan_ending_drained, plan_giving_back
+from ...words import count_of
+from ..removing.export import EXPORT_SECONDS
+from ..runs.adoption import adopt, save_adopted
+from ..runs.spending import keep_book
+from .failing import Failing
+from .give_back import balance_service, carry_out, lower_targets
+from .guards import find_limit, hold_to
+from .look import View, look
+from .machine_care import find_late, see_to_late, tidy_alarms
+from .notices import tell_stall
+
+if TYPE_CHECKING:
+    from ...aws.session import Aws
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How often to look and how long to be sure; seconds, except the numbers of looks."""
+
+    look_every: float = 30.0
+    quiet_seconds: float = 75.0  # SQS's counts may lag by a minute
+    quiet_looks: int = 3
+    spare_looks: int = 2  # looks without a waiting job before a machine is given back
+    spare_seconds: float = 10.0  # likewise; a worker's heartbeat comes some seconds after its job
+    heartbeat_seconds: float = HEARTBEAT_LIVE_SECONDS  # an older one is a dead worker's
+    cheapest_after: float = 900.0
+    patience: float = 86400.0  # how long AWS may not answer before the monitor gives up
+    late_seconds: float = 900.0  # a machine that has not begun to work by then never will
+    alarms_every: float = 300.0
+    adopt_seconds: float = 300.0  # a startCluster that has not noted its fleet by then was ended
+    stall_seconds: float = 1800.0  # without a job that runs, before people are told
+    export_seconds: float = EXPORT_SECONDS  # how long the export of the logs may take; 0: none
+
+
+@dataclass(frozen=True)
+class MonitorState:
+    """What one look tells the next; times are seconds since 1970."""
+
+    began: float
+    submitted: int = 0
+    spare_looks: int = 0
+    spare_since: float | None = None  # since when no job waits
+    unseen_since: float | None = None  # since when more jobs are in flight than heartbeats tell of
+    quiet_looks: int = 0
+    quiet_since: float | None = None
+    is_over: bool = False
+    alarms_seen: float = 0.0
+    stranded_looks: int = 0
+    stranded_since: float | None = None
+    is_stranded: bool = False  # jobs are left, and no fleet asks for machines
+    still_since: float | None = None  # since when no job runs and none was finished
+    still_at: int = -1  # jobs that were finished then
+    stall_told: bool = False
+    unsure_since: float | None = None  # since when a fleet that was bought has no id in the record
+
+
+@dataclass(frozen=True)
+class RunProgress:
+    """What one look saw; `note` is a sentence on what the run waits for, or empty."""
+
+    time: float
+    submitted: int
+    waiting: int
+    in_flight: int
+    delayed: int
+    machines: int
+    target: int
+    late: int = 0  # machines that have not joined the cluster in time
+    note: str = ""
+    failing: Failing | None = None  # jobs that fail and are tried again; the Lambda looks for none
+    given_up: int = 0  # of those that are finished, as far as it was looked for
+
+    @property
+    def left(self) -> int:
+        """Jobs that the queue holds, as far as SQS's counts tell."""
+        return self.waiting + self.in_flight + self.delayed
+
+    @property
+    def finished(self) -> int:
+        """Jobs that the queue has let go of: done or dead-lettered, as far as SQS's counts tell."""
+        return max(0, self.submitted - self.left)
+
+
+def step(
+    aws: Aws,
+    record: RunRecord,
+    state: MonitorState,
+    *,
+    pace: Pace,
+    cheapest: bool = False,
+    now: Callable[[], float] = time.time,
+) -> tuple[MonitorState, RunProgress]:
+    """Look once, set right what is not, and tell whether the run is over."""
+    with _going_on("look for fleets that startCluster could not note"):
+        record, state = _adopt(aws, record, state, pace, now())
+    view = look(aws, record, state.submitted, pace.heartbeat_seconds)
+    state = replace(state, submitted=view.submitted)
+    late: tuple[tuple[fleet.Machine, str], ...] = ()
+    with _going_on("see to machines that do not join"):
+        late = find_late(aws, record, view, pace.late_seconds, now())
+        view = see_to_late(aws, record, view, late, now())
+    if now() - state.alarms_seen >= pace.alarms_every:
+        with _going_on("see to the machines' alarms"):
+            tidy_alarms(aws, record, view, pace.late_seconds, now())
+            state = replace(state, alarms_seen=now())
+    is_spent = False
+    with _going_on("see what the run has cost"):
+        book = keep_book(aws, record, now())
+        limit = find_limit(aws, record, book, now()) if view.fleets else None
+        if limit and not view.stopped:
+            hold_to(aws, record, limit)
+            view = replace(view, stopped=limit.reason)
+        is_spent = limit is not None and limit.is_final
+    if cheapest and now() - state.began >= pace.cheapest_after:
+        with _going_on("keep a single machine"):
+            view = _cap(aws, view, 1)
+    state, plan = _plan(record, view, state, pace, now())
+    with _going_on("give machines back"):
+        carry_out(aws, record, plan)
+        balance_service(aws, record, view, plan.applied(view.machines))
+    holder = _lease_holder(aws, record, view) if view.is_quiet else None
+    state = _count_quiet(view, state, pace, holder, now())
+    state = _count_stranded(record, view, state, pace, now())
+    state = replace(state, is_over=state.is_over or is_spent)
+    causes = tuple(dict.fromkeys(cause for _, cause in late))
+    progress = _progress(view, state, holder, (len(late), causes), now())
+    return _tell_if_still(aws, record, state, progress, pace), progress
+
+
+def _adopt(
+    aws: Aws, record: RunRecord, state: MonitorState, pace: Pace, now: float
+) -> tuple[RunRecord, MonitorState]:
+    """See the fleets without an id too; it is written down when nobody else is about to."""
+    adopted = adopt(aws, record)
+    if adopted == record:
+        return record, replace(state, unsure_since=None)
+    since = now if state.unsure_since is None else state.unsure_since
+    if now - since >= pace.adopt_seconds:
+        save_adopted(aws, adopted)
+    return adopted, replace(state, unsure_since=since)
+
+
+def _cap(aws: Aws, view: View, total: int) -> View:
+    """Let all fleets ask for `total` machines at most; what is planned next knows of it."""
+    capped = cap_targets(view.fleets, total)
+    lower_targets(aws, capped)
+    targets = {one.fleet_id: one for one in capped}
+    return replace(view, fleets=tuple(targets.get(one.fleet_id, one) for one in view.fleets))
+
+
+def _tell_if_still(
+    aws: Aws, record: RunRecord, state: MonitorState, seen: RunProgress, pace: Pace
+) -> MonitorState:
+    """Tell people of a run that has jobs and does none of them for long, or never will."""
+    moves = seen.in_flight > 0 or seen.finished != state.still_at
+    if moves or state.is_over or not seen.waiting + seen.delayed:
+        return replace(state, still_since=seen.time, still_at=seen.finished, stall_told=False)
+    since = seen.time if state.still_since is None else state.still_since
+    if state.stall_told or (seen.time - since < pace.stall_seconds and not state.is_stranded):
+        return state
+    minutes = (seen.time - since) / 60
+    wait = count_of(seen.waiting + seen.delayed, "job waits", "jobs wait")
+    why = f"{wait}, and none has run for {minutes:.0f} minutes."
+    note = stranded(record) if state.is_stranded else seen.note
+    tell_stall(aws, record, f"{why} {note}".rstrip(), seen.finished)
+    return replace(state, stall_told=True)
+
+
+@contextmanager
+def _going_on(what: str) -> Iterator[None]:
+    """Do what a run is better for, but can end without: its failure must not keep a run going."""
+    try:
+        yield
+    except (ClientError, BotoCoreError) as error:
+        logger.warning("Could not %s; the next look tries again: %s", what, error)
+
+
+def stranded(record: RunRecord) -> str:
+    """What to say of a run whose machines are all gone for good before its jobs are done."""
+    return (
+        f"All spot fleets of {record.app_name} have ended (their time, MAX_HOURS, is over, or they "
+        "were cancelled) or were lowered to no machines while jobs remain. No machine runs; the "
+        "jobs are kept in the queue. "
+        "`python run.py startCluster FLEET.json` goes on with them; `python run.py cancel` "
+        "removes everything."
+    )
+
+
+def _plan(
+    record: RunRecord, view: View, state: MonitorState, pace: Pace, now: float
+) -> tuple[MonitorState, Plan]:
+    """Which machines to give back, after several looks that saw no job waiting for one."""
+    state = _count_spare(view, state, now)
+    if _is_weighted(record):
+        return state, Plan()
+    if not _may_give_back(state, pace, now):
+        return state, plan_ending_drained(view.machines)
+    slots = record.tasks_per_machine * record.docker_cores
+    return state, plan_giving_back(view.fleets, view.machines, view.counts.in_flight, slots)
+
+
+def _count_spare(view: View, state: MonitorState, now: float) -> MonitorState:
+    """For how long no job waits, and for how long one is in flight that no heartbeat tells of."""
+    is_spare = view.has_begun and not view.to_take
+    is_unseen = is_spare and view.unseen > 0
+    return replace(
+        state,
+        spare_looks=state.spare_looks + 1 if is_spare else 0,
+        spare_since=_since(state.spare_since, is_spare, now),
+        unseen_since=_since(state.unseen_since, is_unseen, now),
+    )
+
+
+def _since(known: float | None, is_so: bool, now: float) -> float | None:
+    if not is_so:
+        return None
+    return now if known is None else known
+
+
+def _may_give_back(state: MonitorState, pace: Pace, now: float) -> bool:
+    """Whether it is plain which machines are idle.
+
+    A job that no heartbeat tells of was taken just now by nobody knows whom, and ending that one
+    would interrupt it; after a dead worker's time it is a job that pauses, or was lost with its
+    machine.
+    """
+    if state.spare_since is None or state.spare_looks < pace.spare_looks:
+        return False
+    if now - state.spare_since < pace.spare_seconds:
+        return False
+    return state.unseen_since is None or now - state.unseen_since >= pace.heartbeat_seconds
+
+
+def _is_weighted(record: RunRecord) -> bool:
+    """Whether a fleet counts something else than machines, which targets here do not speak of."""
+    return any("WeightedCapacity" in json.dumps(dict(one.request)) for one in record.fleets)
+
+
+def _lease_holder(aws: Aws, record: RunRecord, view: View) -> Heartbeat | None:
+    """A worker slot that still holds a job which is neither done nor given up."""
+    for beat in view.beats:
+        if not is_settled(aws.s3, record.bucket, record.keys, beat.job_id):
+            return beat
+    return None
+
+
+def _count_quiet(
+    view: View, state: MonitorState, pace: Pace, holder: Heartbeat | None, now: float
+) -> MonitorState:
+    """It is over after several looks, over more than a minute, that saw neither job nor lease."""
+    if not view.is_quiet or not view.has_begun or holder:
+        return replace(state, quiet_looks=0, quiet_since=None)
+    since = now if state.quiet_since is None else state.quiet_since
+    looks = state.quiet_looks + 1
+    is_over = looks >= pace.quiet_looks and now - since >= pace.quiet_seconds
+    return replace(state, quiet_looks=looks, quiet_since=since, is_over=is_over)
+
+
+def _count_stranded(
+    record: RunRecord, view: View, state: MonitorState, pace: Pace, now: float
+) -> MonitorState:
+    """Jobs are stranded when several looks saw that no fleet asks for machines and jobs remain."""
+    is_so = bool(record.fleet_ids) and _has_no_machines(view)
+    if not is_so or view.stopped or not view.counts.total:
+        return replace(state, stranded_looks=0, stranded_since=None, is_stranded=False)
+    since = now if state.stranded_since is None else state.stranded_since
+    looks = state.stranded_looks + 1
+    is_stranded = looks >= pace.quiet_looks and now - since >= pace.quiet_seconds
+    return replace(state, stranded_looks=looks, stranded_since=since, is_stranded=is_stranded)
+
+
+def _has_no_machines(view: View) -> bool:
+    """Whether none runs and none will: a fleet whose target is 0 lives, and buys nothing."""
+    return not view.machines and not any(one.target for one in view.fleets)
+
+
+def _progress(
+    view: View,
+    state: MonitorState,
+    holder: Heartbeat | None,
+    late: tuple[int, Sequence[str]],
+    now: float,
+) -> RunProgress:
+    return RunProgress(
+        time=now,
+        submitted=view.submitted,
+        waiting=view.counts.waiting,
+        in_flight=view.counts.in_flight,
+        delayed=view.counts.delayed,
+        machines=len(view.machines),
+        target=sum(one.target for one in view.fleets),
+        late=late[0],
+        note=_note(view, state, holder, late),
+    )
+
+
+def _note(
+    view: View,
+    state: MonitorState,
+    holder: Heartbeat | None,
+    late: tuple[int, Sequence[str]],
+) -> str:
+    """What the run waits for, if it is not simply its jobs."""
+    if view.stopped:
+        return f"The run was stopped: {view.stopped}"
+    if state.is_over:
+        return "All is done; removing everything."
+    if late[0]:
+        return f"Machines that do not join the cluster: {late[0]}. Likely {' Or '.join(late[1])}"
+    if not view.has_begun:
+        return "Nothing was submitted yet: run `python run.py submitJob JOBS.json`."
+    if holder:
+        return f"The queue is empty, but {holder.instance_id} is still at {holder.name}."
+    if state.quiet_looks:
+        gone = "" if view.queue_is_there else " (it is gone)"
+        return f"The queue is empty{gone}; looking again to be sure."
+    if state.stranded_looks:
+        return "No spot fleet asks for machines while jobs remain; looking again to be sure."
+    if _has_no_machines(view):
+        return "There are no machines: run `python run.py startCluster FLEET.json`."
+    return ""

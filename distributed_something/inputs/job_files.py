@@ -1,0 +1,360 @@
+"""Read job files (JSON, JSON Lines, CSV) group by group, never whole: a million groups are fine."""
+
+from __future__ import annotations
+
+import csv
+import json
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, NoReturn
+
+import ijson
+
+from ..errors import UsageError
+from ..protocol.families import CELLPROFILER, SOMETHING, Family, family_of_file, family_of_line
+from ..protocol.jobs import RESERVED_KEYS, BadJob
+from .jobs import Group, share, split_row, without_comments
+from .json_faults import fault_words
+from .product import read_product
+
+logger = logging.getLogger(__name__)
+
+_BOM = b"\xef\xbb\xbf"  # Windows editors put it before UTF-8
+_LISTED = object()  # stands for a list of groups, which is not held in memory
+_LISTS = frozenset({"groups", "plates"})
+_OF_A_FLEET = {"IamFleetRole", "LaunchSpecifications", "LaunchTemplateConfigs"}
+_OF_A_FLEET |= {"SpotFleetRequestConfig"}
+_TEXT_KEYS = frozenset({"command", "inputs", "output", "name"})
+
+
+@dataclass(frozen=True)
+class JobFile:
+    """A job file that was looked through once; `groups` reads them afresh at each call.
+
+    Iterating raises UsageError where the file stops being what it seemed. `dropped` are keys of
+    the file that its family does not send.
+    """
+
+    path: Path
+    shared: Mapping[str, object]
+    groups: Callable[[], Iterator[Group]]
+    noun: str = "Group"  # what a person counts in such a file
+    family: Family = SOMETHING
+    dropped: tuple[str, ...] = ()
+    table: Path | None = None  # of its groups, where another file holds them
+
+
+def open_job_file(
+    path: Path, defaults: Mapping[str, object], family: Family | None = None
+) -> JobFile:
+    """Look through a job file; `defaults` are shared keys for where it has none of its own.
+
+    The family is seen from the file's keys unless one is given. Raises UsageError, with line and
+    column where there are such, if it is no job file.
+    """
+    if not path.is_file():
+        raise UsageError(f"No job file {path} here.")
+    shared = _as_json(defaults)
+    if path.suffix.lower() in (".csv", ".tsv"):
+        if family not in (None, SOMETHING):
+            raise UsageError(f"{path}: a table of jobs has no family; leave out --family.")
+        return JobFile(path, shared, lambda: map(_split_cells, _csv_rows(path)), "Row")
+    if path.suffix.lower() in (".jsonl", ".ndjson"):
+        form = family or _family_of_lines(path)
+        return JobFile(path, shared, lambda: _json_lines(path, form), "Line", form)
+    return _open_json_file(path, shared, family)
+
+
+def _open_json_file(path: Path, defaults: Mapping[str, object], family: Family | None) -> JobFile:
+    own, lists = _scan(path, _LISTS)
+    if not lists and not _OF_A_FLEET.isdisjoint(own):
+        raise UsageError(
+            f"{path} is a fleet file, which `python run.py startCluster` takes: name a job file."
+        )
+    form = family or family_of_file({*own, *lists})
+    if set(lists) - {form.list_key}:  # what looked like a list of jobs is a key like any other
+        own, lists = _scan(path, frozenset({form.list_key}))
+    read_groups = _group_reader(path, lists.get(form.list_key), form)
+    try:
+        shared, dropped = share(without_comments(own), defaults, form)
+    except BadJob as error:
+        way_out = "if it is none, give --family something." if family is None else ""
+        raise UsageError("\n  ".join([f"{path}:", *error.problems, way_out]).rstrip()) from None
+    if form is CELLPROFILER and lists.get("groups") is _LISTED:
+        dropped += [f"{key} (of a group)" for key in _beside_metadata(path)]
+    noun = "Plate" if form.list_key == "plates" else "Group"
+    table = _table_of(path, lists.get(form.list_key))
+    return JobFile(path, shared, read_groups, noun, form, tuple(dropped), table)
+
+
+def _beside_metadata(path: Path) -> list[str]:
+    """What the first group holds beside its `Metadata`, of which CellProfiler's jobs consist."""
+    first = next(_listed(path, "groups"), None)
+    if not isinstance(first, Mapping) or "Metadata" not in first:
+        return []
+    return sorted(key for key in set(first) - {"Metadata"} if not key.startswith("_comment"))
+
+
+def _as_json(defaults: Mapping[str, object]) -> dict[str, object]:
+    """JOB_DEFAULTS as a job file would hold them: Python's tuples become lists."""
+    try:
+        values: dict[str, object] = json.loads(json.dumps(dict(defaults), allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"JOB_DEFAULTS holds what JSON cannot: {error}.") from None
+    return without_comments(values)
+
+
+# JSON
+
+
+def _scan(path: Path, listed: frozenset[str]) -> tuple[dict[str, object], dict[str, object]]:
+    """The shared keys, and what each key of `listed` is (`_LISTED` for a list) where it is there.
+
+    Raises UsageError.
+    """
+    shared: dict[str, object] = {}
+    lists: dict[str, object] = {}
+    with _open_json(path) as file:
+        try:
+            events = ijson.basic_parse(file, use_float=True)
+            if next(events) != ("start_map", None):
+                raise UsageError(f"{path} is not a job file: its JSON must be an object.")
+            for event, key in events:
+                if event == "end_map":
+                    break
+                if key not in listed:
+                    shared[key] = _build(events)
+                elif key not in lists:
+                    lists[key] = _build_unless_list(events)
+                else:
+                    raise UsageError(f"{path} has `{key}` twice; put them into one list.")
+            for _ in events:  # what follows the object must be nothing
+                pass
+        except (ijson.JSONError, StopIteration) as error:
+            _refuse_json(path, error)
+    return shared, lists
+
+
+def _build(events: Iterator[tuple[str, Any]]) -> object:
+    """The value that the next events describe."""
+    builder = ijson.ObjectBuilder()
+    depth = 0
+    for event, value in events:
+        builder.event(event, value)
+        depth += event.startswith("start_")
+        depth -= event.startswith("end_")
+        if depth == 0:
+            break
+    return builder.value
+
+
+def _build_unless_list(events: Iterator[tuple[str, Any]]) -> object:
+    event, value = next(events)
+    if event == "start_map":
+        return _build(_put_back((event, value), events))
+    if event != "start_array":
+        return value if value is not None else ""
+    depth = 1
+    for event, _ in events:
+        if event in ("start_map", "start_array"):
+            depth += 1
+        elif event in ("end_map", "end_array"):
+            depth -= 1
+            if depth == 0:
+                break
+    return _LISTED
+
+
+def _put_back(
+    first: tuple[str, Any], events: Iterator[tuple[str, Any]]
+) -> Iterator[tuple[str, Any]]:
+    yield first
+    yield from events
+
+
+def _group_reader(path: Path, groups: object, family: Family) -> Callable[[], Iterator[Group]]:
+    """How to read the groups that a job file's `groups` or `plates` names."""
+    key = family.list_key
+    if groups is _LISTED:
+        return lambda: (Group(family.item_of(group)) for group in _listed(path, key))
+    if groups is None:
+        raise UsageError(f'{path} has no "{key}": add a list with an entry for each job.')
+    if key == "plates":
+        raise UsageError(f'{path}: "plates" must be a list of plates\' names.')
+    if isinstance(groups, Mapping) and "product" in groups:
+        problems: list[str] = []
+        product = read_product(groups, problems)
+        if problems:
+            raise UsageError("\n  ".join([f"{path}, groups:", *problems]))
+        return lambda: (Group(family.item_of(group)) for group in product.groups())
+    if table := _table_of(path, groups):
+        if not table.is_file():
+            raise UsageError(f"{path}, groups: no file {table}; the name is relative to {path}.")
+        return lambda: (Group(family.item_of(row)) for row in _csv_rows(table))
+    raise UsageError(
+        f'{path}: "groups" must be a list, {{"csv": "plates.csv"}}, or '
+        '{"product": {"plate": ["P1"], "well": "A01..H12"}}.'
+    )
+
+
+def _table_of(path: Path, groups: object) -> Path | None:
+    """The table that a job file's `groups` names, whether or not it is there."""
+    if isinstance(groups, Mapping) and set(groups) == {"csv"} and isinstance(groups["csv"], str):
+        return path.parent / groups["csv"]
+    return None
+
+
+def _listed(path: Path, key: str) -> Iterator[object]:
+    with _open_json(path) as file:
+        try:
+            yield from ijson.items(file, f"{key}.item", use_float=True)
+        except ijson.JSONError as error:  # the file was changed since the first look
+            _refuse_json(path, error)
+
+
+def _open_json(path: Path) -> IO[bytes]:
+    file = path.open("rb")
+    if file.read(len(_BOM)) != _BOM:
+        file.seek(0)
+    return file
+
+
+def _refuse_json(path: Path, error: Exception) -> NoReturn:
+    """Raise the UsageError that says where the JSON breaks; the streaming reader cannot."""
+    content = path.read_bytes().removeprefix(_BOM)
+    if not content.strip():
+        raise UsageError(f"{path} is empty; a job file is a JSON object with groups.") from None
+    try:
+        json.loads(content.decode())
+    except json.JSONDecodeError as fault:
+        raise UsageError(_where(path, fault.lineno, fault)) from None
+    except UnicodeDecodeError as fault:
+        line = content.count(b"\n", 0, fault.start) + 1
+        raise UsageError(f"{path}, line {line}: the text is not UTF-8; save it as UTF-8.") from None
+    except RecursionError:
+        raise UsageError(f"{path}: its JSON is nested too deeply.") from None
+    raise UsageError(
+        f"{path} cannot be read ({str(error).splitlines()[0]}): numbers must be JSON's own, no NaN "
+        "and at most 18 digits; put longer ones in quotes."
+    ) from None
+
+
+def _where(path: Path, line: int, fault: json.JSONDecodeError) -> str:
+    return f"{path}, line {line}, column {fault.colno}: this is not JSON: {fault_words(fault)}."
+
+
+# JSON Lines
+
+
+def _family_of_lines(path: Path) -> Family:
+    """The family of the messages that the lines are, as the first one shows."""
+    first = next(_rows(path), None)
+    return SOMETHING if first is None else family_of_line(first[1])
+
+
+def _json_lines(path: Path, family: Family) -> Iterator[Group]:
+    """One job a line: its reserved keys are its own, the others its group.
+
+    A line that has a `group`, or is a message of another family, is a whole message: what stands
+    beside the group is the job's own.
+    """
+    for number, row in _rows(path):
+        key = family.item_key
+        if key in row:
+            own = {name: value for name, value in row.items() if name != key}
+            yield Group(row[key], own or None)
+        elif family is SOMETHING:
+            yield split_row(row)
+        else:
+            raise UsageError(f"{path}, line {number}: a {family.title} message has a {key!r}.")
+
+
+def _rows(path: Path) -> Iterator[tuple[int, dict[str, object]]]:
+    """Each line's number and object, comments taken out; raises UsageError."""
+    for number, line in _lines(path):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line, parse_constant=_refuse_constant)
+        except json.JSONDecodeError as fault:
+            raise UsageError(_where(path, number, fault)) from None
+        except ValueError as fault:
+            raise UsageError(f"{path}, line {number}: {fault}.") from None
+        if not isinstance(row, dict):
+            raise UsageError(f"{path}, line {number}: a line must be a JSON object.")
+        if "groups" in row:
+            raise UsageError(
+                f'{path}, line {number} has "groups": name a file with groups {path.stem}.json.'
+            )
+        yield number, without_comments(row)
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    number = 0
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        try:
+            for number, line in enumerate(file, start=1):
+                yield number, line
+        except UnicodeDecodeError:
+            raise UsageError(
+                f"{path}: the text after line {number} is not UTF-8; save it as UTF-8."
+            ) from None
+
+
+# CSV
+
+
+def _csv_rows(path: Path) -> Iterator[dict[str, object]]:
+    """Each row by the header's names; every value is text. Raises UsageError."""
+    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
+    rows = csv.reader((line for _, line in _lines(path)), delimiter=delimiter, strict=True)
+    try:
+        header = [name.strip() for name in next(rows, [])]
+        _check_header(path, header)
+        for row in rows:
+            if not any(cell.strip() for cell in row):
+                continue
+            if len(row) != len(header):
+                raise UsageError(
+                    f"{path}, line {rows.line_num}: {len(row)} cells under a header of "
+                    f"{len(header)}; put a cell that holds a comma in double quotes."
+                )
+            yield dict(zip(header, row, strict=True))
+    except csv.Error as error:
+        raise UsageError(f"{path}, line {rows.line_num}: {error}.") from None
+
+
+def _check_header(path: Path, header: list[str]) -> None:
+    if not any(header):
+        raise UsageError(f"{path}, line 1: there is no header row to name the columns.")
+    if "" in header:
+        raise UsageError(f"{path}, line 1: column {header.index('') + 1} has no name.")
+    if twice := sorted({name for name in header if header.count(name) > 1}):
+        raise UsageError(f"{path}, line 1: the column {twice[0]!r} is there twice.")
+
+
+def _split_cells(row: Mapping[str, object]) -> Group:
+    """The group of a CSV job file's row; the cell of a reserved key is text or JSON, or not set."""
+    return split_row(
+        {
+            key: _cell(key, value) if key in RESERVED_KEYS else value
+            for key, value in without_comments(row).items()
+        }
+    )
+
+
+def _cell(key: str, cell: object) -> object:
+    if cell == "":
+        return None
+    if key in _TEXT_KEYS:
+        return cell
+    try:
+        return json.loads(str(cell).lower() if key in ("shell", "checkpoint") else str(cell))
+    except ValueError:
+        return cell  # which JobKeys.read then refuses, naming the key and the rule

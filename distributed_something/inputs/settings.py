@@ -1,0 +1,265 @@
+"""Read `config.py` into one validated, typed object, and say all that is wrong with it at once."""
+
+from __future__ import annotations
+
+import logging
+import re
+import runpy
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ..errors import UsageError
+from .near_names import misspelt_constants
+from .setting_types import (
+    APP_NAME,
+    Amount,
+    AppName,
+    BucketName,
+    Cluster,
+    Count,
+    Flag,
+    Image,
+    LogGroup,
+    MachineTypes,
+    MountDriver,
+    OptionalAddress,
+    OptionalAmount,
+    OptionalBucket,
+    OptionalText,
+    OptionalTopic,
+    Price,
+    Profile,
+    QueueName,
+    Region,
+    UploadFlagsText,
+)
+
+logger = logging.getLogger(__name__)
+
+_SECRET = re.compile(r"SECRET|TOKEN|PASSWORD|ACCESS_KEY")
+_NUMBERS = {
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_parsing": "must be a number",
+}
+_UNITS = {"MEMORY": "MB", "EBS_VOL_SIZE": "GiB", "SQS_MESSAGE_VISIBILITY": "seconds"}
+_UNITS |= {"SECONDS_TO_START": "seconds", "MACHINE_PRICE": "US dollars", "MAX_COST": "US dollars"}
+_SHOWN = 100  # characters of a value in a message
+_WORKERS_OWN = frozenset({"WORKER_CACHE_SHARE"})  # a worker's, which tasks get as any extra one
+# What ends a run that costs too much: nothing near these may be taken for anything else.
+_GUARDS = frozenset({"MAX_COST", "MAX_FAILURES", "MAX_HOURS", "MACHINE_PRICE"})
+
+
+class Settings(BaseModel):
+    """All constants of `config.py`, each field named as its constant in lower case."""
+
+    model_config = ConfigDict(
+        frozen=True, alias_generator=str.upper, extra="ignore", allow_inf_nan=False
+    )
+
+    # Names
+    app_name: AppName
+    log_group_name: LogGroup
+    dockerhub_tag: Image
+
+    # Account
+    aws_region: Region = "us-east-1"
+    aws_profile: Profile = "default"
+    ssh_key_name: OptionalText = ""
+    aws_bucket: BucketName
+    source_bucket: OptionalBucket = ""
+    workspace_bucket: OptionalBucket = ""
+    destination_bucket: OptionalBucket = ""
+    upload_flags: UploadFlagsText = ""
+    task_role_arn: OptionalText = ""
+
+    # Machines
+    ecs_cluster: Cluster = "default"
+    cluster_machines: Annotated[Count, Field(ge=1)]
+    tasks_per_machine: Annotated[Count, Field(ge=1)] = 1
+    machine_type: MachineTypes
+    machine_price: Price = None  # USD per machine-hour
+    on_demand: Flag = False  # machines that nobody takes away, at the on-demand price
+    run_per_machine_type: Flag = False  # each job on the type that its group names
+    ebs_vol_size: Annotated[Count, Field(ge=22)] = 30  # GiB
+    assign_ip: Flag = True
+    max_cost: OptionalAmount = 0.0  # USD a run
+    max_hours: Annotated[Amount, Field(gt=0, le=8760)] = 168.0
+
+    # Containers
+    docker_cores: Annotated[Count, Field(ge=1)] = 1
+    cpu_shares: Annotated[Count, Field(ge=1)]
+    memory: Annotated[Count, Field(ge=4)]  # MB as ECS counts them
+    seconds_to_start: Annotated[Amount, Field(ge=0)] = 0.0
+
+    # Queue
+    sqs_queue_name: QueueName
+    sqs_message_visibility: Annotated[Count, Field(ge=1, le=43200)] = 60  # seconds
+    sqs_dead_letter_queue: QueueName
+    job_retries: Annotated[Count, Field(ge=1, le=1000)] = 10
+    max_failures: Annotated[Count, Field(ge=0)] = 0  # jobs given up that stop the run; 0: none
+
+    # Jobs
+    job_defaults: dict[str, Any] = {}
+    install_script: OptionalText = ""  # key or s3:// address; run before a container's first job
+    download_files: Flag = True
+    mount_driver: MountDriver = ""  # mounts the source bucket where DOWNLOAD_FILES is 'False'
+    check_if_done_bool: Flag = False
+    expected_number_files: Annotated[Count, Field(ge=0)] = 1
+    min_file_size_bytes: Annotated[Count, Field(ge=0)] = 1
+    necessary_string: OptionalText = ""
+
+    # Watching
+    auto_monitor: Flag = False
+    create_dashboard: Flag = False
+    clean_dashboard: Flag = False
+
+    notify_email: OptionalAddress = ""
+    notify_topic: OptionalTopic = ""
+
+    # Extra constants, which reach the worker under their own names
+    extra: dict[str, str] = {}
+
+    @property
+    def mounts(self) -> bool:
+        """Whether workers mount the source bucket instead of bringing inputs."""
+        return bool(self.mount_driver) and not self.download_files
+
+    @property
+    def container_count(self) -> int:
+        return self.cluster_machines * self.tasks_per_machine
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether what has such a name is likely a secret."""
+    return bool(_SECRET.search(name.upper()))
+
+
+def load_settings(path: Path, defaults: Mapping[str, object] | None = None) -> Settings:
+    """Run a config file and check its constants; raises UsageError with a line for every fault.
+
+    `defaults` stand for constants that the file leaves out or empty.
+    """
+    constants = _constants(path)
+    unset = {name: one for name, one in (defaults or {}).items() if not constants.get(name)}
+    return make_settings({**constants, **unset}, str(path))
+
+
+def make_settings(constants: Mapping[str, object], source: str) -> Settings:
+    """Check the constants of a config file; `source` names it in the error."""
+    problems: list[str] = []
+    values = _with_defaults(constants)
+    values["EXTRA"] = _extra(constants, problems)
+    for sentence, is_slip in misspelt_constants(constants, _known() | _WORKERS_OWN, _GUARDS):
+        if is_slip:
+            problems.append(sentence)
+        else:
+            logger.warning("%s: %s", source, sentence)
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        problems = [*_sentences(error), *problems]
+    else:
+        if settings.sqs_queue_name == settings.sqs_dead_letter_queue:
+            problems.append(
+                f"SQS_DEAD_LETTER_QUEUE = {settings.sqs_dead_letter_queue!r}: must be another "
+                "queue than SQS_QUEUE_NAME."
+            )
+        if settings.notify_email and settings.notify_topic:
+            problems.append(
+                "NOTIFY_EMAIL and NOTIFY_TOPIC: give one; a topic of yours can tell addresses."
+            )
+        if settings.mount_driver and settings.download_files:
+            problems.append(
+                f"MOUNT_DRIVER = {settings.mount_driver!r}: inputs are brought, and no bucket is "
+                "mounted, unless DOWNLOAD_FILES = 'False'."
+            )
+    if problems:
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        raise UsageError("\n  ".join([f"{source} has {count}:", *problems]))
+    return settings
+
+
+def _constants(path: Path) -> dict[str, object]:
+    if not path.is_file():
+        raise UsageError(
+            f"No {path} here: run from the folder that holds it, or name it with --config."
+        )
+    try:
+        names = runpy.run_path(str(path))
+    except SyntaxError as error:
+        place = f"{error.filename or path}" + (f", line {error.lineno}" if error.lineno else "")
+        raise UsageError(f"{place}: {error.msg}. Mend the line, then try again.") from None
+    except (Exception, SystemExit) as error:  # the user's own Python may raise anything
+        lines = [
+            at.lineno
+            for at in traceback.extract_tb(error.__traceback__)
+            if at.filename == str(path)
+        ]
+        place = f"{path}, line {lines[-1]}," if lines else f"{path}"
+        raise UsageError(f"{place} stops with {type(error).__name__}: {error}.") from error
+    return {
+        name: value for name, value in names.items() if name.isupper() and not name.startswith("_")
+    }
+
+
+def _with_defaults(constants: Mapping[str, object]) -> dict[str, object]:
+    """Fill in the constants whose default is made from another's value."""
+    app = constants.get("APP_NAME")
+    if not isinstance(app, str) or not APP_NAME.fullmatch(app):
+        app = "App"  # so that a bad name is told once, and not for all that is named after it
+    defaults: dict[str, object] = {
+        "LOG_GROUP_NAME": app,
+        "SQS_QUEUE_NAME": f"{app}Queue",
+        "SQS_DEAD_LETTER_QUEUE": f"{app}_DeadMessages",
+        "CPU_SHARES": 1024 * _cores(constants.get("DOCKER_CORES", 1)),
+    }
+    return {**defaults, **{name: value for name, value in constants.items() if name != "EXTRA"}}
+
+
+def _cores(value: object) -> int:
+    return int(value) if isinstance(value, (int, str)) and str(value).isdigit() else 1
+
+
+def _known() -> frozenset[str]:
+    return frozenset(name.upper() for name in Settings.model_fields) - {"EXTRA"}
+
+
+def _extra(constants: Mapping[str, object], problems: list[str]) -> dict[str, str]:
+    """The constants that are none of ours: scalars reach the worker, secrets are refused."""
+    known = _known()
+    extra = {}
+    for name, value in constants.items():
+        if name in known or not isinstance(value, (str, int, float, bool)):
+            continue
+        if _SECRET.search(name):
+            problems.append(
+                f"{name}: everyone who can see the task definition could read its value; take it "
+                "out and give the task role the right instead (documentation/step_0_prep.md)."
+            )
+        else:
+            extra[name] = str(value)
+    return extra
+
+
+def _units(kind: str, name: str) -> str:
+    """What a number counts, for who gave it with a unit."""
+    return f" of {_UNITS[name]}, without a unit" if kind in _NUMBERS and name in _UNITS else ""
+
+
+def _sentences(error: ValidationError) -> list[str]:
+    sentences = []
+    for fault in error.errors():
+        name, *inner = fault["loc"]
+        if fault["type"] == "missing":
+            sentences.append(f"{name} is missing; every config needs it.")
+            continue
+        place = f"{name}{''.join(f'[{part!r}]' for part in inner)}"
+        rule = _NUMBERS.get(fault["type"], fault["msg"]).removeprefix("Value error, ")
+        rule = rule.replace("Input should", "should") + _units(fault["type"], str(name))
+        sentences.append(f"{place} = {repr(fault['input'])[:_SHOWN]}: {rule[0].lower()}{rule[1:]}.")
+    return sentences

@@ -1,0 +1,1 @@
+"""Play the machines of the simulated account: their agents, tasks and workers."""

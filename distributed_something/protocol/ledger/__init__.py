@@ -1,0 +1,1 @@
+"""A run's record and ledger in the bucket: every fact is written and read here."""

@@ -1,0 +1,234 @@
+"""The run record (upstream's monitor file): what a run is made of, and all that teardown reads.
+
+It is written before anything costs money, in two places that say the same:
+`files/<APP_NAME>SpotFleetRequestId.json` on the machine that started the run, and
+`monitors/<the same name>` in the bucket, from where any other machine goes on.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...errors import DistributedSomethingError, UsageError
+from .keys import RunKeys
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+# Upstream's keys, and the field that each is.
+_UPSTREAM_KEYS = {
+    "MONITOR_APP_NAME": "app_name",
+    "MONITOR_ECS_CLUSTER": "cluster",
+    "MONITOR_QUEUE_NAME": "queue_name",
+    "MONITOR_BUCKET_NAME": "bucket",
+    "MONITOR_LOG_GROUP_NAME": "log_group_name",
+}
+
+
+@dataclass(frozen=True)
+class FleetRecord:
+    """One spot fleet request: `fleet_id` is empty until AWS has answered, and the same request sent
+    again with the same client token then finds the fleet instead of buying a second one."""
+
+    client_token: str
+    request: Mapping[str, Any]
+    target_capacity: int
+    fleet_id: str = ""
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """All that is needed to watch a run and to take it down; times are seconds since 1970."""
+
+    app_name: str
+    cluster: str
+    queue_name: str
+    bucket: str
+    log_group_name: str
+    run_id: str = ""  # '' in files that upstream wrote
+    region: str = ""  # '' in files that upstream wrote
+    dead_letter_queue_name: str = ""
+    started: float = 0.0
+    clean_dashboard: bool = False
+    machines: int = 0
+    tasks_per_machine: int = 1
+    docker_cores: int = 1
+    disk_gib: int = 0  # of each machine
+    max_cost: float = 0.0  # USD at which the run is stopped; 0: whatever it costs
+    fleets: tuple[FleetRecord, ...] = ()
+    launch_templates: tuple[str, ...] = ()  # names
+    schedule: str = ""  # the name of the schedule that has the Lambda watch this run
+    dashboard: str = ""  # its name, if the run has one
+    topic: str = ""  # the ARN of the SNS topic that is told of its end
+    ended: float | None = None
+    queue_deleted: float | None = None  # a deleted queue's name is not free for 60 s
+    export_due: bool = False  # it has ended, and its logs are still to be exported
+    notice_due: bool = False  # it has ended, and its topic is still to be told
+
+    @property
+    def service(self) -> str:
+        return f"{self.app_name}Service"
+
+    @property
+    def task_family(self) -> str:
+        return f"{self.app_name}Task"
+
+    @property
+    def keys(self) -> RunKeys:
+        """Where this run's ledger is."""
+        return RunKeys(self.app_name, self.run_id)
+
+    @property
+    def fleet_ids(self) -> tuple[str, ...]:
+        return tuple(fleet.fleet_id for fleet in self.fleets if fleet.fleet_id)
+
+    @property
+    def is_live(self) -> bool:
+        return self.ended is None
+
+    def with_fleet(self, fleet: FleetRecord) -> RunRecord:
+        """The record with a fleet added, or put in the place of the one with its client token."""
+        others = tuple(f for f in self.fleets if f.client_token != fleet.client_token)
+        return replace(self, fleets=(*others, fleet))
+
+    def to_json(self) -> str:
+        """The file's text: upstream's keys first, then our own."""
+        own = asdict(self)
+        for name in _UPSTREAM_KEYS.values():
+            del own[name]
+        upstream: dict[str, Any] = {
+            "MONITOR_FLEET_ID": self.fleet_ids[-1] if self.fleet_ids else ""
+        }
+        upstream |= {key: getattr(self, name) for key, name in _UPSTREAM_KEYS.items()}
+        upstream["MONITOR_START_TIME"] = str(round(self.started * 1000))
+        upstream["CLEAN_DASHBOARD"] = str(own.pop("clean_dashboard"))
+        del own["started"]
+        return json.dumps({**upstream, **own}, indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str, source: str) -> RunRecord:
+        """Read a record of ours or of upstream's, malformed ones too; raises UsageError."""
+        values = _read_object(text, source)
+        missing = [key for key in _UPSTREAM_KEYS if key not in values]
+        if missing:
+            raise UsageError(f"{source} is not a monitor file: it has no {', '.join(missing)}.")
+        known = {f.name for f in fields(cls)}
+        own = {key: value for key, value in values.items() if key in known}
+        own |= {name: values[key] for key, name in _UPSTREAM_KEYS.items()}
+        own["started"] = float(values.get("MONITOR_START_TIME") or 0) / 1000
+        own["clean_dashboard"] = str(values.get("CLEAN_DASHBOARD", "False")).lower() == "true"
+        own["launch_templates"] = tuple(own.get("launch_templates", ()))
+        own["fleets"] = tuple(_fleet(fleet) for fleet in own.get("fleets", ()))
+        if not own["fleets"] and values.get("MONITOR_FLEET_ID"):
+            own["fleets"] = (FleetRecord("", {}, 0, str(values["MONITOR_FLEET_ID"])),)
+        return cls(**own)
+
+
+def _fleet(values: Mapping[str, Any]) -> FleetRecord:
+    known = {f.name for f in fields(FleetRecord)}
+    return FleetRecord(**{key: value for key, value in values.items() if key in known})
+
+
+def record_name(app_name: str) -> str:
+    return f"{app_name}SpotFleetRequestId.json"
+
+
+def record_key(app_name: str) -> str:
+    """Where the bucket keeps the record of an app's live or last run."""
+    return f"monitors/{record_name(app_name)}"
+
+
+def save_record(s3: S3Client, record: RunRecord, folder: Path | None) -> None:
+    """Write the record to the bucket, beside its ledger too, and to `folder` unless None."""
+    text = record.to_json()
+    s3.put_object(Bucket=record.bucket, Key=record_key(record.app_name), Body=text.encode())
+    if record.run_id:
+        s3.put_object(Bucket=record.bucket, Key=record.keys.record, Body=text.encode())
+    if folder is not None:
+        _write_atomically(folder / record_name(record.app_name), text)
+
+
+def amend_ended(s3: S3Client, record: RunRecord) -> None:
+    """Write the record of a run that has ended where its readers look last: beside its ledger.
+
+    The app's may be the next run's by now; only a run of upstream's, which has no other, is there.
+    """
+    key = record.keys.record
+    if not record.run_id:
+        latest = find_record(s3, record.bucket, record.app_name)
+        if latest is None or latest.ended != record.ended:
+            return
+        key = record_key(record.app_name)
+    s3.put_object(Bucket=record.bucket, Key=key, Body=record.to_json().encode())
+
+
+def find_record(s3: S3Client, bucket: str, app_name: str) -> RunRecord | None:
+    """The record of the app's live or last run, from the bucket; None if there has been no run."""
+    return _from_bucket(s3, bucket, record_key(app_name))
+
+
+def read_run(s3: S3Client, bucket: str, keys: RunKeys) -> RunRecord | None:
+    """The record of one run, from beside its ledger; None if there is no such run."""
+    return _from_bucket(s3, bucket, keys.record)
+
+
+def read_record_file(path: Path) -> RunRecord:
+    """Read a record from a file; raises UsageError if it is missing or none."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"Cannot read the monitor file {path}: {error.strerror}.") from None
+    return RunRecord.from_json(text, str(path))
+
+
+def _from_bucket(s3: S3Client, bucket: str, key: str) -> RunRecord | None:
+    try:
+        body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    except s3.exceptions.NoSuchKey:
+        return None
+    return RunRecord.from_json(body.decode(), f"s3://{bucket}/{key}")
+
+
+def _read_object(text: str, source: str) -> dict[str, Any]:
+    """The file's object; upstream's HEAD closes it before its last key, which is read too."""
+    try:
+        values, end = json.JSONDecoder().raw_decode(text.strip())
+        rest = text.strip()[end:].strip().lstrip(",")
+        if rest:
+            values |= json.loads("{" + rest.rstrip().removesuffix("}") + "}")
+    except (ValueError, TypeError):
+        raise UsageError(f"{source} is not a monitor file: its JSON cannot be read.") from None
+    if not isinstance(values, dict):
+        raise UsageError(f"{source} is not a monitor file: it is not a JSON object.")
+    return values
+
+
+def _write_atomically(path: Path, text: str) -> None:
+    """Write a file whole or not at all; raises DistributedSomethingError if it cannot be."""
+    try:
+        _replace(path, text)
+    except OSError as error:
+        raise DistributedSomethingError(
+            f"The monitor file {path} cannot be written ({error.strerror}): "
+            f"see that {path.parent} is a folder with room that you may write to."
+        ) from error
+
+
+def _replace(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink()
+        raise

@@ -1,0 +1,1 @@
+"""What is known and decided about one run: machines, money, scaling, causes; pure."""

@@ -1,0 +1,79 @@
+"""Remember which machines a run had, and since when: EC2 forgets them an hour after their end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import TYPE_CHECKING
+
+from .money import MachineLife
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+    from ..protocol.ledger.keys import RunKeys
+
+
+@dataclass(frozen=True)
+class MachineBook:
+    """The machines of a run by id, as whoever watched it saw them last."""
+
+    machines: Mapping[str, MachineLife]
+    looked: float | None = None  # when that was, seconds since 1970; None: never
+
+    def seen(self, machines: Iterable[MachineLife], now: float) -> MachineBook:
+        """The book after a look that saw these machines, of the run and no other.
+
+        One that it did not see has ended, when we do not know: at the last look that saw it. What
+        is known of an end stays, whatever is seen later.
+        """
+        book = {name: one for name, one in self.machines.items() if one.ended is not None}
+        fresh = {one.instance_id: self._remembering(one) for one in machines}
+        for name, one in self.machines.items():
+            if one.ended is None and name not in fresh:
+                book[name] = replace(one, ended=now if self.looked is None else self.looked)
+        return MachineBook({**fresh, **book}, now)
+
+    def _remembering(self, machine: MachineLife) -> MachineLife:
+        """What EC2 says of a machine, with the address that it forgets as the machine ends."""
+        known = self.machines.get(machine.instance_id)
+        return replace(
+            machine, public_address=machine.public_address or bool(known and known.public_address)
+        )
+
+    def closed(self, ended: float) -> list[MachineLife]:
+        """The machines of a run that is over: what nobody saw end ended with it."""
+        return [
+            replace(one, ended=max(ended, one.launched)) if one.ended is None else one
+            for one in self.machines.values()
+        ]
+
+    def to_json(self) -> bytes:
+        machines = [asdict(one) for one in self.machines.values()]
+        return json.dumps({"looked": self.looked, "machines": machines}).encode()
+
+    @classmethod
+    def from_json(cls, body: bytes) -> MachineBook:
+        """Read a book; keys that a newer version added are left out."""
+        known = {field.name for field in fields(MachineLife)}
+        values = json.loads(body)
+        lives = (
+            MachineLife(**{key: value for key, value in one.items() if key in known})
+            for one in values["machines"]
+        )
+        return cls({one.instance_id: one for one in lives}, values["looked"])
+
+
+def read_machine_book(s3: S3Client, bucket: str, keys: RunKeys) -> MachineBook:
+    """The book of a run; an empty one if nobody has watched it yet, or if it cannot be read."""
+    try:
+        body = s3.get_object(Bucket=bucket, Key=keys.machine_book)["Body"].read()
+        return MachineBook.from_json(body)
+    except (s3.exceptions.NoSuchKey, ValueError, KeyError, TypeError, AttributeError):
+        return MachineBook({})
+
+
+def write_machine_book(s3: S3Client, bucket: str, keys: RunKeys, book: MachineBook) -> None:
+    """Write the book; its object's age tells how long ago the run was last looked at."""
+    s3.put_object(Bucket=bucket, Key=keys.machine_book, Body=book.to_json())

@@ -1,0 +1,133 @@
+"""What a person reads whose environment or config is not ready: whose fault, and how to mend it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from distributed_something.cli import main
+from distributed_something.cli.purchase_screen import show_purchase
+from distributed_something.commands.buying.start_cluster import Purchase
+from tests.builders import write_config, write_json
+
+PLACEHOLDER = "user/distributed-something:sometag"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where a person is who has neither an account nor a network to reach one."""
+    for name in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    return Run(monkeypatch, capsys)
+
+
+class Run:
+    """Runs a verb of run.py as a person does."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self._monkeypatch, self._capsys = monkeypatch, capsys
+
+    def __call__(self, *words: str) -> tuple[int, str]:
+        """The exit code, and what is on stderr."""
+        self._monkeypatch.setattr("sys.argv", ["run.py", *words])
+        code = main("Help.")
+        return code, self._capsys.readouterr().err
+
+
+@pytest.mark.parametrize("variable", ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"])
+def test_a_profile_of_the_environment_that_does_not_exist_is_not_blamed_on_the_config(
+    folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    write_config(folder)
+    monkeypatch.setenv(variable, "nobody")
+    code, said = run("setup")
+    assert code == 2
+    assert f"No profile named nobody in the AWS configuration: mend or unset {variable} in" in said
+    assert "config.py" not in said
+
+
+def test_a_profile_of_the_config_that_does_not_exist_is(folder: Path, run: Run) -> None:
+    write_config(folder, AWS_PROFILE="nobody")
+    code, said = run("setup")
+    assert code == 2
+    assert "mend AWS_PROFILE in config.py" in said
+
+
+def test_an_endpoint_that_is_no_address_is_named_with_its_variable(
+    folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_config(folder)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "notaurl")
+    code, said = run("setup")
+    assert code == 2
+    assert "'notaurl' is no address of an AWS endpoint: mend AWS_ENDPOINT_URL, which" in said
+
+
+def test_who_has_no_account_hears_of_that_before_the_image(folder: Path, run: Run) -> None:
+    write_config(folder, DOCKERHUB_TAG=PLACEHOLDER)
+    code, said = run("setup")
+    assert code == 1
+    assert "No AWS credentials found" in said
+    assert "run.py rehearse" in said
+    assert "DOCKERHUB_TAG" not in said
+
+
+def test_the_next_command_is_for_the_same_config(folder: Path, run: Run) -> None:
+    write_config(folder).rename(folder / "my lab.py")
+    jobs = write_json(folder / "jobs.json", {"command": "true", "groups": [{"a": 1}]})
+    named = ("--config", "my lab.py")
+    code, said = run(*named, "rehearse", str(jobs), "--runtime", "process")
+    assert code == 0, said
+    assert "the same run for real, python run.py --config 'my lab.py' setup" in said
+
+
+def test_who_names_the_config_after_the_verb_is_told_where_it_stands(run: Run) -> None:
+    code, said = run("submitJob", "--config", "c.py", "jobs.json")
+    assert code == 2
+    assert "--config stands before the verb: python run.py --config FILE VERB" in said
+    assert "before the verb" not in run("submitJob", "--confg", "c.py")[1]
+
+
+def test_prices_are_shown_to_the_last_digit(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    purchase = Purchase("Counting", "us-east-1", 3, ("m5.large",), 0.1234567, 0.0, 30, (), ())
+    show_purchase(purchase)
+    said = " ".join(capsys.readouterr().err.replace("│", " ").split())  # as wide as it may be
+    assert "$0.1234567 a machine-hour" in said
+    assert "$0.3703701 an hour for all" in said
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({}, "$50.40 for 168 h (MAX_HOURS), disks and addresses about $4.20 more; no MAX_COST"),
+        ({"max_cost": 60.0}, "disks and addresses about $4.20 more disk 30 GiB"),
+        ({"max_cost": 20.0}, "more; while monitor watches, the run ends at $20.00 (MAX_COST)"),
+        (
+            {"price_cap": None},
+            "not known without MACHINE_PRICE, for 168 h (MAX_HOURS); no MAX_COST",
+        ),
+        ({"max_hours": 0.5, "besides_per_hour": 0.0}, "$0.15 for 0.5 h"),
+        ({"already_per_hour": 0.2}, "besides sfr-1; with these at most $0.50 an hour for all"),
+    ],
+)
+def test_the_most_that_a_purchase_can_cost_is_said(
+    capsys: pytest.CaptureFixture[str], changes: dict[str, Any], told: str
+) -> None:
+    purchase = Purchase("Counting", "us-east-1", 3, ("m5.large",), 0.1, 0.0, 30, ("sfr-1",), ())
+    show_purchase(replace(purchase, **{"besides_per_hour": 0.025, **changes}))
+    said = " ".join(capsys.readouterr().err.replace("│", " ").split())
+    assert told in said

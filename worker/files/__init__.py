@@ -1,0 +1,1 @@
+"""Move files between S3 and this machine."""

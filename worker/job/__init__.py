@@ -1,0 +1,1 @@
+"""One attempt at one job, from its inputs to its done marker."""

@@ -1,0 +1,367 @@
+"""One attempt at one job, from its inputs to its done marker."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from distributed_something.protocol import PROTOCOL_VERSION
+from distributed_something.protocol.jobs import BadJob, Job
+from distributed_something.protocol.ledger.attempts import Attempt
+from distributed_something.protocol.ledger.keys import AttemptState, RunKeys, new_attempt_id
+from distributed_something.protocol.upload_flags import UploadFlags
+
+from .. import ledger, something
+from ..clients import Clients
+from ..environment import Place, tool_environment
+from ..files.inputs import Inputs
+from ..files.results import destination, send_results, wanted_files
+from ..machine.faults import full_disk
+from ..queue.lease import Lease
+from ..stopping import Stopping
+from .checkpoint import Checkpoint
+from .directories import Directories, private_directories
+from .done_before import begin_upload, end_upload, own_results, results_are_there
+from .log_stream import JobLog
+from .outcomes import (
+    DoneElsewhere,
+    Ended,
+    Ending,
+    Failure,
+    Hopeless,
+    Interruption,
+    LostLease,
+    Outcome,
+)
+from .success import exit_sentence, what_is_missing
+from .tool import CannotStart, ToolResult, run_tool
+
+logger = logging.getLogger(__name__)
+
+# Of the time from TERM to KILL. The rest is for the ledger and the queue: an attempt that is killed
+# before it has told of its interruption counts as a failed one.
+_SAVE_SHARE = 0.7
+
+_STATES = {
+    Ending.DONE: AttemptState.DONE,
+    Ending.FAILED: AttemptState.FAILED,
+    Ending.HOPELESS: AttemptState.FAILED,
+    Ending.INTERRUPTED: AttemptState.INTERRUPTED,
+    Ending.BROKEN: AttemptState.INTERRUPTED,
+    Ending.LOST: AttemptState.INTERRUPTED,
+    Ending.ELSEWHERE: AttemptState.INTERRUPTED,
+}
+
+
+class JobAttempt:
+    """The work on one job under one lease."""
+
+    def __init__(
+        self,
+        clients: Clients,
+        place: Place,
+        stopping: Stopping,
+        lease: Lease,
+        job: Job,
+        keys: RunKeys,
+        number: int,
+        *,
+        run: Callable[..., ToolResult] = run_tool,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._clients = clients
+        self._place = place
+        self._stopping = stopping
+        self._lease = lease
+        self._job = job
+        self._keys = keys
+        self._now = now
+        self._run_command = run
+        self.cannot_start = False
+        self._bucket = place.settings.aws_bucket
+        started = now()
+        self.facts = Attempt(
+            job_id=job.job_id,
+            name=job.name,
+            attempt_id=new_attempt_id(started),
+            number=number,
+            state=AttemptState.STARTED.value,
+            instance_id=place.instance_id,
+            slot=place.slot,
+            started=started,
+            instance_type=place.instance_type,
+            worker_version=PROTOCOL_VERSION,
+        )
+
+    def run(self) -> Outcome:
+        """Work on the job until it ends, one way or another, and write the end to the ledger."""
+        ledger.write_attempt(self._clients.s3, self._bucket, self._keys, self.facts)
+        log = JobLog(self._clients.logs, self._place.settings.log_group_name, self._job.name)
+        try:
+            outcome = self._ended_by(log)
+        finally:
+            log.close()
+        self._record(outcome)
+        return outcome
+
+    def is_done_before(self) -> bool:
+        """Whether CHECK_IF_DONE_BOOL is set and the results are there; if so the ledger is told."""
+        settings = self._place.settings
+        if not settings.check_if_done_bool:
+            return False
+        target = destination(self._job, settings.app_name, self._place.buckets)
+        if not results_are_there(self._clients.s3, settings, own_results(self._job, target)):
+            return False
+        self.facts = replace(
+            self.facts,
+            state=AttemptState.DONE.value,
+            ended=self._now(),
+            reason="The results were there already (CHECK_IF_DONE_BOOL).",
+            output=str(target),
+        )
+        ledger.mark_done(self._clients.s3, self._bucket, self._keys, self.facts)
+        ledger.write_attempt(self._clients.s3, self._bucket, self._keys, self.facts)
+        return True
+
+    def failed(self, reason: str) -> Outcome:
+        """End the attempt from outside, after an error that nothing here expects."""
+        ending = self._ending_of_error()
+        self.facts = replace(
+            self.facts, state=_STATES[ending].value, ended=self._now(), reason=reason
+        )
+        outcome = Outcome(ending, self.facts, reason)
+        self._record(outcome)
+        return outcome
+
+    def _ended_by(self, log: JobLog) -> Outcome:
+        try:
+            folder, attempt_id = self._place.directory, self.facts.attempt_id
+            with private_directories(folder, attempt_id, self._leaves_files) as directories:
+                self._work(directories, log)
+        except Ended as ended:
+            return self._outcome(ended.ending, str(ended), log)
+        except BadJob as error:
+            return self._outcome(Ending.HOPELESS, str(error), log)
+        except (ClientError, BotoCoreError, OSError) as error:
+            return self._outcome(self._ending_of_error(), f"{type(error).__name__}: {error}", log)
+        return self._outcome(Ending.DONE, "", log)
+
+    def _leaves_files(self) -> bool:
+        """Whether this loop is ending: then it tells of the job before it removes all files."""
+        return self._stopping.asked
+
+    def _ending_of_error(self) -> Ending:
+        """A machine that is going away may lose its network first, which is no failure."""
+        if self._lease.lost:
+            return Ending.LOST
+        told_to_end = self._stopping.asked and not self._stopping.is_crash
+        return Ending.INTERRUPTED if told_to_end else Ending.FAILED
+
+    def _outcome(self, ending: Ending, reason: str, log: JobLog) -> Outcome:
+        log.write(f"Attempt {self.facts.number} ended: {ending.value}. {reason}".rstrip())
+        self.facts = replace(
+            self.facts,
+            state=_STATES[ending].value,
+            ended=self._now(),
+            reason=reason,
+            log_tail=log.tail,
+        )
+        return Outcome(ending, self.facts, reason)
+
+    def _record(self, outcome: Outcome) -> None:
+        """Write how the attempt ended; a done one is in the done marker already."""
+        try:
+            ledger.write_attempt(self._clients.s3, self._bucket, self._keys, outcome.attempt)
+        except (ClientError, BotoCoreError) as error:
+            logger.error("The end of the attempt could not be written: %s", error)
+
+    def _work(self, directories: Directories, log: JobLog) -> None:
+        """The recipe."""
+        inputs = Inputs(
+            self._clients.s3,
+            self._place.buckets,
+            directories.input,
+            self._check,
+            self._place.cache,
+            self._place.mounted,
+        )
+        with self._timed("input_seconds"):
+            inputs.bring_all(self._job.inputs)
+        directories = replace(directories, bring=inputs.bring)
+        with _own_code():
+            something.prepare(self._job, directories)
+        with self._checkpointed(directories, log):
+            result = self._run_tool(directories, log)
+        self._judge(result, directories)
+        self._publish(directories)
+
+    @contextmanager
+    def _checkpointed(self, directories: Directories, log: JobLog) -> Iterator[None]:
+        """Bring back the last checkpoint; save this attempt's now and then, and at a stop."""
+        if not self._job.keys.checkpoint:
+            yield
+            return
+        checkpoint = Checkpoint(
+            self._clients.s3,
+            self._bucket,
+            self._keys.checkpoint(self._job.job_id),
+            directories.checkpoint,
+        )
+        if checkpoint.bring_back(self._check):
+            log.write("The checkpoint of an earlier attempt is back.")
+        with checkpoint.kept(
+            self._place.pace.checkpoint_seconds, self._stopping.save_wanted, self._time_to_save
+        ):
+            yield
+        if self._stopping.asked and self._time_to_save() > 0:
+            checkpoint.save_within(self._time_to_save)
+
+    def _run_tool(self, directories: Directories, log: JobLog) -> ToolResult:
+        with _own_code():
+            argv = something.command(self._job, directories)
+        environment = tool_environment(os.environ) | self._job.environment(directories.fields())
+        log.write(f"start run {self._job.name} (attempt {self.facts.number}): {argv}")
+        self._check()
+        try:
+            result = self._run_command(
+                argv,
+                directories.work,
+                environment,
+                on_line=log.write,
+                wake=self._stopping.wake,
+                why_end=self._why_end,
+                timeout=self._job.keys.timeout,
+                memory_limit=self._job.keys.memory_limit,
+                grace=self._grace,
+            )
+        except CannotStart as error:
+            self.cannot_start = True
+            raise Failure(str(error)) from error
+        self.facts = replace(
+            self.facts,
+            exit_code=result.exit_code,
+            tool_seconds=round(result.seconds, 3),
+            peak_memory_mib=result.peak_memory_mib,
+            peak_disk_mib=result.peak_disk_mib,
+        )
+        return result
+
+    def _judge(self, result: ToolResult, directories: Directories) -> None:
+        """Raise what ended the attempt, if its outputs are not to be kept."""
+        if result.ended:
+            self._check()  # it was stopped, or has lost its lease
+            raise Failure(f"The command was ended: {result.ended}.")
+        if result.exit_code in self._job.keys.no_retry_exit_codes:
+            raise Hopeless(
+                f"{exit_sentence(result.exit_code)} The job file lists it in no_retry_exit_codes."
+            )
+        missing = what_is_missing(self._job.keys.done_when, directories.output, result.exit_code)
+        if missing is None:
+            with _own_code():
+                missing = something.check(self._job, directories, result.exit_code)
+        if missing is not None:
+            self._check()  # a tool that ends badly when told to stop has not failed
+            raise Failure(missing + full_disk(directories.output))
+
+    def _publish(self, directories: Directories) -> None:
+        """Send the outputs and write the done marker, unless another attempt was first."""
+        try:
+            flags = UploadFlags.read(self._place.settings.upload_flags)
+        except ValueError as error:
+            raise Hopeless(f"UPLOAD_FLAGS: {error}.") from error
+        flags = flags.then(self._job.keys.upload_flags)
+        if not self._lease.renew():
+            raise LostLease(self._lease.lost)
+        self._end_if_done()
+        target = destination(self._job, self._place.settings.app_name, self._place.buckets)
+        s3, settings, own = self._clients.s3, self._place.settings, own_results(self._job, target)
+        files = wanted_files(directories.output, flags)
+        # A single file is there whole or not at all; of several, a later run may find a part.
+        marks = len(files) > 1 or settings.check_if_done_bool
+        if marks:
+            begin_upload(s3, settings, own)
+        with self._timed("upload_seconds"):
+            sent = send_results(s3, directories.output, files, target, self._check_upload, flags)
+        self.facts = replace(
+            self.facts, output=str(target), output_files=sent.files, output_bytes=sent.size
+        )
+        if self._lease.lost:
+            raise LostLease(self._lease.lost)
+        if marks:
+            end_upload(s3, settings, own)
+        done = replace(self.facts, state=AttemptState.DONE.value, ended=self._now())
+        if not ledger.mark_done(self._clients.s3, self._bucket, self._keys, done):
+            raise DoneElsewhere("Another attempt finished the job first.")
+        if self._job.keys.checkpoint:
+            self._clients.s3.delete_object(
+                Bucket=self._bucket, Key=self._keys.checkpoint(self._job.job_id)
+            )
+
+    def _end_if_done(self) -> None:
+        if ledger.is_done(self._clients.s3, self._bucket, self._keys, self._job.job_id):
+            raise DoneElsewhere("Another attempt finished the job first.")
+
+    def _why_end(self) -> str:
+        return self._lease.lost or (self._stopping.reason if self._stopping.asked else "")
+
+    def _check(self) -> None:
+        """Raise if the attempt should not go on."""
+        if self._lease.lost:
+            raise LostLease(self._lease.lost)
+        if self._stopping.asked:
+            raise self._stopped(self._stopping.reason)
+
+    def _stopped(self, reason: str) -> Ended:
+        """How an attempt ends that may not go on; a crash, for all we know, is the job's doing."""
+        return Failure(reason) if self._stopping.is_crash else Interruption(reason)
+
+    def _check_upload(self) -> None:
+        """The same while outputs are on their way: a stop lets them arrive if there is time."""
+        if self._lease.lost:
+            raise LostLease(self._lease.lost)
+        if self._stopping.asked and self._grace() <= 0:
+            raise self._stopped(f"{self._stopping.reason}; there was no time to send the outputs")
+
+    def _grace(self) -> float:
+        """How many seconds are left to a tool that is told to end."""
+        if self._lease.lost:  # another worker may begin the job when our time is over
+            return min(self._place.pace.grace_seconds, self._lease.seconds_left())
+        return max(0.0, self._place.pace.grace_seconds - self._stopping.seconds_since())
+
+    def _time_to_save(self) -> float:
+        """How many seconds a checkpoint may take, so that this loop still tells how it ended."""
+        if self._lease.lost:
+            return 0.0
+        if not self._stopping.asked:
+            return math.inf
+        return _SAVE_SHARE * self._place.pace.stop_seconds - self._stopping.seconds_since()
+
+    @contextmanager
+    def _timed(self, field: str) -> Iterator[None]:
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            took = {field: round(time.monotonic() - began, 3)}
+            self.facts = replace(self.facts, **took)  # type: ignore[arg-type]  # a float field
+
+
+@contextmanager
+def _own_code() -> Iterator[None]:
+    """Turn an error of worker/something.py into a reason."""
+    try:
+        yield
+    except (Ended, BadJob):
+        raise
+    except ValueError as error:
+        raise Hopeless(str(error)) from error
+    except Exception as error:
+        logger.exception("worker/something.py failed.")
+        raise Hopeless(f"worker/something.py: {type(error).__name__}: {error}") from error

@@ -1,0 +1,73 @@
+"""The ways in which an attempt at a job can end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from distributed_something.protocol.ledger.attempts import Attempt
+
+
+class Ending(Enum):
+    """What the loop does with the message afterwards depends on this alone."""
+
+    DONE = "done"
+    FAILED = "failed"  # may succeed on a retry
+    HOPELESS = "hopeless"  # cannot succeed on a retry
+    INTERRUPTED = "interrupted"  # the worker was told to stop
+    LOST = "lost"  # the lease was lost: the message is somebody else's
+    BROKEN = "broken"  # this machine cannot work; the job is not to blame
+    ELSEWHERE = "elsewhere"  # another attempt has finished the job
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an attempt ended, with why if it is not done."""
+
+    ending: Ending
+    attempt: Attempt
+    reason: str = ""
+
+
+class Ended(Exception):
+    """Raised to end an attempt at any point."""
+
+    ending = Ending.FAILED
+
+
+class Failure(Ended):
+    """The attempt failed; another one may succeed."""
+
+
+class Hopeless(Ended):
+    """No attempt at this job can succeed."""
+
+    ending = Ending.HOPELESS
+
+
+class Interruption(Ended):
+    """The worker was told to stop."""
+
+    ending = Ending.INTERRUPTED
+
+
+class MachineFault(Ended):
+    """This machine cannot work, whatever the job."""
+
+    ending = Ending.BROKEN
+
+
+class NoRoom(MachineFault):
+    """The disk is too full for a job; one that is under way may be why."""
+
+
+class LostLease(Ended):
+    """The message is no longer this worker's."""
+
+    ending = Ending.LOST
+
+
+class DoneElsewhere(Ended):
+    """Another attempt has finished the job."""
+
+    ending = Ending.ELSEWHERE

@@ -1,0 +1,251 @@
+"""What a worker does for its machine: metric, alarm, state in the log, dead man's switch."""
+
+from __future__ import annotations
+
+import logging
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import psutil
+from botocore.exceptions import BotoCoreError, ClientError
+
+from distributed_something.protocol.environment import WorkerEnvironment
+from distributed_something.protocol.ledger.attempts import HEARTBEAT_LIVE_SECONDS, Heartbeat
+from distributed_something.protocol.ledger.keys import RunKeys
+from distributed_something.protocol.machine_alarm import (
+    NAMESPACE,
+    busy_slots,
+    first_words,
+    machine_alarm,
+)
+
+from ..ledger import why_stopped
+from .faults import lower_target, read_record, record_key, terminate_self
+
+if TYPE_CHECKING:
+    from types_boto3_cloudwatch import CloudWatchClient
+    from types_boto3_ec2 import EC2Client
+    from types_boto3_s3 import S3Client
+    from types_boto3_sqs import SQSClient
+    from types_boto3_sqs.literals import QueueAttributeNameType
+
+logger = logging.getLogger(__name__)
+
+FORGOTTEN_SECONDS = 3600.0  # machines that so long after their purchase have had no job, end
+_GIB = 2**30
+
+
+@dataclass(frozen=True)
+class DutyClients:
+    """The clients that a machine's duties need."""
+
+    cloudwatch: CloudWatchClient
+    ec2: EC2Client
+    s3: S3Client
+    sqs: SQSClient
+
+
+def make_duty_clients(region: str) -> DutyClients:
+    """Make them all, for one region."""
+    session = boto3.Session(region_name=region)
+    return DutyClients(
+        cloudwatch=session.client("cloudwatch"),
+        ec2=session.client("ec2"),
+        s3=session.client("s3"),
+        sqs=session.client("sqs"),
+    )
+
+
+class Duties:
+    """One machine's duties, done once a minute; each is tried, whatever became of the others."""
+
+    def __init__(
+        self,
+        clients: DutyClients,
+        settings: WorkerEnvironment,
+        instance_id: str,
+        count_busy: Callable[[], int],
+        folder: Path,
+        idle_seconds: float,
+        *,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._clients = clients
+        self._settings = settings
+        self._instance_id = instance_id
+        self._count_busy = count_busy
+        self._folder = folder
+        self._idle_seconds = idle_seconds
+        self._now = now
+        self._empty_since: float | None = None
+        self._complained: set[str] = set()
+
+    def begin(self) -> None:
+        """Make this machine's alarm, unless its run is over already."""
+        self._try("alarm", self._make_alarm)
+
+    def do(self) -> None:
+        """Do each duty once, first the one without which the alarm ends this machine."""
+        busy = self._count_busy()
+        self._try("metric", lambda: self._report(busy))
+        self._try("state in the log", lambda: self._log(busy))
+        self._try("dead man's switch", lambda: self._end_if_over(busy))
+
+    def _try(self, duty: str, do: Callable[[], None]) -> None:
+        """Do one duty; what it cannot do (a right that the role lacks) is said once.
+
+        Whatever goes wrong, the next minute is another try: nobody else does these duties.
+        """
+        try:
+            do()
+        except Exception as error:
+            if duty not in self._complained:
+                bug = not isinstance(error, (ClientError, BotoCoreError, OSError))
+                logger.warning("No %s for this machine: %s", duty, error, exc_info=bug)
+                self._complained.add(duty)
+
+    def _log(self, busy: int) -> None:
+        logger.info("Machine: %d slots busy; %s", busy, machine_state(self._folder))
+
+    def _make_alarm(self) -> None:
+        if read_record(self._clients.s3, self._settings).get("ended"):
+            return  # nobody would delete it
+        cloudwatch, now = self._clients.cloudwatch, self._now()
+        cloudwatch.put_metric_data(**first_words(self._instance_id, now))
+        request = machine_alarm(
+            self._settings.app_name, self._instance_id, self._settings.aws_region
+        )
+        cloudwatch.put_metric_alarm(**request)
+
+    def _report(self, busy: int) -> None:
+        datum = busy_slots(self._instance_id, busy, self._now())
+        self._clients.cloudwatch.put_metric_data(
+            Namespace=NAMESPACE,
+            MetricData=[datum],  # type: ignore[list-item]
+        )
+
+    def _end_if_over(self, busy: int) -> None:
+        """End this machine when the run has long been over and nobody takes it down."""
+        record = read_record(self._clients.s3, self._settings)
+        has_ended = record.get("ended") is not None
+        if busy or not (has_ended or self._is_over(record)):
+            self._empty_since = None
+            return
+        if self._empty_since is None:
+            self._empty_since = self._now()
+        idle = self._now() - self._empty_since
+        if not has_ended and idle < self._idle_seconds:
+            return
+        why = (
+            "The run has been taken down" if has_ended else f"Nothing was left to do for {idle:g} s"
+        )
+        logger.warning("%s, and nobody has ended this machine: it ends.", why)
+        lower_target(self._clients.ec2, record, self._settings.app_name, self._instance_id)
+        terminate_self(self._clients.ec2, self._instance_id)
+
+    def _is_over(self, record: dict[str, Any]) -> bool:
+        """Whether no job is left that may be taken, and nobody works on one."""
+        keys = RunKeys(self._settings.app_name, str(record.get("run_id", "")))
+        s3, bucket = self._clients.s3, self._settings.aws_bucket
+        return (
+            not self._jobs_left(is_stopped=bool(why_stopped(s3, bucket, keys)))
+            and (self._was_submitted(keys) or self._is_forgotten())
+            and not self._somebody_works(keys)
+        )
+
+    def _jobs_left(self, is_stopped: bool) -> int:
+        """How many jobs are in the queue: those in flight alone if the run is stopped."""
+        in_flight: QueueAttributeNameType = "ApproximateNumberOfMessagesNotVisible"
+        waiting: list[QueueAttributeNameType] = [
+            "ApproximateNumberOfMessages",
+            "ApproximateNumberOfMessagesDelayed",
+        ]
+        sqs = self._clients.sqs
+        try:
+            found = sqs.get_queue_attributes(
+                QueueUrl=self._settings.sqs_queue_url,
+                AttributeNames=[in_flight] if is_stopped else [in_flight, *waiting],
+            )["Attributes"]
+        except sqs.exceptions.QueueDoesNotExist:
+            return 0
+        return sum(int(count) for count in found.values())
+
+    def _is_forgotten(self) -> bool:
+        """Whether it is long ago that somebody began this run or added machines to it.
+
+        The record's age says so, as it outlives this machine: an idle one is soon replaced.
+        """
+        found = self._clients.s3.list_objects_v2(
+            Bucket=self._settings.aws_bucket, Prefix=record_key(self._settings), MaxKeys=1
+        )
+        ages = [
+            self._now() - item["LastModified"].timestamp() for item in found.get("Contents", [])
+        ]
+        return bool(ages) and ages[0] > FORGOTTEN_SECONDS
+
+    def _was_submitted(self, keys: RunKeys) -> bool:
+        for prefix in (keys.job_lists, keys.done_markers):
+            found = self._clients.s3.list_objects_v2(
+                Bucket=self._settings.aws_bucket, Prefix=prefix, MaxKeys=1
+            )
+            if found.get("KeyCount"):
+                return True
+        return False
+
+    def _somebody_works(self, keys: RunKeys) -> bool:
+        """Whether a fresh heartbeat names a job; ages are by the clock of S3."""
+        s3, bucket = self._clients.s3, self._settings.aws_bucket
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=keys.heartbeats)
+        for page in pages:
+            asked = parsedate_to_datetime(page["ResponseMetadata"]["HTTPHeaders"]["date"])
+            for item in page.get("Contents", []):
+                if (asked - item["LastModified"]).total_seconds() > HEARTBEAT_LIVE_SECONDS:
+                    continue
+                body = s3.get_object(Bucket=bucket, Key=item["Key"])["Body"].read()
+                if Heartbeat.from_json(body).job_id:
+                    return True
+        return False
+
+
+def is_ec2(instance_id: str) -> bool:
+    """Whether this looks like a machine of EC2's, for which there are duties."""
+    return re.fullmatch(r"i-[0-9a-f]{8,17}", instance_id) is not None
+
+
+def machine_state(folder: Path) -> str:
+    """A line on disk, memory, processors and, where there are any, graphics cards."""
+    memory = psutil.virtual_memory()
+    disk = shutil.disk_usage(folder)
+    load, _, _ = psutil.getloadavg()
+    line = (
+        f"disk {disk.free / _GIB:.1f} of {disk.total / _GIB:.1f} GiB free, "
+        f"memory {memory.available / _GIB:.1f} of {memory.total / _GIB:.1f} GiB free, "
+        f"processors {psutil.cpu_percent():.0f} % of {psutil.cpu_count()}, load {load:.1f}"
+    )
+    return ", ".join(filter(None, [line, _graphics()]))
+
+
+def _graphics() -> str:
+    """What NVIDIA's own tool says; empty where it is not installed."""
+    if shutil.which("nvidia-smi") is None:
+        return ""
+    fields = "utilization.gpu,memory.used,memory.total"
+    try:
+        ended = subprocess.run(
+            ["nvidia-smi", f"--query-gpu={fields}", "--format=csv,noheader"],
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return "GPU " + "; ".join(ended.stdout.splitlines())

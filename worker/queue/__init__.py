@@ -1,0 +1,1 @@
+"""Take a message, hold its lease, settle it."""
