@@ -182,6 +182,7 @@ def made_up_record(ended: float | None, **changes: object) -> RunRecord:
         run_id=RUN,
         region="us-east-1",
         started=BEGAN,
+        tasks_per_machine=1,
         docker_cores=2,
         ended=ended,
     )

@@ -80,6 +80,14 @@ def plan_ending_drained(machines: Sequence[Machine]) -> Plan:
     return Plan(terminate=tuple(m for m in machines if m.draining and m.empty))
 
 
+def plan_lowering(fleets: Sequence[Fleet], in_flight: int) -> Plan:
+    """Ask for no more machines than there are jobs in flight, and end none of those that run.
+
+    For machines whose workers tell of nothing: which of them is idle only their own alarms know.
+    """
+    return Plan(targets=cap_targets(fleets, max(1, in_flight)))
+
+
 def cap_targets(fleets: Sequence[Fleet], total: int) -> tuple[Fleet, ...]:
     """The fleets whose target has to go down so that all ask for `total` machines at most."""
     lowered = []

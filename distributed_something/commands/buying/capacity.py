@@ -15,6 +15,7 @@ from ...definitions.user_data import APP_ATTRIBUTE
 from ...errors import DistributedSomethingError, NotFound
 from ...run.fleet_troubles import judge, why_never
 from ...run.scaling import wanted_containers
+from ..runs.runs import with_target
 
 if TYPE_CHECKING:
     from ...aws.session import Aws
@@ -62,9 +63,10 @@ def wait_for_capacity(
 
 def containers_wanted(aws: Aws, record: RunRecord) -> int:
     """How many containers the service should keep with the machines that there are now."""
-    most = sum(one.target_capacity for one in record.fleets) * record.tasks_per_machine
-    joined = len(_joined(aws, record)) if record.tasks_per_machine > 1 else 0
-    return wanted_containers(joined, most, record.tasks_per_machine)
+    tasks = record.tasks_per_machine or 1  # None: before the first startCluster of a run
+    most = sum(with_target(aws, one).target_capacity or 0 for one in record.fleets) * tasks
+    joined = len(_joined(aws, record)) if tasks > 1 else 0
+    return wanted_containers(joined, most, tasks)
 
 
 def _all_there(

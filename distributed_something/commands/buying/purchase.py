@@ -112,7 +112,6 @@ def write_down(
     record = replace(record, fleets=settled).with_fleet(order.fleet)
     record = replace(
         record,
-        machines=sum(one.target_capacity for one in record.fleets),
         tasks_per_machine=settings.tasks_per_machine,
         docker_cores=settings.docker_cores,
         disk_gib=max(launch.image.volume_gib for launch in order.templates.values()),
@@ -159,7 +158,6 @@ def undo(aws: Aws, record: RunRecord, order: Order, folder: Path | None) -> list
     left = replace(
         record,
         fleets=others,
-        machines=sum(one.target_capacity for one in others),
         launch_templates=tuple(n for n in record.launch_templates if n not in order.templates),
     )
     if not others and record.schedule:

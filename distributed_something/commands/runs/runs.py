@@ -9,9 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...aws.compute import fleet
 from ...errors import NotFound, UsageError
 from ...protocol.ledger.keys import RunKeys, new_run_id
 from ...protocol.ledger.record import (
+    FleetRecord,
     RunRecord,
     find_record,
     read_record_file,
@@ -44,7 +46,7 @@ def ensure_run(
     record = _new_record(aws, settings, last, now())
     if live is not None:
         # Upstream wrote no run id; its fleet becomes this run's, so that one teardown ends both.
-        record = replace(record, fleets=live.fleets)
+        record = replace(record, fleets=tuple(with_target(aws, one) for one in live.fleets))
     save_record(aws.s3, record, folder)
     logger.info("Began run %s of %s.", record.run_id, record.app_name)
     return record
@@ -87,6 +89,17 @@ def refresh(aws: Aws, record: RunRecord) -> RunRecord:
     if found and (found.fleet_ids == record.fleet_ids or (found.run_id and found.is_live)):
         return found
     return record
+
+
+def with_target(aws: Aws, bought: FleetRecord) -> FleetRecord:
+    """A fleet with the number of machines that EC2 knows, where its record does not say it."""
+    if bought.target_capacity is not None:
+        return bought
+    try:
+        target = fleet.describe_fleet(aws.ec2, bought.fleet_id).target
+    except NotFound:
+        target = 0
+    return replace(bought, target_capacity=target)
 
 
 def stand_in(aws: Aws, settings: Settings, last: RunRecord | None, now: float) -> RunRecord:
@@ -147,7 +160,6 @@ def _new_record(aws: Aws, settings: Settings, last: RunRecord | None, now: float
         dead_letter_queue_name=settings.sqs_dead_letter_queue,
         started=round(now, 3),  # as exactly as a monitor file can say it
         clean_dashboard=settings.clean_dashboard,
-        machines=settings.cluster_machines,
         tasks_per_machine=settings.tasks_per_machine,
         docker_cores=settings.docker_cores,
         queue_deleted=last.queue_deleted if last is not None and same_queue else None,

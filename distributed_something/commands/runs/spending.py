@@ -115,7 +115,7 @@ def life_of(machine: fleet.Machine, record: RunRecord, now: float) -> MachineLif
         ended=ended,
         spot=machine.is_spot,
         interrupted=machine.interrupted,
-        disk_gib=record.disk_gib,
+        disk_gib=record.disk_gib or 0,  # known of all machines that a startCluster bought
         # EC2 forgets the address of a machine that has ended: the book keeps what it had.
         public_address=machine.has_public_address,
     )

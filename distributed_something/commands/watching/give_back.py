@@ -44,12 +44,28 @@ def balance_service(aws: Aws, record: RunRecord, view: View, machines: tuple[Mac
     """
     if not view.fleets or not view.queue_is_there:
         return
-    asked = sum(one.target_capacity for one in record.fleets) or record.machines
-    tasks = record.tasks_per_machine
     joined = sum(1 for machine in machines if machine.joined and not machine.draining)
-    wanted = wanted_containers(joined, asked * tasks, tasks)
     try:
-        if cluster.describe_service(aws.ecs, record.cluster, record.service).desired != wanted:
+        desired = cluster.describe_service(aws.ecs, record.cluster, record.service).desired
+        wanted = _wanted(record, view, joined, desired)
+        if desired != wanted:
             cluster.scale_service(aws.ecs, record.cluster, record.service, wanted)
     except NotFound as error:
         logger.warning("The machines have nothing to run. %s", error)
+
+
+def _wanted(record: RunRecord, view: View, joined: int, desired: int) -> int:
+    """How many containers the service should want, which now wants `desired`.
+
+    Where nothing says how many a machine takes, they are left as they are: only where there are
+    none is one asked for each machine.
+    """
+    live = {one.fleet_id: one.target for one in view.fleets}
+    tasks = record.tasks_per_machine
+    if tasks is None:
+        return desired or (sum(live.values()) if view.counts.total else 0)
+    asked = sum(
+        live.get(one.fleet_id, 0) if one.target_capacity is None else one.target_capacity
+        for one in record.fleets
+    )
+    return wanted_containers(joined, asked * tasks, tasks)

@@ -19,7 +19,7 @@ from ...aws.compute import fleet
 from ...protocol.ledger.attempts import HEARTBEAT_LIVE_SECONDS, Heartbeat
 from ...protocol.ledger.ledger import is_settled
 from ...protocol.ledger.record import RunRecord
-from ...run.scaling import Plan, cap_targets, plan_ending_drained, plan_giving_back
+from ...run.scaling import Plan, cap_targets, plan_ending_drained, plan_giving_back, plan_lowering
 from ...words import count_of
 from ..removing.export import EXPORT_SECONDS
 from ..runs.adoption import adopt, save_adopted
@@ -219,7 +219,9 @@ def _plan(
         return state, Plan()
     if not _may_give_back(state, pace, now):
         return state, plan_ending_drained(view.machines)
-    slots = record.tasks_per_machine * record.docker_cores
+    slots = record.slots_per_machine
+    if slots is None:
+        return state, plan_lowering(view.fleets, view.counts.in_flight)
     return state, plan_giving_back(view.fleets, view.machines, view.counts.in_flight, slots)
 
 

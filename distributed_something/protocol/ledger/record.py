@@ -37,14 +37,17 @@ class FleetRecord:
     again with the same client token then finds the fleet instead of buying a second one."""
 
     client_token: str
-    request: Mapping[str, Any]
-    target_capacity: int
+    request: Mapping[str, Any]  # empty in files that upstream wrote
+    target_capacity: int | None  # None in files that upstream wrote: EC2 knows
     fleet_id: str = ""
 
 
 @dataclass(frozen=True)
 class RunRecord:
-    """All that is needed to watch a run and to take it down; times are seconds since 1970."""
+    """All that is needed to watch a run and to take it down; times are seconds since 1970.
+
+    What is None is not known, as in a file that upstream wrote: it is read from AWS or left alone.
+    """
 
     app_name: str
     cluster: str
@@ -56,10 +59,9 @@ class RunRecord:
     dead_letter_queue_name: str = ""
     started: float = 0.0
     clean_dashboard: bool = False
-    machines: int = 0
-    tasks_per_machine: int = 1
-    docker_cores: int = 1
-    disk_gib: int = 0  # of each machine
+    tasks_per_machine: int | None = None
+    docker_cores: int | None = None
+    disk_gib: int | None = None  # of each machine
     max_cost: float = 0.0  # USD at which the run is stopped; 0: whatever it costs
     fleets: tuple[FleetRecord, ...] = ()
     launch_templates: tuple[str, ...] = ()  # names
@@ -91,6 +93,13 @@ class RunRecord:
     @property
     def is_live(self) -> bool:
         return self.ended is None
+
+    @property
+    def slots_per_machine(self) -> int | None:
+        """How many jobs a machine takes at once; None if that is not known."""
+        if self.tasks_per_machine is None or self.docker_cores is None:
+            return None
+        return self.tasks_per_machine * self.docker_cores
 
     def with_fleet(self, fleet: FleetRecord) -> RunRecord:
         """The record with a fleet added, or put in the place of the one with its client token."""
@@ -126,7 +135,7 @@ class RunRecord:
         own["launch_templates"] = tuple(own.get("launch_templates", ()))
         own["fleets"] = tuple(_fleet(fleet) for fleet in own.get("fleets", ()))
         if not own["fleets"] and values.get("MONITOR_FLEET_ID"):
-            own["fleets"] = (FleetRecord("", {}, 0, str(values["MONITOR_FLEET_ID"])),)
+            own["fleets"] = (FleetRecord("", {}, None, str(values["MONITOR_FLEET_ID"])),)
         return cls(**own)
 
 

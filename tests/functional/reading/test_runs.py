@@ -95,7 +95,7 @@ def test_a_run_in_another_bucket_that_has_ended_since_is_no_hindrance(
 def test_the_fleet_of_an_upstream_run_is_taken_over(aws: Aws, tmp_path: Path) -> None:
     old = RunRecord(
         "Counting", "counting", "CountingQueue", "lab-data", "Counting",
-        fleets=(FleetRecord("", {}, 0, "sfr-old"),),
+        fleets=(FleetRecord("", {}, None, "sfr-old"),),
     )  # fmt: skip
     (tmp_path / NAME).write_text(old.to_json())
     record = ensure_run(aws, settings(), folder=tmp_path)
@@ -107,7 +107,7 @@ def test_the_fleet_of_an_upstream_run_is_taken_over(aws: Aws, tmp_path: Path) ->
 def test_an_upstream_record_whose_run_was_ended_since_is_seen_as_ended(aws: Aws) -> None:
     old = RunRecord(
         "Counting", "counting", "CountingQueue", "lab-data", "Counting",
-        fleets=(FleetRecord("", {}, 0, "sfr-old"),),
+        fleets=(FleetRecord("", {}, None, "sfr-old"),),
     )  # fmt: skip
     assert refresh(aws, old).is_live
     end(aws, old)

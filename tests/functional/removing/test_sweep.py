@@ -40,4 +40,4 @@ def test_the_opt_in_runs_files_and_settings_are_right(tmp_path: Path) -> None:
         theirs.set_up()
         theirs.submit_file(jobs)
         record = start_cluster(theirs.aws, settings, fleet, folder=tmp_path, **theirs.times)
-        assert record.machines == 1
+        assert [one.target_capacity for one in record.fleets] == [1]

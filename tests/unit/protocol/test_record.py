@@ -67,6 +67,14 @@ def test_upstreams_files_are_read_the_malformed_one_too(text: str, clean: bool) 
     assert record.is_live
 
 
+def test_what_upstreams_files_do_not_say_is_not_known_and_is_no_zero() -> None:
+    record = RunRecord.from_json(json.dumps(UPSTREAM), "file")
+    assert record.fleets[0].target_capacity is None
+    assert (record.tasks_per_machine, record.docker_cores, record.disk_gib) == (None, None, None)
+    assert record.slots_per_machine is None
+    assert RunRecord.from_json(record.to_json(), "file") == record
+
+
 @pytest.mark.parametrize("text", ["", "[]", "12", "{", '{"a": 1} junk', '{"a": 1} {"b": 2} {'])
 def test_what_is_no_monitor_file_is_said_to_be_none(text: str) -> None:
     with pytest.raises(UsageError, match=r"my\.json is not a monitor file"):

@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 from distributed_something.run.scaling import (
     Fleet,
     Machine,
+    Plan,
     cap_targets,
     plan_ending_drained,
     plan_giving_back,
+    plan_lowering,
     wanted_containers,
 )
 
@@ -42,6 +44,13 @@ def test_a_drained_machine_is_ended_once_it_holds_neither_task_nor_lease() -> No
     )
     assert plan.terminate == (empty,)
     assert plan.drain == ()
+
+
+def test_machines_whose_workers_tell_nothing_are_not_replaced_and_none_is_ended() -> None:
+    plan = plan_lowering([Fleet("a", 3), Fleet("b", 2)], in_flight=2)
+    assert plan == Plan(targets=(Fleet("a", 2), Fleet("b", 0)))
+    assert plan_lowering([Fleet("a", 3)], in_flight=0).targets == (Fleet("a", 1),)
+    assert plan_lowering([Fleet("a", 3)], in_flight=9) == Plan()
 
 
 def test_one_machine_stays_even_when_nothing_is_in_flight() -> None:

@@ -58,7 +58,7 @@ def make_report(
     for mark in read_dead_jobs(s3, record.bucket, keys, found.unexplained(dead)):
         found.add_given_up(mark.job_id, mark.reason)
     began, ended = _bounds(record, found, machines, until)
-    slots = record.tasks_per_machine * record.docker_cores
+    slots = record.slots_per_machine or 1
     lanes = found.lanes({one.instance_id: one for one in machines}, slots, began, ended)
     prices = Prices() if is_rehearsal else prices_or_caps(aws, record, machines)[0]
     return RunReport(
