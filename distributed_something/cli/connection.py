@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import click
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ..aws.regions import meant_region
 from ..aws.session import Aws, make_session
+from ..commands.watching.monitor import Pace
 from ..errors import UsageError
 from ..inputs.settings import Settings
 from ..local import FLEET_VARIABLE
@@ -52,6 +54,16 @@ def is_simulated() -> bool:
 def is_served() -> bool:
     """Whether it is surely one: the line of `rehearse --serve` names its fleet file too."""
     return is_simulated() and bool(os.environ.get(FLEET_VARIABLE))
+
+
+def monitor_pace() -> Pace:
+    """How often to look at a run: in a served rehearsal as often as in one of a single verb."""
+    usual = Pace()
+    if not is_served():
+        return usual
+    from ..local.pace import PACE
+
+    return replace(PACE, export_seconds=usual.export_seconds)
 
 
 def _say_served() -> None:

@@ -17,7 +17,7 @@ from ..commands.watching.watch_all import Sleep
 from ..inputs.settings import Settings, load_settings
 from ..protocol.ledger.record import read_record_file
 from . import monitor_screen, screens
-from .connection import connect
+from .connection import connect, monitor_pace
 from .faults import EXIT_FAILED
 from .options import FILES, PATH
 from .report_verb import leave_report
@@ -78,6 +78,7 @@ def monitor(
             record,
             folder=FILES,
             cheapest=cheapest,
+            pace=monitor_pace(),
             on_progress=show,
             reconnect=again,
         )
@@ -107,6 +108,7 @@ def _watch(settings: Settings, sleep: Sleep, *, cheapest: bool, as_json: bool) -
         find_watched(aws, settings, reconnect=again, sleep=sleep),
         folder=FILES,
         cheapest=cheapest,
+        pace=monitor_pace(),
         on_progress=monitor_screen.progress_printer(as_json, settings.app_name),
         reconnect=again,
         sleep=sleep,

@@ -14,7 +14,7 @@ from ..commands.reading.report import make_report, to_json, write_page
 from ..commands.removing.inventory import take_inventory, what_stays
 from ..commands.setting_up.setup import setup
 from ..commands.submitting.submit_job import make_maker, submit_job
-from ..commands.watching.monitor import MonitorOutcome, Pace, RunProgress, monitor
+from ..commands.watching.monitor import MonitorOutcome, RunProgress, monitor
 from ..errors import DistributedSomethingError, UsageError
 from ..inputs.job_files import JobFile, open_job_file
 from ..inputs.job_sample import sample_jobs
@@ -33,8 +33,9 @@ from .data import (
     upload_folder,
 )
 from .machines.spot_machines import Interruptions
+from .pace import PACE
 from .report import RehearsalReport, failed_attempts, job_times, suggest
-from .stage import HEARTBEAT_SECONDS, Listener, Stage, most_loops, staged
+from .stage import Listener, Stage, most_loops, staged
 
 if TYPE_CHECKING:
     from ..inputs.settings import Settings
@@ -43,15 +44,6 @@ if TYPE_CHECKING:
 DIRECTORY = Path("rehearsal")
 PAGE = "report.html"  # in a rehearsal's folder; report.json beside it
 RUNTIMES = ("auto", "docker", "process")
-# The simulated counts are exact and there is no one else, so that little patience is enough.
-PACE = Pace(
-    look_every=0.5,
-    quiet_seconds=1.0,
-    quiet_looks=2,
-    heartbeat_seconds=3 * HEARTBEAT_SECONDS,
-    patience=30.0,
-    export_seconds=0.0,
-)
 
 
 def rehearse(

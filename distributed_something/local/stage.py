@@ -16,21 +16,12 @@ from .ending import isolation, unwinding, without_real_account
 from .machines.agent import Agent
 from .machines.containers import choose_runtime
 from .machines.spot_machines import Interruptions
+from .pace import WORKER_PACE
 from .simulator import Simulator
 
 if TYPE_CHECKING:
     from ..aws.session import Aws
     from ..inputs.settings import Settings
-
-HEARTBEAT_SECONDS = 3.0
-# A worker's waiting times, so that a rehearsal does not consist of them.
-_WORKER_PACE = {
-    "SECONDS_TO_START": "0",
-    "WORKER_HEARTBEAT_SECONDS": str(HEARTBEAT_SECONDS),
-    "WORKER_BACKOFF_SECONDS": "1",
-    "WORKER_GRACE_SECONDS": "5",
-    "WORKER_STOP_SECONDS": "15",
-}
 
 
 @dataclass(frozen=True)
@@ -86,7 +77,7 @@ def staged(
         agent = Agent(
             aws,
             chosen,
-            environment={**simulator.environment, **isolation(os.environ), **_WORKER_PACE},
+            environment={**simulator.environment, **isolation(os.environ), **WORKER_PACE},
             logs=logs,
             most_tasks=max(1, most_loops() // settings.docker_cores),
             interruptions=interruptions,

@@ -23,7 +23,7 @@ from distributed_something.commands.watching.watch_all import Sleep, watch_all
 from distributed_something.inputs.settings import Settings
 from distributed_something.inputs.type_runs import type_settings
 from distributed_something.local.data import upload_folder
-from distributed_something.local.rehearsal import PACE
+from distributed_something.local.pace import PACE
 from distributed_something.local.stage import Listener, Stage, staged
 
 from .kit import EXAMPLES, build, settings_of

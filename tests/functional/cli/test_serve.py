@@ -42,7 +42,7 @@ DOCKER_CORES = 4
 CPU_SHARES = DOCKER_CORES * 1024
 MEMORY = 15000
 SECONDS_TO_START = 3*60
-SQS_QUEUE_NAME = APP_NAME + 'Queue'
+SQS_QUEUE_NAME = APP_NAME + '{word}Queue'
 SQS_MESSAGE_VISIBILITY = 1*60
 SQS_DEAD_LETTER_QUEUE = 'user_DeadMessages'
 AUTO_MONITOR = 'True'
@@ -117,10 +117,13 @@ def verb(clone: Path, exported: dict[str, str], *words: str) -> str:
 
 
 def make_clone(folder: Path, word: str) -> Path:
-    """What a user has after cloning and configuring: the code, a config and an example's files."""
+    """What a user has after cloning and configuring: the code, a config and an example's files.
+
+    Each has a queue of its own: the name of one that was deleted is free only after a minute.
+    """
     ignored = shutil.ignore_patterns(".git", ".venv", "rehearsal", "__pycache__", ".*_cache")
     shutil.copytree(CLONE, folder, ignore=ignored)
-    (folder / "config.py").write_text(CONFIG + COMMAND.format(word=word))
+    (folder / "config.py").write_text((CONFIG + COMMAND).format(word=word))
     write_json(folder / "files" / "exampleJob.json", JOBS)
     fleet = folder / "files" / "exampleFleet_us-east-1.json"
     filled = json.dumps(json.loads(fleet.read_text())).replace("XXXXXXXXXXXX", "123456789012")

@@ -16,7 +16,7 @@ from distributed_something.commands.watching.monitor import (
     step,
 )
 from distributed_something.local.account import make_roles
-from distributed_something.local.rehearsal import PACE
+from distributed_something.local.pace import PACE
 from distributed_something.local.simulator import Rules, Simulator
 from distributed_something.protocol.ledger.record import RunRecord, read_record_file
 from tests.builders import settings
