@@ -49,6 +49,17 @@ def new_account(simulator: Simulator, rules: Rules | None = None) -> Aws:
     return aws
 
 
+def variables(aws: Aws) -> dict[str, str]:
+    """What another process needs in its environment to be in this account."""
+    keys = aws.session.get_credentials()
+    assert keys is not None
+    return {
+        "AWS_ENDPOINT_URL": str(aws.endpoint_url),
+        "AWS_ACCESS_KEY_ID": keys.access_key,
+        "AWS_SECRET_ACCESS_KEY": keys.secret_key,
+    }
+
+
 def working_fleet(aws: Aws, folder: Path, **changes: Any) -> Path:
     """A fleet file that fits the simulated account: a subnet and a security group it has."""
     subnets = aws.ec2.describe_subnets()["Subnets"]

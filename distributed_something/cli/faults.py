@@ -11,6 +11,7 @@ from typing import Any
 from botocore import exceptions
 
 from ..errors import DistributedSomethingError
+from ..local import REFUSED_CODE
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -108,6 +109,8 @@ def _refusal(error: exceptions.ClientError) -> str:
     code, text = answer.get("Code", ""), answer.get("Message", "")
     if code in _REFUSALS:
         return _REFUSALS[code]
+    if code == REFUSED_CODE:
+        return str(text)
     operation = error.operation_name
     if code in ("NoSuchBucket", "404") and "BucketName" in answer:
         return f"No bucket named {answer['BucketName']}: make it, or mend AWS_BUCKET in config.py."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..protocol.environment import WorkerEnvironment
@@ -17,10 +18,14 @@ if TYPE_CHECKING:
 STOP_SECONDS = 100
 
 # What mounting a bucket takes, without the container being privileged.
-_FUSE = {
+_FUSE: dict[str, Any] = {
     "devices": [{"hostPath": "/dev/fuse", "permissions": ["read", "write"]}],
     "capabilities": {"add": ["SYS_ADMIN"]},
 }
+
+
+# What else a definition can give a container of the computer that it runs on.
+_NEVER = ("privileged", "mountPoints", "volumesFrom", "dockerSecurityOptions", "systemControls")
 
 
 def task_family(app_name: str) -> str:
@@ -132,3 +137,17 @@ def _container(settings: Settings, environment: dict[str, str]) -> dict[str, Any
     if settings.mounts or settings.install_script:
         container["user"] = "root"  # jobs still run as the image's own user
     return container
+
+
+def find_excess(definition: Mapping[str, Any]) -> list[str]:
+    """What a registered task definition asks of its computer that this module's never do."""
+    containers = definition.get("containerDefinitions", [])
+    found = [name for name in ("volumes", "pidMode", "ipcMode") if definition.get(name)]
+    found += [name for one in containers for name in _NEVER if one.get(name)]
+    found += [f"user {one['user']}" for one in containers if one.get("user", "root") != "root"]
+    linux = [one.get("linuxParameters", {}) for one in containers]
+    devices = [device for one in linux for device in one.get("devices", [])]
+    added = [name for one in linux for name in one.get("capabilities", {}).get("add", [])]
+    found += [f"device {one['hostPath']}" for one in devices if one not in _FUSE["devices"]]
+    found += [f"capability {one}" for one in added if one not in _FUSE["capabilities"]["add"]]
+    return sorted(set(found))

@@ -28,7 +28,7 @@ import psutil
 
 from distributed_something.local.machines.metadata import FakeMetadata
 from distributed_something.protocol.environment import WorkerEnvironment
-from tests.benchmarks.simulated import SETTINGS, simulated_aws
+from tests.benchmarks.simulated import simulated_aws
 from tests.benchmarks.worker import make_run
 
 MOST_FROM_NOTICE = 5.0  # seconds
@@ -47,8 +47,8 @@ def main() -> int:
         "SIGKILL": lambda worker, _metadata: kill_all(worker),
     }
     worst = {}
-    with simulated_aws() as endpoint:
-        os.environ.update(SETTINGS, AWS_ENDPOINT_URL=endpoint, AWS_DEFAULT_REGION="us-east-1")
+    with simulated_aws() as variables:
+        os.environ.update(variables, AWS_DEFAULT_REGION="us-east-1")
         for name, disturb in disturbances.items():
             times = [measure(disturb, lease) for _ in range(RUNS)]
             worst[name] = max(times)

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-SETTINGS = {"AWS_ACCESS_KEY_ID": "simulated", "AWS_SECRET_ACCESS_KEY": "simulated"}
-
 
 @contextmanager
-def simulated_aws() -> Iterator[str]:
-    """Serve it while in here; gives its endpoint."""
+def simulated_aws() -> Iterator[dict[str, str]]:
+    """Serve it while in here; gives the variables that lead a process there."""
     command = [sys.executable, "-m", "tests.benchmarks.simulated"]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as server:
         assert server.stdin is not None and server.stdout is not None
         try:
-            yield server.stdout.readline().strip()
+            yield json.loads(server.stdout.readline())
         finally:
             server.stdin.close()
 
@@ -28,7 +27,7 @@ def main() -> None:
     from distributed_something.local.simulator import Simulator
 
     with Simulator() as simulator:
-        print(simulator.endpoint_url, flush=True)
+        print(json.dumps(simulator.environment), flush=True)
         sys.stdin.read()  # until whoever started us closes it, or ends
 
 

@@ -27,7 +27,7 @@ import boto3
 from distributed_something.protocol.environment import WorkerEnvironment
 from distributed_something.protocol.jobs import RUN_ID_ATTRIBUTE
 from distributed_something.protocol.ledger.keys import RunKeys
-from tests.benchmarks.simulated import SETTINGS, simulated_aws
+from tests.benchmarks.simulated import simulated_aws
 
 RUN_ID = "20261121-142233-a1b2"
 MOST = 2.0  # times the bare sequence
@@ -38,8 +38,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", type=int, default=300)
     jobs = parser.parse_args().jobs
-    with simulated_aws() as endpoint:
-        os.environ.update(SETTINGS, AWS_ENDPOINT_URL=endpoint, AWS_DEFAULT_REGION="us-east-1")
+    with simulated_aws() as variables:
+        os.environ.update(variables, AWS_DEFAULT_REGION="us-east-1")
         bare = min(measure_bare(jobs), measure_bare(jobs))
         ours = min(measure_worker(jobs), measure_worker(jobs))
     print(f"bare sequence of the same calls: {1000 * bare:7.1f} ms a job")

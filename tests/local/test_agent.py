@@ -11,6 +11,7 @@ import pytest
 from distributed_something.aws.session import Aws
 from distributed_something.commands.buying.start_cluster import start_cluster
 from distributed_something.commands.setting_up.setup import setup
+from distributed_something.errors import DistributedSomethingError
 from distributed_something.inputs.settings import Settings
 from distributed_something.local.account import prepare_account, write_fleet_file
 from distributed_something.local.machines.agent import Agent
@@ -255,3 +256,27 @@ def test_interruptions_end_at_their_limit_so_that_a_run_can() -> None:
 def test_the_settings_in_user_data_are_read_as_the_agent_reads_them() -> None:
     script = "#!/bin/bash\ncat >> /etc/ecs/ecs.config <<'EOF'\nECS_CLUSTER=mine\nECS_A=\"b\"\nEOF\n"
     assert read_ecs_config(script) == {"ECS_CLUSTER": "mine", "ECS_A": "b"}
+
+
+def test_no_worker_is_started_with_more_of_the_computer_than_the_toolkit_asks_for(
+    world: World,
+) -> None:
+    family = f"{world.config.app_name}Task"
+    found = world.aws.ecs.describe_task_definition(taskDefinition=family)["taskDefinition"]
+    container: Any = {**found["containerDefinitions"][0], "user": "1000"}
+    container["linuxParameters"] = {"devices": [{"hostPath": "/dev/sda"}]}
+    changed = world.aws.ecs.register_task_definition(
+        family=family, containerDefinitions=[container], requiresCompatibilities=["EC2"]
+    )
+    before = len(world.runtime.workers)
+    world.aws.ecs.update_service(
+        cluster=world.record.cluster,
+        service=world.record.service,
+        taskDefinition=changed["taskDefinition"]["taskDefinitionArn"],
+    )
+    world.runtime.workers[0].code = 1
+    with pytest.raises(DistributedSomethingError, match="asks for device /dev/sda, user 1000"):
+        for _ in range(4):
+            world.agent._resume_at = 0.0
+            world.tick()
+    assert len(world.runtime.workers) == before

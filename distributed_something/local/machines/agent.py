@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 from typing_extensions import Self
 
+from ...errors import DistributedSomethingError
 from .runtimes import Runtime
 from .scheduler import Scheduler
 from .spot_machines import Interruptions, Machines
@@ -90,6 +91,9 @@ class Agent:
                 self.tick()
             except (ClientError, BotoCoreError) as error:
                 logger.warning("The simulated machines missed a beat: %s", error)
+            except DistributedSomethingError as error:
+                self._give_up(str(error))
+                return
             except BaseException as error:
                 self._give_up(f"The simulated machines stopped working: {error!r}")
                 raise

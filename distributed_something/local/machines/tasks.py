@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...definitions.task import find_excess
+from ...errors import DistributedSomethingError
 from .runtimes import Container, Runtime, Worker
 from .spot_machines import Machine, Machines
 
@@ -101,6 +103,7 @@ class Tasks:
         definition = self._aws.ecs.describe_task_definition(
             taskDefinition=task["taskDefinitionArn"]
         )
+        _refuse_excess(definition["taskDefinition"])
         described = definition["taskDefinition"]["containerDefinitions"][0]
         linux = described.get("linuxParameters", {})
         name = f"{machine.instance_id}-{arn.rsplit('/', 1)[-1][:8]}"
@@ -156,3 +159,14 @@ class Tasks:
         self.quick_failures = self.quick_failures + 1 if lived < _QUICK_SECONDS else 0
         self.last_failure = running.log.read_text(errors="replace")[-_LOG_TAIL:]
         logger.warning("A worker ended with exit code %d; its log is %s.", code, running.log)
+
+
+def _refuse_excess(definition: Mapping[str, Any]) -> None:
+    """Run nothing with more of this computer than the toolkit asks for."""
+    excess = find_excess(definition)
+    if excess:
+        raise DistributedSomethingError(
+            f"The task definition {definition['family']} asks for {', '.join(excess)}, which no "
+            "task definition of this toolkit does, so a rehearsal does not run it. Register it "
+            "again with `python run.py setup`."
+        )

@@ -1,6 +1,6 @@
 """Simulated rights: moto's, which takes the signature of a GET with names in its path for wrong.
 
-Only rights are of interest here, and nobody's key is secret: signatures are not looked at.
+The server's guard has checked the signature before a request comes here.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ import boto3
 from botocore.loaders import create_loader
 from botocore.session import Session
 from moto.core.base_backend import BackendDict
+from moto.moto_server import werkzeug_app
 from moto.moto_server.werkzeug_app import (
     DomainDispatcherApplication,
     MotoRequestHandler,
@@ -24,14 +25,13 @@ from werkzeug.serving import BaseWSGIServer, make_server
 from ...aws.session import Aws
 from ...errors import UsageError
 from . import ec2, ecs, quotas, repeated, rights, rules, s3, sqs, ssm
+from .guard import Guard
+from .keys import OwnerKey
 from .rules import Rules
 
 HOST = "127.0.0.1"
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
-# Any key opens the simulated account; these are no one's.
-ACCESS_KEY = "simulated"
-SECRET_KEY = "simulated"
 
 _running = Lock()  # moto's state is one for the process
 _models = create_loader()  # AWS's own description of its services, read once
@@ -47,8 +47,16 @@ class _Handler(MotoRequestHandler):
         """Say nothing: thousands of requests a minute are no news."""
 
 
+_OF_MOTO = ("moto_api", "instance_metadata")
+# No page of another origin may read an answer.
+werkzeug_app.DISABLE_GLOBAL_CORS = True  # type: ignore[attr-defined]
+
+
 class _Application(DomainDispatcherApplication):
-    """moto's application, with a conditional PUT in one step: moto looks, then writes."""
+    """moto's services, with a conditional PUT in one step: moto looks, then writes.
+
+    Of moto only AWS's services are served: none of its routes that manage moto itself.
+    """
 
     def __init__(self) -> None:
         super().__init__(create_backend_app)
@@ -57,7 +65,7 @@ class _Application(DomainDispatcherApplication):
 
     def get_backend_for_host(self, host: str | None) -> Any:
         """The service of a host name, looked up once: moto lists its own folder every time."""
-        if host is None:
+        if host is None or host in _OF_MOTO:
             return None
         if host not in self._backends:
             self._backends[host] = super().get_backend_for_host(host)
@@ -76,11 +84,13 @@ application = _Application()  # knows the services' addresses; what they hold is
 class Simulator:
     """A simulated AWS account, empty at its start and gone at its end; one at a time in a process.
 
-    `port` 0 takes a free one. Raises UsageError when the port is busy. Listens on 127.0.0.1 alone.
+    `port` 0 takes a free one. Raises UsageError when the port is busy. Listens on 127.0.0.1 alone,
+    and answers nothing but what a random key of its own has signed.
     """
 
     def __init__(self, port: int = 0, rules: Rules | None = None) -> None:
         self._port = port
+        self._owner = OwnerKey()
         self._rules = rules or Rules()
         self._server: BaseWSGIServer | None = None
         self._thread: Thread | None = None
@@ -97,8 +107,9 @@ class Simulator:
             service.install()
         self.empty()
         self._port = listener.getsockname()[1]
+        guard = Guard(application, self._owner)
         self._server = make_server(
-            HOST, self._port, application, True, request_handler=_Handler, fd=listener.fileno()
+            HOST, self._port, guard, True, request_handler=_Handler, fd=listener.fileno()
         )
         listener.close()  # the server has its own copy
         self._thread = Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
@@ -137,8 +148,8 @@ class Simulator:
         """What another process needs in its environment to be in this account."""
         return {
             "AWS_ENDPOINT_URL": self.endpoint_url,
-            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
-            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+            "AWS_ACCESS_KEY_ID": self._owner.access_key,
+            "AWS_SECRET_ACCESS_KEY": self._owner.secret,
         }
 
     def aws(self, region: str = REGION) -> Aws:
@@ -146,8 +157,8 @@ class Simulator:
         core = Session()
         core.register_component("data_loader", _models)
         session = boto3.Session(
-            aws_access_key_id=ACCESS_KEY,
-            aws_secret_access_key=SECRET_KEY,
+            aws_access_key_id=self._owner.access_key,
+            aws_secret_access_key=self._owner.secret,
             region_name=region,
             botocore_session=core,
         )

@@ -85,7 +85,7 @@ def simulator() -> Iterator[Simulator]:
         try:
             yield simulator
         finally:
-            check_rights(simulator, False)
+            check_rights(False)
 
 
 def write_config(folder: Path, image: str) -> Settings:
@@ -246,7 +246,7 @@ def test_the_four_commands_work_as_before_on_unchanged_files(
     theirs = {role["RoleName"] for role in admin.iam.list_roles()["Roles"]}
     for part in OPERATOR:
         give_rights(admin, part)
-    check_rights(simulator, True)
+    check_rights(True)
 
     # The old image is refused, before anything is made, with the line that builds the new one.
     before = take_inventory(admin)
@@ -264,9 +264,9 @@ def test_the_four_commands_work_as_before_on_unchanged_files(
     owner.type("python setup_AWS.py")
     for part in (TASK_ROLE, LAMBDA_ROLE):
         give_rights(admin, part)
-    check_rights(simulator, False)  # AWS itself hands roles out
+    check_rights(False)  # AWS itself hands roles out
     task = take_role(simulator, TASK_ROLE)
-    check_rights(simulator, True)
+    check_rights(True)
     before = take_inventory(admin)
 
     desk.type("python run.py setup")

@@ -14,11 +14,10 @@ import pytest
 from distributed_something.aws.session import Aws
 from distributed_something.commands.reading.download import Downloaded, download
 from distributed_something.errors import DistributedSomethingError
-from distributed_something.local.simulator.server import ACCESS_KEY, SECRET_KEY
 from distributed_something.protocol.ledger.attempts import Attempt
 from distributed_something.protocol.ledger.record import RunRecord, save_record
 from distributed_something.run.places import local_paths
-from tests.account import open_account
+from tests.account import open_account, variables
 from tests.builders import settings, write_config
 from tests.lives import watch_calls
 
@@ -165,12 +164,7 @@ def test_the_verb_prints_the_folder_alone_where_nobody_watches(aws: Aws, tmp_pat
     done = subprocess.run(
         [sys.executable, str(run), "--config", config, "download", "--only", "*.csv"],
         cwd=tmp_path,
-        env={
-            **os.environ,
-            "AWS_ENDPOINT_URL": str(aws.endpoint_url),
-            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
-            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
-        },
+        env={**os.environ, **variables(aws)},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -6,7 +6,6 @@ import csv
 import html
 import json
 import re
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
@@ -23,11 +22,11 @@ from distributed_something.commands.reading.report.facts import RunReport
 from distributed_something.local.simulator import Simulator
 from distributed_something.protocol.ledger.record import FleetRecord, RunRecord, save_record
 from tests.account import new_account
+from tests.browser import open_page
 from tests.builders import write_config
 from tests.golden import check_golden, screen
 from tests.lives import refusing
 from tests.made_up_run import BEGAN, RUN, made_up_attempts, write_run
-from tests.programs import find_program
 
 JOBS = 300
 _PRICES = {"m5.xlarge": 0.0713, "m6a.xlarge": 0.0642}
@@ -90,22 +89,10 @@ class Page:
 
 def opened(path: Path, folder: Path) -> Page:
     """Open a page in headless Chromium."""
-    program = find_program("chromium", "chromium-browser")
-    done = subprocess.run(
-        [
-            *(program, "--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run"),
-            *("--disable-background-networking", f"--user-data-dir={folder / 'profile'}"),
-            *("--enable-logging=stderr", "--virtual-time-budget=10000"),
-            *("--window-size=1280,900", "--dump-dom", path.resolve().as_uri()),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
+    dom, printed = open_page(path.resolve().as_uri(), folder)
     # What the page itself says, and no word of the browser's about this computer.
-    log = "\n".join(line for line in done.stderr.splitlines() if "CONSOLE" in line)
-    return Page(done.stdout, log)
+    log = "\n".join(line for line in printed.splitlines() if "CONSOLE" in line)
+    return Page(dom, log)
 
 
 def with_script(path: Path, script: str) -> Path:

@@ -17,10 +17,10 @@ from distributed_something.aws.messaging import queues
 from distributed_something.commands.reading.retry import RetryPlan, retry
 from distributed_something.commands.runs.runs import find_run
 from distributed_something.errors import DistributedSomethingError, NotFound, UsageError
-from distributed_something.local.simulator.server import ACCESS_KEY, SECRET_KEY
 from distributed_something.protocol.ledger.ledger import stop_run, why_stopped
 from distributed_something.protocol.ledger.record import RunRecord, save_record
 from distributed_something.protocol.ledger.survey import summarise
+from tests.account import variables
 from tests.builders import write_config
 from tests.lives import Held, Life, open_life, refusing
 from tests.terminals import on_terminal
@@ -80,12 +80,7 @@ def try_again(life: Life, **options: Any) -> Any:
 
 def own_environment(life: Life) -> dict[str, str]:
     """The variables of a program that works in this life's account."""
-    return {
-        **os.environ,
-        "AWS_ENDPOINT_URL": str(life.aws.endpoint_url),
-        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
-        "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
-    }
+    return {**os.environ, **variables(life.aws)}
 
 
 def begin(life: Life, *names: str) -> tuple[RunRecord, dict[str, Held]]:

@@ -22,9 +22,9 @@ from distributed_something.commands.removing.last_look import note_machines, see
 from distributed_something.commands.runs.runs import find_run
 from distributed_something.commands.runs.spending import UNWATCHED
 from distributed_something.errors import DistributedSomethingError
-from distributed_something.local.simulator.server import ACCESS_KEY, SECRET_KEY
 from distributed_something.protocol.ledger.record import record_key
 from distributed_something.run.machine_book import read_machine_book
+from tests.account import variables
 from tests.builders import settings, write_config
 from tests.lives import Life, open_life, put_alarm, watch_calls
 
@@ -198,12 +198,7 @@ def test_the_verb_lists_as_lines_of_json_and_asks_before_it_removes(
 ) -> None:
     life.set_up()
     life.submit("a")
-    variables = {
-        **os.environ,
-        "AWS_ENDPOINT_URL": str(life.aws.endpoint_url),
-        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
-        "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
-    }
+    environment = {**os.environ, **variables(life.aws)}
     config = str(write_config(tmp_path))
 
     def run(*words: str) -> tuple[int, str]:
@@ -211,7 +206,7 @@ def test_the_verb_lists_as_lines_of_json_and_asks_before_it_removes(
         done = subprocess.run(
             command,
             cwd=tmp_path,
-            env=variables,
+            env=environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -11,7 +11,6 @@ import os
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +20,8 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError
+from moto import settings as moto_settings
+from moto.core.responses import ActionAuthenticatorMixin  # type: ignore[attr-defined]
 
 from distributed_something.aws.messaging import queues
 from distributed_something.aws.session import Aws
@@ -142,15 +143,10 @@ def take_role(simulator: Simulator, name: str) -> dict[str, str]:
     }
 
 
-def check_rights(simulator: Simulator, is_on: bool) -> None:
+def check_rights(is_on: bool) -> None:
     """Switch the simulated IAM on or off: after how many requests it begins to check."""
-    request = urllib.request.Request(
-        f"{simulator.endpoint_url}/moto-api/reset-auth",
-        data=b"0" if is_on else b"inf",
-        headers={"Content-Type": "text/plain"},
-        method="POST",
-    )
-    urllib.request.urlopen(request).close()
+    moto_settings.INITIAL_NO_AUTH_ACTION_COUNT = 0.0 if is_on else float("inf")
+    ActionAuthenticatorMixin.request_count = 0
 
 
 @pytest.fixture
@@ -180,11 +176,11 @@ def estate(tmp_path: Path) -> Iterator[Estate]:
         life.world = admin
         life.machines = Machines(admin, Interruptions())
         life.scheduler = Scheduler(admin, most_tasks=100)
-        check_rights(simulator, True)
+        check_rights(True)
         try:
             yield Estate(simulator, admin, person, task, Aws(session, simulator.endpoint_url), life)
         finally:
-            check_rights(simulator, False)
+            check_rights(False)
 
 
 def work(estate: Estate, record: RunRecord, *, until: Callable[[str], bool]) -> str:

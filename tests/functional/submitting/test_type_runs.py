@@ -38,7 +38,7 @@ from distributed_something.protocol.ledger.attempts import Attempt
 from distributed_something.protocol.ledger.keys import AttemptState
 from distributed_something.protocol.ledger.ledger import read_job_lists
 from distributed_something.protocol.ledger.record import save_record
-from tests.account import Clock, new_account, working_fleet
+from tests.account import Clock, new_account, variables, working_fleet
 from tests.builders import settings, write_config
 
 ROOT = Path(__file__).parents[3]
@@ -153,11 +153,10 @@ def aws() -> Iterator[Aws]:
 
 
 def run(aws: Aws, folder: Path, *words: str | Path) -> subprocess.CompletedProcess[str]:
-    keys = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
     return subprocess.run(
         [sys.executable, ROOT / "run.py", *words],
         cwd=folder,
-        env={**os.environ, **keys, "AWS_ENDPOINT_URL": str(aws.endpoint_url)},
+        env={**os.environ, **variables(aws)},
         capture_output=True,
         text=True,
         timeout=120,

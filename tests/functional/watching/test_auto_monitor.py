@@ -30,6 +30,7 @@ from distributed_something.definitions.auto_monitor import LONGEST_NAME, schedul
 from distributed_something.definitions.tags import APP_TAG
 from distributed_something.errors import DistributedSomethingError
 from distributed_something.protocol.ledger.record import FleetRecord, RunRecord, save_record
+from tests.account import variables
 from tests.lives import Life, add_lambda, handling, open_life, refusing
 
 HANDLER = "distributed_something.commands.watching.auto_monitor"
@@ -277,9 +278,7 @@ def test_the_package_runs_with_the_standard_library_and_boto3_alone(
         "PATH": os.environ["PATH"],
         "PYTHONPATH": os.pathsep.join([str(package), packages]),
         "AWS_REGION": "us-east-1",
-        "AWS_ENDPOINT_URL": str(life.aws.endpoint_url),
-        "AWS_ACCESS_KEY_ID": "simulated",
-        "AWS_SECRET_ACCESS_KEY": "simulated",
+        **variables(life.aws),
     }
     called = subprocess.run(
         [python, "-c", CALL, json.dumps(event)],

@@ -10,7 +10,7 @@ import pytest
 
 from distributed_something.cli import main
 from distributed_something.commands.watching.monitor import monitor
-from distributed_something.local.simulator.server import ACCESS_KEY, SECRET_KEY
+from tests.account import variables
 from tests.builders import write_config
 from tests.golden import check_golden
 from tests.lives import Life, open_life
@@ -24,9 +24,8 @@ def life(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Life]:
         life.clock.during = life.tick
         write_config(tmp_path)
         monkeypatch.chdir(tmp_path)
-        monkeypatch.setenv("AWS_ENDPOINT_URL", str(life.aws.endpoint_url))
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY)
-        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
+        for name, value in variables(life.aws).items():
+            monkeypatch.setenv(name, value)
         yield life
 
 

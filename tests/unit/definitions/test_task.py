@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from distributed_something.definitions.task import service, task_definition
+import pytest
+
+from distributed_something.definitions.task import find_excess, service, task_definition
 from distributed_something.inputs.settings import Settings
 from distributed_something.protocol.environment import WorkerEnvironment
 from tests.builders import settings
@@ -130,3 +132,30 @@ def test_a_container_may_mount_a_bucket_only_where_the_config_asks_for_it() -> N
 
 def test_a_container_with_an_install_script_is_roots_for_it() -> None:
     assert container(settings(INSTALL_SCRIPT="install.sh"))["user"] == "root"
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"DOWNLOAD_FILES": "False", "MOUNT_DRIVER": "s3fs"}, {"INSTALL_SCRIPT": "a.sh"}]
+)
+def test_no_definition_of_ours_asks_for_more_than_ours_do(changes: dict[str, str]) -> None:
+    assert find_excess(task_definition(settings(**changes), QUEUE, DEAD)) == []
+
+
+@pytest.mark.parametrize(
+    ("of_all", "of_container", "named"),
+    [
+        ({"volumes": [{"name": "root", "host": {"sourcePath": "/"}}]}, {}, "volumes"),
+        ({"pidMode": "host"}, {}, "pidMode"),
+        ({}, {"privileged": True}, "privileged"),
+        ({}, {"mountPoints": [{"sourceVolume": "root", "containerPath": "/h"}]}, "mountPoints"),
+        ({}, {"user": "1000"}, "user 1000"),
+        ({}, {"linuxParameters": {"devices": [{"hostPath": "/dev/sda"}]}}, "device /dev/sda"),
+        ({}, {"linuxParameters": {"capabilities": {"add": ["ALL"]}}}, "capability ALL"),
+    ],
+)
+def test_what_a_foreign_definition_asks_for_beyond_ours_is_named(
+    of_all: dict[str, Any], of_container: dict[str, Any], named: str
+) -> None:
+    definition = task_definition(settings(), QUEUE, DEAD) | of_all
+    definition["containerDefinitions"][0] |= of_container
+    assert find_excess(definition) == [named]

@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from botocore.config import Config
 
@@ -44,9 +43,8 @@ def wire(world: World) -> Iterator[Cutter]:
 
 
 def client(world: World, endpoint: str) -> Any:
-    session = boto3.Session("testing", "testing", region_name="us-east-1")
     config = Config(retries={"mode": "standard", "total_max_attempts": 2}, max_pool_connections=30)
-    return session.client("s3", endpoint_url=endpoint, config=config)
+    return world.aws.session.client("s3", endpoint_url=endpoint, config=config)
 
 
 def buckets(world: World, **roles: str) -> Buckets:

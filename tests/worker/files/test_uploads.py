@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, HTTPClientError
@@ -38,11 +37,10 @@ def send(world: World, prefix: str, check: Callable[[], None] = keep_on) -> None
     send_results(world.aws.s3, output, files, Destination(world.bucket, prefix), check, flags)
 
 
-def impatient(endpoint: str) -> Any:
+def impatient(world: World, endpoint: str) -> Any:
     """A client that does not try again by itself."""
-    session = boto3.Session("testing", "testing", region_name="us-east-1")
     config = Config(retries={"mode": "standard", "total_max_attempts": 1})
-    return session.client("s3", endpoint_url=endpoint, config=config)
+    return world.aws.session.client("s3", endpoint_url=endpoint, config=config)
 
 
 @pytest.mark.parametrize("size", [100, LARGE_FILE])
@@ -50,7 +48,7 @@ def test_an_upload_that_breaks_off_is_tried_again(world: World, size: int) -> No
     path = world.folder / "out.bin"
     path.write_bytes(os.urandom(size))
     with cutter(world.simulator.environment["AWS_ENDPOINT_URL"]) as wire:
-        s3 = impatient(wire.endpoint)
+        s3 = impatient(world, wire.endpoint)
         wire.cuts = 2
         upload(s3, path, world.bucket, "out.bin", {}, Crew(keep_on), pauses=(0, 0, 0))
         assert wire.cuts == 0
@@ -62,7 +60,7 @@ def test_only_the_part_that_broke_off_is_sent_again(world: World) -> None:
     path.write_bytes(os.urandom(LARGE_FILE))
     asked: list[str] = []
     with cutter(world.simulator.environment["AWS_ENDPOINT_URL"]) as wire:
-        s3 = impatient(wire.endpoint)
+        s3 = impatient(world, wire.endpoint)
 
         def note(model: Any, **_: Any) -> None:
             asked.append(model.name)
@@ -83,9 +81,8 @@ def test_an_upload_that_goes_on_breaking_off_fails_in_the_end(world: World, size
     with cutter(world.simulator.environment["AWS_ENDPOINT_URL"]) as wire:
         wire.cuts = 1000
         with pytest.raises(HTTPClientError):
-            upload(
-                impatient(wire.endpoint), path, world.bucket, "a", {}, Crew(keep_on), pauses=(0,)
-            )
+            s3 = impatient(world, wire.endpoint)
+            upload(s3, path, world.bucket, "a", {}, Crew(keep_on), pauses=(0,))
 
 
 def test_what_s3_refuses_is_not_tried_again(world: World) -> None:
@@ -109,7 +106,7 @@ def test_waiting_to_try_again_ends_when_the_job_must(world: World) -> None:
 
     with cutter(world.simulator.environment["AWS_ENDPOINT_URL"]) as wire:
         wire.cuts = 1000
-        s3 = impatient(wire.endpoint)
+        s3 = impatient(world, wire.endpoint)
         s3.meta.events.register("before-send.s3", lambda **_: failed.append(1))
         with pytest.raises(Interruption):
             upload(s3, path, world.bucket, "a", {}, Crew(check), pauses=(3600,))

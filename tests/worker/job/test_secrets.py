@@ -31,8 +31,18 @@ def everything_written(world: World) -> str:
     return "\n".join([*objects, *lines, *map(str, world.dead_letters())])
 
 
+def credentials_of_a_role(world: World) -> dict[str, str]:
+    """Such as a task of ECS gets."""
+    made = world.aws.iam.create_role(RoleName=world.name, AssumeRolePolicyDocument="{}")
+    given = world.aws.sts.assume_role(RoleArn=made["Role"]["Arn"], RoleSessionName="t")[
+        "Credentials"
+    ]
+    values = given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"]
+    return dict(zip(PRIVATE, values, strict=True))
+
+
 def test_what_a_run_writes_holds_no_credential(world: World, containers: Containers) -> None:
-    secret = credentials()
+    secret = credentials_of_a_role(world)
     world.put("in.txt", "wells")
     world.send({"command": "cp {input_dir}/in.txt {output_dir}", "inputs": ["in.txt"],
                 "checkpoint": True, "group": {"plate": "good"}})  # fmt: skip

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import EndpointConnectionError
@@ -30,12 +29,9 @@ class Line:
     calls: list[str] = field(default_factory=list)
 
     def client(self) -> Any:
-        client = boto3.client(
+        client = self.world.aws.session.client(
             "sqs",
             endpoint_url=self.world.simulator.endpoint_url,
-            region_name="us-east-1",
-            aws_access_key_id="simulated",
-            aws_secret_access_key="simulated",
             config=Config(retries={"total_max_attempts": 1}),
         )
         client.meta.events.register("before-send.sqs.ChangeMessageVisibility", self._answer)
@@ -227,13 +223,7 @@ def test_a_claim_that_was_not_written_for_the_time_of_a_lease_is_lost(
 def test_a_claim_that_cannot_be_withdrawn_does_not_keep_a_lease_from_its_release(
     world: World, line: Line
 ) -> None:
-    s3 = boto3.client(
-        "s3",
-        endpoint_url=world.simulator.endpoint_url,
-        region_name="us-east-1",
-        aws_access_key_id="simulated",
-        aws_secret_access_key="simulated",
-    )
+    s3: Any = world.aws.session.client("s3", endpoint_url=world.simulator.endpoint_url)
 
     def cut(**_: Any) -> None:
         raise EndpointConnectionError(endpoint_url="the line is cut")
