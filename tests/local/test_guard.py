@@ -175,6 +175,17 @@ def test_even_the_owners_request_is_refused_under_a_foreign_name(simulator: Simu
     assert "names another host" in said
 
 
+def test_a_query_may_be_sent_less_encoded_than_it_is_signed(simulator: Simulator) -> None:
+    """As s3fs does."""
+    simulator.aws().s3.create_bucket(Bucket="lab-data")
+    address = f"{simulator.endpoint_url}/lab-data"
+    headers = signed(simulator, "GET", f"{address}?delimiter=%2F&prefix=a%2F", "s3")
+    status, said = ask(simulator, "GET", "/lab-data?delimiter=/&prefix=a/", headers=headers)
+    assert status == 200, said
+    status, _ = ask(simulator, "GET", "/lab-data?delimiter=/&prefix=b/", headers=headers)
+    assert status == 403
+
+
 def test_no_route_manages_the_simulator_even_for_its_owner(simulator: Simulator) -> None:
     for path in ("/moto-api/data.json", "/latest/meta-data/placement/region"):
         headers = signed(simulator, "GET", simulator.endpoint_url + path, "s3")

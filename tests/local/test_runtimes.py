@@ -14,7 +14,7 @@ import pytest
 
 from distributed_something.local.machines.runtimes import Container, ProcessRuntime, ProcessWorker
 
-LEASH = Path(__file__).parents[2] / "distributed_something" / "local" / "leash.py"
+LEASH = Path(__file__).parents[2] / "distributed_something" / "local" / "machines" / "leash.py"
 PATIENCE = 60.0
 # Its child leaves its process group, as daemons do.
 FORKING = (

@@ -34,9 +34,8 @@ def everything_written(world: World) -> str:
 def credentials_of_a_role(world: World) -> dict[str, str]:
     """Such as a task of ECS gets."""
     made = world.aws.iam.create_role(RoleName=world.name, AssumeRolePolicyDocument="{}")
-    given = world.aws.sts.assume_role(RoleArn=made["Role"]["Arn"], RoleSessionName="t")[
-        "Credentials"
-    ]
+    arn = made["Role"]["Arn"]
+    given = world.aws.sts.assume_role(RoleArn=arn, RoleSessionName="task")["Credentials"]
     values = given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"]
     return dict(zip(PRIVATE, values, strict=True))
 
@@ -80,8 +79,8 @@ def test_an_image_takes_nothing_of_its_builder_but_the_worker(
         remove=True,
     )
     ours = {
-        *(REPOSITORY / "worker").glob("*.py"),
-        *(REPOSITORY / "distributed_something" / "protocol").glob("*.py"),
+        *(REPOSITORY / "worker").rglob("*.py"),
+        *(REPOSITORY / "distributed_something" / "protocol").rglob("*.py"),
         REPOSITORY / "distributed_something" / "__init__.py",
     }
     wanted = sorted(f"./{path.relative_to(REPOSITORY)}" for path in ours)
