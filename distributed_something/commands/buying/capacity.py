@@ -13,8 +13,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ...aws.compute import cluster, fleet
 from ...definitions.user_data import APP_ATTRIBUTE
 from ...errors import DistributedSomethingError, NotFound
+from ...protocol.scaling import wanted_containers
 from ...run.fleet_troubles import judge, why_never
-from ...run.scaling import wanted_containers
 from ..runs.runs import with_target
 
 if TYPE_CHECKING:

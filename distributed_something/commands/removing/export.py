@@ -17,6 +17,7 @@ from ...definitions.logs import log_groups
 from ...definitions.policies import Scope, log_export_policy
 from ...errors import DistributedSomethingError
 from ...protocol.ledger.record import RunRecord, amend_ended
+from ...run.decisions import EXPORT_SECONDS as EXPORT_SECONDS
 from ..runs.runs import refresh
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 EXPORTS = "exportedlogs"  # where upstream's readers look for them
-EXPORT_SECONDS = 900.0  # how long an export may take
 _LOOK_EVERY = 15.0  # seconds
 
 

@@ -22,9 +22,10 @@ from ...definitions.auto_monitor import schedule_name
 from ...errors import DistributedSomethingError
 from ...protocol.ledger.keys import RunKeys
 from ...protocol.ledger.record import read_run
+from ...run.decisions import MonitorState, Pace
 from ..removing.tear_down import tear_down
 from .notices import tell_if_due
-from .one_look import MonitorState, Pace, step, stranded
+from .one_look import step, stranded
 
 if TYPE_CHECKING:
     from ...protocol.ledger.record import RunRecord

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ...aws.compute import cluster, fleet
 from ...errors import NotFound
 from ...protocol.ledger.record import RunRecord
-from ...run.scaling import Fleet, Machine, Plan, wanted_containers
+from ...protocol.scaling import Fleet, Machine, Plan, wanted_containers
 from ...words import count_of
 from .look import View
 

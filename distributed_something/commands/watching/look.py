@@ -13,7 +13,8 @@ from ...errors import NotFound
 from ...protocol.ledger.attempts import Heartbeat
 from ...protocol.ledger.ledger import count_submitted, live_heartbeats, why_stopped
 from ...protocol.ledger.record import RunRecord
-from ...run.scaling import Fleet, Machine
+from ...protocol.scaling import Fleet, Machine
+from ...run.decisions import RunLoad
 
 if TYPE_CHECKING:
     from ...aws.session import Aws
@@ -49,6 +50,18 @@ class View:
     def is_quiet(self) -> bool:
         """Whether no job is to be taken and none is in flight."""
         return not self.to_take and not self.counts.in_flight
+
+    @property
+    def load(self) -> RunLoad:
+        """The jobs, for whoever decides on the machines."""
+        return RunLoad(
+            to_take=self.to_take,
+            in_flight=self.counts.in_flight,
+            unseen=self.unseen,
+            has_begun=self.has_begun,
+            is_stopped=bool(self.stopped),
+            left=self.counts.total,
+        )
 
     @property
     def has_begun(self) -> bool:

@@ -15,7 +15,7 @@ from ...aws.monitoring import alarms
 from ...protocol.ledger.ledger import broken_machines, stop_run, write_broken_machine
 from ...protocol.ledger.record import RunRecord
 from ...protocol.machine_alarm import PATIENT_PERIODS, PERIODS, busy_slots, machine_alarm
-from ...run.scaling import Fleet, lower_by
+from ...protocol.scaling import Fleet, lower_by
 from .look import View
 
 if TYPE_CHECKING:

@@ -19,6 +19,8 @@ from ...errors import DistributedSomethingError, TeardownIncomplete
 from ...protocol.ledger.ledger import DeadJob, LedgerSummary, read_dead, why_stopped
 from ...protocol.ledger.record import RunRecord
 from ...protocol.ledger.survey import summarise
+from ...run.decisions import MonitorState as MonitorState
+from ...run.decisions import Pace as Pace
 from ..removing.export import export_if_due
 from ..removing.tear_down import tear_down
 from ..removing.unfinished import Unfinished, write_unfinished
@@ -26,8 +28,6 @@ from ..runs.reach import Connection, PassingFailure, is_throttled, may_be_the_ne
 from ..runs.runs import find_run, refresh
 from .failing import FailureWatch
 from .notices import tell_if_due
-from .one_look import MonitorState as MonitorState
-from .one_look import Pace as Pace
 from .one_look import RunProgress as RunProgress
 from .one_look import step as step
 from .one_look import stranded

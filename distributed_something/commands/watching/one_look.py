@@ -16,12 +16,18 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ...aws.compute import fleet
-from ...protocol.ledger.attempts import HEARTBEAT_LIVE_SECONDS, Heartbeat
+from ...protocol.ledger.attempts import Heartbeat
 from ...protocol.ledger.ledger import is_settled
 from ...protocol.ledger.record import RunRecord
-from ...run.scaling import Plan, cap_targets, plan_ending_drained, plan_giving_back, plan_lowering
+from ...protocol.scaling import Plan, cap_targets
+from ...run.decisions import (
+    MonitorState,
+    Pace,
+    count_quiet,
+    count_stranded,
+    plan_machines,
+)
 from ...words import count_of
-from ..removing.export import EXPORT_SECONDS
 from ..runs.adoption import adopt, save_adopted
 from ..runs.spending import keep_book
 from .failing import Failing
@@ -35,47 +41,6 @@ if TYPE_CHECKING:
     from ...aws.session import Aws
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Pace:
-    """How often to look and how long to be sure; seconds, except the numbers of looks."""
-
-    look_every: float = 30.0
-    quiet_seconds: float = 75.0  # SQS's counts may lag by a minute
-    quiet_looks: int = 3
-    spare_looks: int = 2  # looks without a waiting job before a machine is given back
-    spare_seconds: float = 10.0  # likewise; a worker's heartbeat comes some seconds after its job
-    heartbeat_seconds: float = HEARTBEAT_LIVE_SECONDS  # an older one is a dead worker's
-    cheapest_after: float = 900.0
-    patience: float = 86400.0  # how long AWS may not answer before the monitor gives up
-    late_seconds: float = 900.0  # a machine that has not begun to work by then never will
-    alarms_every: float = 300.0
-    adopt_seconds: float = 300.0  # a startCluster that has not noted its fleet by then was ended
-    stall_seconds: float = 1800.0  # without a job that runs, before people are told
-    export_seconds: float = EXPORT_SECONDS  # how long the export of the logs may take; 0: none
-
-
-@dataclass(frozen=True)
-class MonitorState:
-    """What one look tells the next; times are seconds since 1970."""
-
-    began: float
-    submitted: int = 0
-    spare_looks: int = 0
-    spare_since: float | None = None  # since when no job waits
-    unseen_since: float | None = None  # since when more jobs are in flight than heartbeats tell of
-    quiet_looks: int = 0
-    quiet_since: float | None = None
-    is_over: bool = False
-    alarms_seen: float = 0.0
-    stranded_looks: int = 0
-    stranded_since: float | None = None
-    is_stranded: bool = False  # jobs are left, and no fleet asks for machines
-    still_since: float | None = None  # since when no job runs and none was finished
-    still_at: int = -1  # jobs that were finished then
-    stall_told: bool = False
-    unsure_since: float | None = None  # since when a fleet that was bought has no id in the record
 
 
 @dataclass(frozen=True)
@@ -143,8 +108,9 @@ def step(
         carry_out(aws, record, plan)
         balance_service(aws, record, view, plan.applied(view.machines))
     holder = _lease_holder(aws, record, view) if view.is_quiet else None
-    state = _count_quiet(view, state, pace, holder, now())
-    state = _count_stranded(record, view, state, pace, now())
+    state = count_quiet(view.load, holder is not None, state, pace, now())
+    has_machines = not record.fleet_ids or not _has_no_machines(view)
+    state = count_stranded(view.load, has_machines, state, pace, now())
     state = replace(state, is_over=state.is_over or is_spent)
     causes = tuple(dict.fromkeys(cause for _, cause in late))
     progress = _progress(view, state, holder, (len(late), causes), now())
@@ -213,48 +179,9 @@ def stranded(record: RunRecord) -> str:
 def _plan(
     record: RunRecord, view: View, state: MonitorState, pace: Pace, now: float
 ) -> tuple[MonitorState, Plan]:
-    """Which machines to give back, after several looks that saw no job waiting for one."""
-    state = _count_spare(view, state, now)
-    if _is_weighted(record):
-        return state, Plan()
-    if not _may_give_back(state, pace, now):
-        return state, plan_ending_drained(view.machines)
-    slots = record.slots_per_machine
-    if slots is None:
-        return state, plan_lowering(view.fleets, view.counts.in_flight)
-    return state, plan_giving_back(view.fleets, view.machines, view.counts.in_flight, slots)
-
-
-def _count_spare(view: View, state: MonitorState, now: float) -> MonitorState:
-    """For how long no job waits, and for how long one is in flight that no heartbeat tells of."""
-    is_spare = view.has_begun and not view.to_take
-    is_unseen = is_spare and view.unseen > 0
-    return replace(
-        state,
-        spare_looks=state.spare_looks + 1 if is_spare else 0,
-        spare_since=_since(state.spare_since, is_spare, now),
-        unseen_since=_since(state.unseen_since, is_unseen, now),
-    )
-
-
-def _since(known: float | None, is_so: bool, now: float) -> float | None:
-    if not is_so:
-        return None
-    return now if known is None else known
-
-
-def _may_give_back(state: MonitorState, pace: Pace, now: float) -> bool:
-    """Whether it is plain which machines are idle.
-
-    A job that no heartbeat tells of was taken just now by nobody knows whom, and ending that one
-    would interrupt it; after a dead worker's time it is a job that pauses, or was lost with its
-    machine.
-    """
-    if state.spare_since is None or state.spare_looks < pace.spare_looks:
-        return False
-    if now - state.spare_since < pace.spare_seconds:
-        return False
-    return state.unseen_since is None or now - state.unseen_since >= pace.heartbeat_seconds
+    """Which machines to give back; none of a fleet that counts something else than machines."""
+    slots = 0 if _is_weighted(record) else record.slots_per_machine
+    return plan_machines(view.load, view.fleets, view.machines, slots, state, pace, now)
 
 
 def _is_weighted(record: RunRecord) -> bool:
@@ -268,31 +195,6 @@ def _lease_holder(aws: Aws, record: RunRecord, view: View) -> Heartbeat | None:
         if not is_settled(aws.s3, record.bucket, record.keys, beat.job_id):
             return beat
     return None
-
-
-def _count_quiet(
-    view: View, state: MonitorState, pace: Pace, holder: Heartbeat | None, now: float
-) -> MonitorState:
-    """It is over after several looks, over more than a minute, that saw neither job nor lease."""
-    if not view.is_quiet or not view.has_begun or holder:
-        return replace(state, quiet_looks=0, quiet_since=None)
-    since = now if state.quiet_since is None else state.quiet_since
-    looks = state.quiet_looks + 1
-    is_over = looks >= pace.quiet_looks and now - since >= pace.quiet_seconds
-    return replace(state, quiet_looks=looks, quiet_since=since, is_over=is_over)
-
-
-def _count_stranded(
-    record: RunRecord, view: View, state: MonitorState, pace: Pace, now: float
-) -> MonitorState:
-    """Jobs are stranded when several looks saw that no fleet asks for machines and jobs remain."""
-    is_so = bool(record.fleet_ids) and _has_no_machines(view)
-    if not is_so or view.stopped or not view.counts.total:
-        return replace(state, stranded_looks=0, stranded_since=None, is_stranded=False)
-    since = now if state.stranded_since is None else state.stranded_since
-    looks = state.stranded_looks + 1
-    is_stranded = looks >= pace.quiet_looks and now - since >= pace.quiet_seconds
-    return replace(state, stranded_looks=looks, stranded_since=since, is_stranded=is_stranded)
 
 
 def _has_no_machines(view: View) -> bool:

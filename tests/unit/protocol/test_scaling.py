@@ -7,7 +7,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distributed_something.run.scaling import (
+from distributed_something.protocol.scaling import (
     Fleet,
     Machine,
     Plan,

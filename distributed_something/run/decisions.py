@@ -1,0 +1,186 @@
+"""Decide, from what one snapshot of a run shows, which machines go back and whether it is over.
+
+Pure: what there is and what earlier snapshots left go in, what to do and what to remember come
+out. The monitor, the Lambda and the cost simulation of `tests/benchmarks/money.py` run this code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from ..protocol.ledger.attempts import HEARTBEAT_LIVE_SECONDS
+from ..protocol.scaling import (
+    Fleet,
+    Machine,
+    Plan,
+    plan_ending_drained,
+    plan_giving_back,
+    plan_lowering,
+)
+
+EXPORT_SECONDS = 900.0  # how long an export of the logs may take
+# A spot notice comes two minutes before the end: a machine that ECS drains for it is left to AWS,
+# for one that we end ourselves is paid for even in its first hour.
+# https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/billing-for-interrupted-spot-instances.html
+NOTICE_SECONDS = 180.0
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How often to look and how long to be sure; seconds, except the numbers of looks."""
+
+    look_every: float = 30.0
+    quiet_seconds: float = 75.0  # SQS's counts may lag by a minute
+    quiet_looks: int = 3
+    spare_looks: int = 2  # looks without a waiting job before a machine is given back
+    spare_seconds: float = 10.0  # likewise; a worker's heartbeat comes some seconds after its job
+    heartbeat_seconds: float = HEARTBEAT_LIVE_SECONDS  # an older one is a dead worker's
+    notice_seconds: float = NOTICE_SECONDS
+    cheapest_after: float = 900.0
+    patience: float = 86400.0  # how long AWS may not answer before the monitor gives up
+    late_seconds: float = 900.0  # a machine that has not begun to work by then never will
+    alarms_every: float = 300.0
+    adopt_seconds: float = 300.0  # a startCluster that has not noted its fleet by then was ended
+    stall_seconds: float = 1800.0  # without a job that runs, before people are told
+    export_seconds: float = EXPORT_SECONDS  # how long the export of the logs may take; 0: none
+
+
+@dataclass(frozen=True)
+class MonitorState:
+    """What one look tells the next; times are seconds since 1970."""
+
+    began: float
+    submitted: int = 0
+    spare_looks: int = 0
+    spare_since: float | None = None  # since when no job waits
+    unseen_since: float | None = None  # since when more jobs are in flight than heartbeats tell of
+    # Since when each draining machine drains; 0 if that was our doing.
+    draining: Mapping[str, float] = field(default_factory=dict)
+    quiet_looks: int = 0
+    quiet_since: float | None = None
+    is_over: bool = False
+    alarms_seen: float = 0.0
+    stranded_looks: int = 0
+    stranded_since: float | None = None
+    is_stranded: bool = False  # jobs are left, and no fleet asks for machines
+    still_since: float | None = None  # since when no job runs and none was finished
+    still_at: int = -1  # jobs that were finished then
+    stall_told: bool = False
+    unsure_since: float | None = None  # since when a fleet that was bought has no id in the record
+
+
+@dataclass(frozen=True)
+class RunLoad:
+    """The jobs of a run at one moment, as far as SQS's counts and the heartbeats tell."""
+
+    to_take: int  # that a worker is still going to take: none of a run that was stopped
+    in_flight: int
+    unseen: int = 0  # of those in flight, the ones that no heartbeat tells of
+    has_begun: bool = True  # whether there was something to do
+    is_stopped: bool = False
+    left: int = 0  # jobs that the queue holds
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether no job is to be taken and none is in flight."""
+        return not self.to_take and not self.in_flight
+
+
+def plan_machines(
+    load: RunLoad,
+    fleets: Sequence[Fleet],
+    machines: Sequence[Machine],
+    slots: int | None,
+    state: MonitorState,
+    pace: Pace,
+    now: float,
+) -> tuple[MonitorState, Plan]:
+    """Which machines to give back, after several looks that saw no job waiting for one.
+
+    `slots` is how many jobs a machine takes at once, None if that is not known; 0 where a fleet's
+    target counts something else than machines, and none may go.
+    """
+    state = _count_spare(load, state, now)
+    state = _note_draining(machines, state, now)
+    if slots == 0:
+        return state, Plan()
+    may_give_back = _may_give_back(state, pace, now)
+    if may_give_back and slots is None:
+        return state, plan_lowering(fleets, load.in_flight)
+    if may_give_back and slots is not None:
+        plan = plan_giving_back(fleets, machines, load.in_flight, slots)
+    else:
+        plan = plan_ending_drained(machines)
+    ours = {one.instance_id: 0.0 for one in plan.drain}
+    state = replace(state, draining={**state.draining, **ours})
+    ended = tuple(one for one in plan.terminate if _may_end(one, state, pace, now))
+    return state, replace(plan, terminate=ended)
+
+
+def count_quiet(
+    load: RunLoad, has_holder: bool, state: MonitorState, pace: Pace, now: float
+) -> MonitorState:
+    """It is over after several looks, over more than a minute, that saw neither job nor lease."""
+    if not load.is_quiet or not load.has_begun or has_holder:
+        return replace(state, quiet_looks=0, quiet_since=None)
+    since = now if state.quiet_since is None else state.quiet_since
+    looks = state.quiet_looks + 1
+    is_over = looks >= pace.quiet_looks and now - since >= pace.quiet_seconds
+    return replace(state, quiet_looks=looks, quiet_since=since, is_over=is_over)
+
+
+def count_stranded(
+    load: RunLoad, has_machines: bool, state: MonitorState, pace: Pace, now: float
+) -> MonitorState:
+    """Jobs are stranded when several looks saw that no fleet asks for machines and jobs remain."""
+    if has_machines or load.is_stopped or not load.left:
+        return replace(state, stranded_looks=0, stranded_since=None, is_stranded=False)
+    since = now if state.stranded_since is None else state.stranded_since
+    looks = state.stranded_looks + 1
+    is_stranded = looks >= pace.quiet_looks and now - since >= pace.quiet_seconds
+    return replace(state, stranded_looks=looks, stranded_since=since, is_stranded=is_stranded)
+
+
+def _count_spare(load: RunLoad, state: MonitorState, now: float) -> MonitorState:
+    """For how long no job waits, and for how long one is in flight that no heartbeat tells of."""
+    is_spare = load.has_begun and not load.to_take
+    is_unseen = is_spare and load.unseen > 0
+    return replace(
+        state,
+        spare_looks=state.spare_looks + 1 if is_spare else 0,
+        spare_since=_since(state.spare_since, is_spare, now),
+        unseen_since=_since(state.unseen_since, is_unseen, now),
+    )
+
+
+def _since(known: float | None, is_so: bool, now: float) -> float | None:
+    if not is_so:
+        return None
+    return now if known is None else known
+
+
+def _may_give_back(state: MonitorState, pace: Pace, now: float) -> bool:
+    """Whether it is plain which machines are idle.
+
+    A job that no heartbeat tells of was taken just now by an unknown worker, and ending that one
+    would interrupt it; after a dead worker's time it is a job that pauses, or was lost with its
+    machine.
+    """
+    if state.spare_since is None or state.spare_looks < pace.spare_looks:
+        return False
+    if now - state.spare_since < pace.spare_seconds:
+        return False
+    return state.unseen_since is None or now - state.unseen_since >= pace.heartbeat_seconds
+
+
+def _note_draining(machines: Sequence[Machine], state: MonitorState, now: float) -> MonitorState:
+    known = state.draining
+    draining = {m.instance_id: known.get(m.instance_id, now) for m in machines if m.draining}
+    return replace(state, draining=draining)
+
+
+def _may_end(machine: Machine, state: MonitorState, pace: Pace, now: float) -> bool:
+    """Whether a machine surely does not drain because AWS is about to take it away."""
+    since = state.draining.get(machine.instance_id)
+    return not since or now - since >= pace.notice_seconds

@@ -1,0 +1,73 @@
+"""What snapshots of a run let the monitor decide: which machines go back, and when it is over."""
+
+from __future__ import annotations
+
+from distributed_something.protocol.scaling import Fleet, Machine
+from distributed_something.run.decisions import (
+    NOTICE_SECONDS,
+    MonitorState,
+    Pace,
+    RunLoad,
+    count_quiet,
+    plan_machines,
+)
+
+PACE = Pace()
+FLEETS = (Fleet("sfr-1", 2),)
+WORKING = Machine("i-1", "sfr-1", "arn:1", tasks=1, busy=True)
+
+
+def ended(machine: Machine, moments: list[float], to_take: int, state: MonitorState) -> list[float]:
+    """The moments, seconds, at which a plan ends a machine."""
+    found = []
+    for now in moments:
+        load = RunLoad(to_take=to_take, in_flight=1)
+        state, plan = plan_machines(load, FLEETS, [WORKING, machine], 1, state, PACE, now)
+        if machine in plan.terminate:
+            found.append(now)
+    return found
+
+
+def test_a_machine_under_notice_is_left_to_aws() -> None:
+    noticed = Machine("i-2", "sfr-1", "arn:2", draining=True)
+    looks = [1000.0, 1030.0, 1060.0, 1090.0, 1120.0]
+    for to_take in (0, 5):
+        assert ended(noticed, looks, to_take, MonitorState(began=0.0)) == []
+
+
+def test_a_machine_that_drains_for_longer_than_a_notice_lasts_is_ended() -> None:
+    forgotten = Machine("i-2", "sfr-1", "arn:2", draining=True)
+    looks = [1000.0, 1120.0, 1000.0 + NOTICE_SECONDS, 1030.0 + NOTICE_SECONDS]
+    assert ended(forgotten, looks, 5, MonitorState(began=0.0)) == looks[2:]
+
+
+def test_a_machine_that_we_drained_is_ended_as_soon_as_it_is_empty() -> None:
+    idle = Machine("i-2", "sfr-1", "arn:2", tasks=1)
+    state = MonitorState(began=0.0)
+    load = RunLoad(to_take=0, in_flight=1)
+    for now in (0.0, 30.0):
+        state, plan = plan_machines(load, FLEETS, [WORKING, idle], 1, state, PACE, now)
+    assert plan.drain == (idle,)
+    drained = Machine("i-2", "sfr-1", "arn:2", draining=True)
+    assert ended(drained, [60.0], 0, state) == [60.0]
+    assert ended(drained, [60.0], 3, state) == [60.0], "also when jobs wait again"
+
+
+def test_no_machine_is_given_back_where_targets_count_something_else() -> None:
+    idle = Machine("i-2", "sfr-1", "arn:2", tasks=1)
+    state = MonitorState(began=0.0)
+    for now in (0.0, 30.0, 60.0):
+        state, plan = plan_machines(
+            RunLoad(to_take=0, in_flight=1), FLEETS, [WORKING, idle], 0, state, PACE, now
+        )
+        assert not (plan.targets or plan.drain or plan.terminate)
+
+
+def test_a_run_is_over_after_several_quiet_looks_over_more_than_a_minute() -> None:
+    state = MonitorState(began=0.0)
+    quiet = RunLoad(to_take=0, in_flight=0)
+    for now in (0.0, 30.0, 60.0):
+        state = count_quiet(quiet, False, state, PACE, now)
+        assert not state.is_over
+    assert not count_quiet(quiet, True, state, PACE, 90.0).is_over, "a worker holds a lease"
+    assert count_quiet(quiet, False, state, PACE, 90.0).is_over
