@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from ..errors import DistributedSomethingError, NotFound
-from .tags import ec2_tags, error_code
+from .faults import error_code
+from .tags import ec2_tags
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client

@@ -1,4 +1,4 @@
-"""Turn tags into the lists that EC2 and ECS want, and tell an AWS error's code."""
+"""Turn tags into the lists that EC2 and ECS want."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from botocore.exceptions import ClientError
     from types_boto3_ec2.type_defs import TagTypeDef
     from types_boto3_ecs.type_defs import TagTypeDef as EcsTagTypeDef
 
@@ -23,8 +22,3 @@ def has_tags(resource: Mapping[str, Any], tags: Mapping[str, str]) -> bool:
     """Whether a resource that EC2 described carries all of these tags."""
     found = {tag.get("Key", ""): tag.get("Value", "") for tag in resource.get("Tags", [])}
     return all(found.get(key) == value for key, value in tags.items())
-
-
-def error_code(error: ClientError) -> str:
-    """The code of an AWS error; EC2 models none of its errors as exceptions."""
-    return error.response.get("Error", {}).get("Code", "")

@@ -11,7 +11,8 @@ import click
 from rich.table import Table
 
 from ..commands.cancelling.cancel import Cancelled
-from ..commands.removing.belongings import UNSEEN, Belonging
+from ..resources.kinds import Resource
+from ..resources.table import UNSEEN
 from ..words import count_of
 from .screens import people, say
 from .unfinished_screen import show_unfinished
@@ -19,7 +20,7 @@ from .unfinished_screen import show_unfinished
 _BORDERS = 13  # characters: of a table of four columns
 
 
-def show_belongings(app_name: str, found: Sequence[Belonging], as_json: bool) -> None:
+def show_resources(app_name: str, found: Sequence[Resource], as_json: bool) -> None:
     """What there is of an app: a table for people, or a JSON line for each thing."""
     if as_json:
         for one in found:
@@ -42,16 +43,16 @@ def show_belongings(app_name: str, found: Sequence[Belonging], as_json: bool) ->
     _say_if_nothing(app_name, found)
 
 
-def _rows(found: Sequence[Belonging]) -> list[tuple[str, str, str, str]]:
+def _rows(found: Sequence[Resource]) -> list[tuple[str, str, str, str]]:
     return [(one.kind, one.name, one.detail, "stays" if one.stays else "") for one in found]
 
 
-def _say_if_nothing(app_name: str, found: Sequence[Belonging]) -> None:
+def _say_if_nothing(app_name: str, found: Sequence[Resource]) -> None:
     if not any(not one.stays for one in found):
         say(f"There is nothing of {app_name} to remove.")
 
 
-def show_due(found: Sequence[Belonging]) -> bool:
+def show_due(found: Sequence[Resource]) -> bool:
     """What will be removed; always goes on."""
     due = [one for one in found if not one.stays]
     counts = Counter(one.kind for one in due if one.name != UNSEEN)
@@ -63,7 +64,7 @@ def show_due(found: Sequence[Belonging]) -> bool:
     return True
 
 
-def ask_to_cancel(found: Sequence[Belonging]) -> bool:
+def ask_to_cancel(found: Sequence[Resource]) -> bool:
     """Show the same, then ask."""
     show_due(found)
     return click.confirm("Stop and remove all of this?", default=False, err=True)

@@ -11,10 +11,10 @@ from functools import partial
 
 import click
 
-from ..commands.removing.tear_down import STAYS
 from ..commands.watching.failing import Failing
 from ..commands.watching.monitor import MonitorOutcome, RunProgress
 from ..protocol.ledger.record import RunRecord
+from ..resources.table import staying_kinds
 from ..words import count_of, of_target
 from .screens import next_steps, say
 from .unfinished_screen import show_unfinished, try_again
@@ -74,12 +74,11 @@ def _show_given_up(outcome: MonitorOutcome) -> None:
 
 
 def _stays(record: RunRecord) -> str:
-    """What a teardown leaves on purpose, in words."""
-    names = [f"its {name}" for name, _ in STAYS]
-    if record.dashboard and not record.clean_dashboard:
-        names.append("its dashboard")
-    if record.topic:
-        names.append("the topic that tells of it")
+    """What a teardown keeps on purpose, in words."""
+    names = [
+        f"its {kind.name}{'s' if len(tuple(kind.staying(record))) > 1 else ''}"
+        for kind in staying_kinds(record)
+    ]
     return f"{', '.join(names[:-1])} and {names[-1]}"
 
 

@@ -15,7 +15,7 @@ from ..aws.session import Aws
 from ..commands.buying.start_cluster import Purchase
 from ..commands.buying.start_cluster import start_cluster as buy_machines
 from ..commands.cancelling.cancel import cancel as end_run
-from ..commands.cancelling.cancel import list_belongings
+from ..commands.cancelling.cancel import list_resources
 from ..commands.setting_up.image_check import LabelsOf
 from ..commands.setting_up.setup import setup as set_up
 from ..commands.submitting.dry_run import dry_run as plan_jobs
@@ -190,7 +190,7 @@ def cancel(obj: dict[str, Any], yes: bool, only_list: bool, as_json: bool) -> No
     settings = obj["settings"]
     aws = connect(settings)
     if only_list:
-        cancel_screen.show_belongings(settings.app_name, list_belongings(aws, settings), as_json)
+        cancel_screen.show_resources(settings.app_name, list_resources(aws, settings), as_json)
         return
     if not yes and not sys.stdin.isatty():
         raise click.UsageError("There is nobody to ask: give --yes to remove everything.")

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from ..aws.compute.images import machine_types
 from ..commands.buying.start_cluster import start_cluster
 from ..commands.reading.report import make_report, to_json, write_page
-from ..commands.removing.inventory import take_inventory, what_stays
 from ..commands.setting_up.setup import setup
 from ..commands.submitting.submit_job import make_maker, submit_job
 from ..commands.watching.monitor import MonitorOutcome, RunProgress, monitor
@@ -21,6 +20,7 @@ from ..inputs.job_sample import sample_jobs
 from ..protocol.families import FAMILIES
 from ..protocol.ledger.ledger import read_attempts, read_done
 from ..protocol.sources import place_of
+from ..resources.table import take_inventory, what_stays
 from ..words import count_of
 from .account import buckets
 from .data import (

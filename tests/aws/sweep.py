@@ -6,16 +6,16 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from distributed_something.aws.compute import fleet
+from distributed_something.aws.compute import fleet, instances
 from distributed_something.aws.messaging import queues
 from distributed_something.aws.session import Aws
-from distributed_something.commands.cancelling.cancel import cancel, list_belongings
-from distributed_something.commands.removing.belongings import Belonging
+from distributed_something.commands.cancelling.cancel import cancel, list_resources
 from distributed_something.definitions.logs import log_groups
 from distributed_something.definitions.tags import app_tags
 from distributed_something.inputs.settings import Settings
 from distributed_something.protocol.ledger.keys import app_prefix
 from distributed_something.protocol.ledger.record import record_key
+from distributed_something.resources.kinds import Resource
 
 
 def sweep(
@@ -25,7 +25,7 @@ def sweep(
     *,
     sleep: Callable[[float], None] = time.sleep,
     now: Callable[[], float] = time.time,
-) -> tuple[Belonging, ...]:
+) -> tuple[Resource, ...]:
     """Remove all of the app; returns what is there afterwards, which should be nothing.
 
     Machines go first, found by the tag alone: no record and no other step is needed for it.
@@ -33,15 +33,15 @@ def sweep(
     tags = app_tags(settings.app_name)
     for fleet_id in fleet.find_fleets(aws.ec2, tags):
         fleet.cancel_fleet(aws.ec2, fleet_id)
-    machines = fleet.find_machines(aws.ec2, tags)
-    fleet.terminate_instances(aws.ec2, [machine.instance_id for machine in machines])
+    machines = instances.find_machines(aws.ec2, tags)
+    instances.terminate_instances(aws.ec2, [machine.instance_id for machine in machines])
     cancel(aws, settings, folder=folder, sleep=sleep, now=now)
     queues.delete_queue(aws.sqs, settings.sqs_dead_letter_queue)
     for name in log_groups(settings.log_group_name):
         aws.logs.delete_log_group(logGroupName=name)
     for key in _keys(aws, settings):
         aws.s3.delete_object(Bucket=settings.aws_bucket, Key=key)
-    return list_belongings(aws, settings)
+    return list_resources(aws, settings)
 
 
 def _keys(aws: Aws, settings: Settings) -> Iterator[str]:

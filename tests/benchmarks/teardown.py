@@ -91,7 +91,7 @@ def watch(aws: Aws, record: RunRecord, machines: int) -> Measured:
     failures = tear_down(aws, record, folder=None)
     ended = time.monotonic()
     if failures:
-        raise SystemExit("\n".join(failures))
+        raise SystemExit("\n".join(map(str, failures)))
     cancel = [name for name, _ in calls].index("CancelSpotFleetRequests")
     return Measured(
         machines,

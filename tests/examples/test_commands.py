@@ -13,7 +13,6 @@ import pytest
 
 from distributed_something.commands.buying.start_cluster import start_cluster
 from distributed_something.commands.reading.download import download
-from distributed_something.commands.removing.inventory import take_inventory, what_stays
 from distributed_something.commands.runs.runs import find_run
 from distributed_something.commands.setting_up.setup import setup
 from distributed_something.commands.submitting.submit_job import submit_job
@@ -25,6 +24,7 @@ from distributed_something.inputs.type_runs import type_settings
 from distributed_something.local.data import upload_folder
 from distributed_something.local.pace import PACE
 from distributed_something.local.stage import Listener, Stage, staged
+from distributed_something.resources.table import take_inventory, what_stays
 
 from .kit import EXAMPLES, build, settings_of
 from .readme import Clone

@@ -11,13 +11,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 from distributed_something.aws.session import Aws
 from distributed_something.commands.buying.start_cluster import Purchase, start_cluster
 from distributed_something.commands.cancelling.cancel import cancel
-from distributed_something.commands.removing.inventory import take_inventory, what_stays
 from distributed_something.commands.runs.runs import find_run
 from distributed_something.commands.watching.monitor import MonitorOutcome, Pace, monitor
 from distributed_something.definitions.tags import TOKEN_TAG
 from distributed_something.errors import DistributedSomethingError
 from distributed_something.protocol.ledger.ledger import read_done, read_job_lists
 from distributed_something.protocol.ledger.record import RunRecord, find_record
+from distributed_something.resources.table import take_inventory, what_stays
 from tests.lives import Held, Life, write_fleet_file
 
 from .wire import Application, Killed, Wire

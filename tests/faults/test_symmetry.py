@@ -14,28 +14,22 @@ from typing import Any
 import pytest
 from moto.ecs.models import ecs_backends
 
-from distributed_something.commands.removing.inventory import take_inventory, what_stays
-from distributed_something.commands.removing.tear_down import STEPS, tear_down
+from distributed_something.aws.faults import Failure
+from distributed_something.commands.removing.tear_down import tear_down
 from distributed_something.commands.watching.monitor import monitor
 from distributed_something.definitions.tags import run_tags
 from distributed_something.local.simulator import ACCOUNT, REGION
 from distributed_something.protocol.ledger.record import RunRecord
+from distributed_something.resources.table import RESOURCE_KINDS, take_inventory, what_stays
 from tests.lives import Life, add_lambda, open_life, put_alarm, swallowing, watch_calls
 
 READING = ("Describe", "Get", "List", "Head")
 WISHES = ("AUTO_MONITOR", "CREATE_DASHBOARD", "CLEAN_DASHBOARD")
-REMOVING = {
-    "CancelSpotFleetRequests": "ec2",
-    "TerminateInstances": "ec2",
-    "DeleteService": "ecs",
-    "DeleteAlarms": "cloudwatch",
-    "DeleteQueue": "sqs",
-    "DeregisterTaskDefinition": "ecs",
-    "DeleteLaunchTemplate": "ec2",
-    "DeleteDashboards": "cloudwatch",
-    "DeregisterContainerInstance": "ecs",
-    "DeleteCluster": "ecs",
-    "DeleteSchedule": "scheduler",
+# The client and the operation that deletes each kind.
+DELETING = {
+    kind.action.partition(":")[2]: kind.action.partition(":")[0]
+    for kind in RESOURCE_KINDS
+    if kind.delete
 }
 
 
@@ -82,7 +76,7 @@ def _cut_agent_off(instance_id: str) -> None:
             machine.agent_connected = False
 
 
-def end(life: Life, record: RunRecord) -> list[str]:
+def end(life: Life, record: RunRecord) -> list[Failure]:
     return tear_down(life.aws, record, folder=life.folder, **life.times)
 
 
@@ -100,16 +94,15 @@ def test_the_calls_that_remove_something_are_those_that_are_taken_out_below(life
     with watch_calls(life.aws) as calls:
         assert end(life, record) == []
     acting = {call for call in calls if not call.startswith(READING)} - {"PutObject"}
-    assert acting == set(REMOVING)
-    assert len(STEPS) == len(REMOVING)
+    assert acting == set(DELETING)
 
 
-@pytest.mark.parametrize("operation", [None, *REMOVING])
+@pytest.mark.parametrize("operation", [None, *DELETING])
 def test_without_any_one_call_something_is_left(life: Life, operation: str | None) -> None:
     before = take_inventory(life.aws)
     record = whole_life(life)
     taken_out = (
-        swallowing(getattr(life.aws, REMOVING[operation]), operation)
+        swallowing(getattr(life.aws, DELETING[operation]), operation)
         if operation
         else nullcontext()
     )

@@ -22,7 +22,6 @@ logger = logging.getLogger(__name__)
 DESCRIBE_BATCH = 100
 # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_UpdateContainerInstancesState.html
 STATE_BATCH = 10
-DELETE_BATCH = 10  # the most revisions that one DeleteTaskDefinitions takes
 _DRAIN_LOOK = 5.0  # seconds between two looks at a service that drains
 _DRAIN_LIMIT = 900.0  # seconds
 
@@ -39,10 +38,6 @@ class ContainerInstance:
     agent_connected: bool
     attributes: Mapping[str, str]
 
-    @property
-    def is_idle(self) -> bool:
-        return self.running_tasks == 0 and self.pending_tasks == 0
-
 
 @dataclass(frozen=True)
 class ServiceStatus:
@@ -52,6 +47,30 @@ class ServiceStatus:
     running: int
     pending: int
     events: tuple[str, ...]  # what ECS says of it, newest first
+
+
+def list_clusters(ecs: ECSClient) -> Iterator[str]:
+    """The names of all clusters of the account."""
+    for page in ecs.get_paginator("list_clusters").paginate():
+        yield from (_last(arn) for arn in page["clusterArns"])
+
+
+def list_services(ecs: ECSClient, cluster: str) -> Iterator[str]:
+    """The names of all services of a cluster."""
+    for page in ecs.get_paginator("list_services").paginate(cluster=cluster):
+        yield from (_last(arn) for arn in page["serviceArns"])
+
+
+def list_container_instances(ecs: ECSClient, cluster: str) -> Iterator[str]:
+    """The ids of all machines that are registered with a cluster, as ECS names them."""
+    for page in ecs.get_paginator("list_container_instances").paginate(cluster=cluster):
+        yield from (_last(arn) for arn in page["containerInstanceArns"])
+
+
+def list_task_definitions(ecs: ECSClient) -> Iterator[str]:
+    """The names of all active revisions of task definitions of the account."""
+    for page in ecs.get_paginator("list_task_definitions").paginate(status="ACTIVE"):
+        yield from (_last(arn) for arn in page["taskDefinitionArns"])
 
 
 def ensure_cluster(ecs: ECSClient, name: str, tags: Mapping[str, str]) -> None:
@@ -281,6 +300,10 @@ def _container_instance(raw: Mapping[str, Any]) -> ContainerInstance:
 
 def _batches(items: Sequence[str], size: int) -> Iterator[list[str]]:
     return (list(items[start : start + size]) for start in range(0, len(items), size))
+
+
+def _last(arn: str) -> str:
+    return arn.rsplit("/", 1)[-1]
 
 
 def _no_service(cluster: str, service: str) -> str:

@@ -1,19 +1,19 @@
-"""Buy, watch, shrink and end spot fleets, and keep the launch templates they start from."""
+"""Buy, watch, shrink and end spot fleets."""
 
 from __future__ import annotations
 
 import logging
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Literal
 
 from botocore.exceptions import ClientError
 
-from ...errors import DistributedSomethingError, NotFound, UsageError
+from ...errors import DistributedSomethingError, NotFound
 from ...words import count_of
-from ..tags import ec2_tags, error_code, has_tags
+from ..faults import error_code
+from ..tags import has_tags
 
 if TYPE_CHECKING:
     from types_boto3_ec2 import EC2Client
@@ -21,20 +21,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# The most instances that one TerminateInstances request should hold:
-# https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_TerminateInstances.html
-TERMINATE_BATCH = 1000
-_NO_TEMPLATE = (
-    "InvalidLaunchTemplateId.NotFound",
-    "InvalidLaunchTemplateId.NotFoundException",
-    "InvalidLaunchTemplateName.NotFoundException",
-)
-_LIVE_STATES = ("pending", "running", "stopping", "stopped")
 _OVER_STATES = ("cancelled", "cancelled_terminating", "failed")  # run no machines any more
 _ENDED_STATES = ("cancelled", "cancelled_running", "cancelled_terminating")
-# https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_StateReason.html
-_TAKEN_AWAY = ("Server.SpotInstanceTermination", "Server.SpotInstanceShutdown")
-_MOMENT = re.compile(r"\((\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (?:GMT|UTC)\)")
 _FLEET_NOT_FOUND = ("InvalidSpotFleetRequestId.NotFound", "InvalidSpotFleetRequestId.Malformed")
 
 
@@ -57,32 +45,6 @@ class FleetInstance:
 
     instance_id: str
     instance_type: str
-
-
-@dataclass(frozen=True)
-class Machine:
-    """An EC2 instance; `launched` is in seconds since 1970."""
-
-    instance_id: str
-    instance_type: str
-    zone: str
-    state: str
-    launched: float
-    reason: str = ""  # why it ended, as EC2 says it
-    has_profile: bool = False  # an instance profile, without which its agent may do nothing
-    address: str = ""  # its public IPv4 address
-    key_name: str = ""  # the key pair with which one can log in
-    is_spot: bool = False
-    interrupted: bool = False  # EC2 took it away
-    ended: float | None = None  # where EC2 says when
-
-    @property
-    def has_public_address(self) -> bool:
-        return bool(self.address)
-
-    @property
-    def is_live(self) -> bool:
-        return self.state in _LIVE_STATES
 
 
 @dataclass(frozen=True)
@@ -144,6 +106,11 @@ def describe_fleet(ec2: EC2Client, fleet_id: str) -> FleetStatus:
             float(config.get("FulfilledCapacity", 0.0)),
         )
     raise NotFound(_no_fleet(fleet_id))
+
+
+def list_fleets(ec2: EC2Client) -> Iterator[str]:
+    """The ids of all fleets of the account that may still run machines."""
+    yield from find_fleets(ec2, {})
 
 
 def find_fleets(ec2: EC2Client, tags: Mapping[str, str], *, ended: bool = False) -> list[str]:
@@ -230,144 +197,6 @@ def _events(
         if not answer.get("NextToken"):
             return errors
         request["NextToken"] = answer["NextToken"]
-
-
-def find_machines(ec2: EC2Client, tags: Mapping[str, str], *, ended: bool = False) -> list[Machine]:
-    """The machines with these tags that have not been terminated.
-
-    With `ended` also those that have been, for as long as EC2 remembers them: about an hour.
-    """
-    filters: Any = [{"Name": f"tag:{key}", "Values": [value]} for key, value in tags.items()]
-    if not ended:
-        filters.append({"Name": "instance-state-name", "Values": list(_LIVE_STATES)})
-    pages = ec2.get_paginator("describe_instances").paginate(Filters=filters)
-    return [machine for page in pages for machine in _machines(page)]
-
-
-def describe_machines(ec2: EC2Client, instance_ids: Sequence[str]) -> list[Machine]:
-    """What EC2 knows of these machines; those that it has forgotten are left out."""
-    filters: Any = [{"Name": "instance-id", "Values": []}]
-    found: list[Machine] = []
-    for batch in _batches(instance_ids, 200):  # the most values that a filter takes
-        filters[0]["Values"] = list(batch)
-        for page in ec2.get_paginator("describe_instances").paginate(Filters=filters):
-            found.extend(_machines(page))
-    return found
-
-
-def terminate_instances(ec2: EC2Client, instance_ids: Iterable[str]) -> None:
-    """Terminate machines by id; those that are gone are fine."""
-    for batch in _batches(list(instance_ids), TERMINATE_BATCH):
-        try:
-            ec2.terminate_instances(InstanceIds=list(batch))
-        except ClientError as error:
-            if error_code(error) != "InvalidInstanceID.NotFound":
-                raise
-            # One id that EC2 has forgotten refuses the whole batch.
-            known = [machine.instance_id for machine in describe_machines(ec2, batch)]
-            if known:
-                ec2.terminate_instances(InstanceIds=known)
-        logger.info("Terminated %s.", count_of(len(batch), "machine"))
-
-
-def ensure_launch_template(
-    ec2: EC2Client, name: str, data: Mapping[str, Any], tags: Mapping[str, str]
-) -> None:
-    """Make the launch template of this exact name; one that is there already is replaced."""
-    delete_launch_template(ec2, name)
-    try:
-        _create_launch_template(ec2, name, data, tags)
-    except ClientError as error:
-        if error_code(error) != "InvalidLaunchTemplateName.AlreadyExistsException":
-            raise
-        # The answer to a first request was lost after it took effect.
-        delete_launch_template(ec2, name)
-        _create_launch_template(ec2, name, data, tags)
-    logger.info("Made the launch template %s.", name)
-
-
-def _create_launch_template(
-    ec2: EC2Client, name: str, data: Mapping[str, Any], tags: Mapping[str, str]
-) -> None:
-    template: Any = dict(data)
-    ec2.create_launch_template(
-        LaunchTemplateName=name,
-        LaunchTemplateData=template,
-        TagSpecifications=[{"ResourceType": "launch-template", "Tags": ec2_tags(tags)}],
-    )
-
-
-def delete_launch_template(ec2: EC2Client, name: str) -> bool:
-    """Delete the launch template of this exact name; False if there is none."""
-    found = ec2.describe_launch_templates(
-        Filters=[{"Name": "launch-template-name", "Values": [name]}]
-    )["LaunchTemplates"]
-    for template in found:
-        try:
-            ec2.delete_launch_template(LaunchTemplateId=template["LaunchTemplateId"])
-        except ClientError as error:
-            if error_code(error) not in _NO_TEMPLATE:
-                raise
-        logger.info("Deleted the launch template %s.", name)
-    return bool(found)
-
-
-def launch_template_data(ec2: EC2Client, reference: Mapping[str, str]) -> dict[str, Any]:
-    """What a launch template holds, by its id or name and its version; raises UsageError."""
-    named = {k: v for k, v in reference.items() if k in ("LaunchTemplateId", "LaunchTemplateName")}
-    request: Any = {**named, "Versions": [str(reference.get("Version") or "$Default")]}
-    try:
-        versions = ec2.describe_launch_template_versions(**request)["LaunchTemplateVersions"]
-    except ClientError as error:
-        if not error_code(error).startswith("InvalidLaunchTemplate"):
-            raise
-        versions = []
-    if not versions:
-        raise UsageError(
-            f"There is no launch template {next(iter(named.values()), '')} of version "
-            f"{request['Versions'][0]} in {ec2.meta.region_name}: mend LaunchTemplateConfigs in "
-            "the fleet file."
-        )
-    return dict(versions[0]["LaunchTemplateData"])
-
-
-def find_launch_templates(ec2: EC2Client, tags: Mapping[str, str]) -> list[str]:
-    """The names of the launch templates with these tags."""
-    filters: Any = [{"Name": f"tag:{key}", "Values": [value]} for key, value in tags.items()]
-    pages = ec2.get_paginator("describe_launch_templates").paginate(Filters=filters)
-    return [t["LaunchTemplateName"] for page in pages for t in page["LaunchTemplates"]]
-
-
-def _machines(page: Any) -> Iterator[Machine]:
-    for reservation in page["Reservations"]:
-        for instance in reservation["Instances"]:
-            yield Machine(
-                instance_id=instance["InstanceId"],
-                instance_type=instance.get("InstanceType", ""),
-                zone=instance.get("Placement", {}).get("AvailabilityZone", ""),
-                state=instance["State"]["Name"],
-                launched=instance["LaunchTime"].timestamp(),
-                reason=instance.get("StateReason", {}).get("Message", ""),
-                has_profile=bool(instance.get("IamInstanceProfile")),
-                address=instance.get("PublicIpAddress", ""),
-                key_name=instance.get("KeyName", ""),
-                is_spot=instance.get("InstanceLifecycle") == "spot",
-                interrupted=instance.get("StateReason", {}).get("Code", "") in _TAKEN_AWAY,
-                ended=_ended(instance.get("StateTransitionReason", "")),
-            )
-
-
-def _ended(transition: str) -> float | None:
-    """When a machine ended, as in `User initiated (2026-11-21 05:00:00 GMT)`."""
-    found = _MOMENT.search(transition)
-    if found is None:
-        return None
-    moment = datetime.strptime(found[1], "%Y-%m-%d %H:%M:%S")
-    return moment.replace(tzinfo=timezone.utc).timestamp()
-
-
-def _batches(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:
-    return (items[start : start + size] for start in range(0, len(items), size))
 
 
 def _no_fleet(fleet_id: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from ...errors import UsageError
-from ..tags import error_code
+from ..faults import error_code
 
 if TYPE_CHECKING:
     from types_boto3_ec2 import EC2Client

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +39,22 @@ def find_queue(sqs: SQSClient, name: str) -> str:
         return sqs.get_queue_url(QueueName=name)["QueueUrl"]
     except sqs.exceptions.QueueDoesNotExist:
         raise NotFound(f"No queue named {name}: run `python run.py setup` first.") from None
+
+
+def list_queues(sqs: SQSClient) -> Iterator[str]:
+    """The names of all queues of the account."""
+    # A page size has to be asked for, or SQS answers with the first 1,000 and no more.
+    pages = sqs.get_paginator("list_queues").paginate(PaginationConfig={"PageSize": 1000})
+    for page in pages:
+        yield from (url.rsplit("/", 1)[-1] for url in page.get("QueueUrls", []))
+
+
+def count_queue(sqs: SQSClient, name: str) -> QueueCounts | None:
+    """How many jobs the queue of this name holds; None if there is no such queue."""
+    try:
+        return count_jobs(sqs, find_queue(sqs, name))
+    except (NotFound, sqs.exceptions.QueueDoesNotExist):
+        return None
 
 
 def ensure_queue(

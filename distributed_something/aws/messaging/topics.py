@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..tags import ec2_tags
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-PENDING = "PendingConfirmation"  # what AWS says instead of an ARN until somebody clicks its link
 _LONGEST_SUBJECT = 100  # https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
 
 
@@ -21,6 +20,12 @@ def ensure_topic(sns: SNSClient, name: str, tags: Mapping[str, str]) -> str:
     """The ARN of the topic of this name, made if it is not there."""
     request: Any = ec2_tags(tags)
     return sns.create_topic(Name=name, Tags=request)["TopicArn"]
+
+
+def list_topics(sns: SNSClient) -> Iterator[str]:
+    """The names of all topics of the account."""
+    for page in sns.get_paginator("list_topics").paginate():
+        yield from (topic["TopicArn"].rsplit(":", 1)[-1] for topic in page["Topics"])
 
 
 def delete_topic(sns: SNSClient, arn: str) -> None:

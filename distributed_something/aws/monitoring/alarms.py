@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...protocol.machine_alarm import NAMESPACE, alarm_name
@@ -43,6 +43,12 @@ def find_machine_alarms(
         if periods in (None, alarm.get("EvaluationPeriods"))
     )
     return {found[1]: name for name in names if (found := ours.fullmatch(name))}
+
+
+def list_alarms(cloudwatch: CloudWatchClient) -> Iterator[str]:
+    """The names of all alarms of the account."""
+    for page in cloudwatch.get_paginator("describe_alarms").paginate():
+        yield from (alarm["AlarmName"] for alarm in page["MetricAlarms"])
 
 
 def delete_alarms(cloudwatch: CloudWatchClient, names: Sequence[str]) -> None:

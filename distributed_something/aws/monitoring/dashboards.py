@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from ..tags import error_code
+from ..faults import error_code
 
 if TYPE_CHECKING:
     from types_boto3_cloudwatch import CloudWatchClient
@@ -36,6 +36,12 @@ def delete_dashboard(cloudwatch: CloudWatchClient, name: str) -> bool:
             raise
     logger.info("Deleted the dashboard %s.", name)
     return True
+
+
+def list_dashboards(cloudwatch: CloudWatchClient) -> Iterator[str]:
+    """The names of all dashboards of the account."""
+    for page in cloudwatch.get_paginator("list_dashboards").paginate():
+        yield from (dashboard["DashboardName"] for dashboard in page["DashboardEntries"])
 
 
 def dashboard_exists(cloudwatch: CloudWatchClient, name: str) -> bool:

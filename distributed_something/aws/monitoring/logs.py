@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -35,6 +35,12 @@ def delete_log_group(logs: CloudWatchLogsClient, name: str, tags: Mapping[str, s
         return False
     logger.info("Deleted the log group %s.", name)
     return True
+
+
+def list_log_groups(logs: CloudWatchLogsClient) -> Iterator[str]:
+    """The names of all log groups of the account."""
+    for page in logs.get_paginator("describe_log_groups").paginate():
+        yield from (group["logGroupName"] for group in page["logGroups"])
 
 
 def log_group_exists(logs: CloudWatchLogsClient, name: str) -> bool:

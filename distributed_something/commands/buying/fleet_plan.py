@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ...aws.compute import fleet
+from ...aws.compute import launch_templates
 from ...aws.compute.images import (
     MachineImage,
     MachineType,
@@ -82,7 +82,10 @@ def read_templates(aws: Aws, fleet_file: FleetFile) -> FleetFile:
     """The fleet file with its own launch templates, if it names any, read as specifications."""
     if not fleet_file.templates:
         return fleet_file
-    contents = [fleet.launch_template_data(aws.ec2, one.reference) for one in fleet_file.templates]
+    contents = [
+        launch_templates.launch_template_data(aws.ec2, one.reference)
+        for one in fleet_file.templates
+    ]
     return with_templates(fleet_file, contents)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ...aws.compute import cluster, fleet
+from ...aws.compute import cluster, fleet, launch_templates
 from ...aws.monitoring import dashboards
 from ...definitions.fleet import Launch, fleet_request, iso_time, launch_template, template_name
 from ...definitions.tags import TOKEN_TAG, run_tags
@@ -135,7 +135,7 @@ def buy(aws: Aws, settings: Settings, record: RunRecord, order: Order) -> RunRec
     tags = run_tags(record.app_name, record.run_id)
     for name, launch in order.templates.items():
         data = launch_template(settings, launch, record.run_id)
-        fleet.ensure_launch_template(aws.ec2, name, data, tags)
+        launch_templates.ensure_launch_template(aws.ec2, name, data, tags)
     fleet_id = fleet.request_fleet(aws.ec2, order.fleet.request)
     return record.with_fleet(replace(order.fleet, fleet_id=fleet_id))
 
@@ -193,7 +193,7 @@ def _delete_dashboard(aws: Aws, record: RunRecord) -> None:
 
 def _delete_templates(aws: Aws, order: Order) -> None:
     for name in order.templates:
-        fleet.delete_launch_template(aws.ec2, name)
+        launch_templates.delete_launch_template(aws.ec2, name)
 
 
 def _attempt(what: str, step: Callable[[], object]) -> list[str]:

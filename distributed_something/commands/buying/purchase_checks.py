@@ -11,8 +11,8 @@ from botocore.exceptions import ClientError
 from ...aws import storage
 from ...aws.account import rights
 from ...aws.compute import images, network
+from ...aws.faults import error_code
 from ...aws.messaging import queues
-from ...aws.tags import error_code
 from ...definitions.fleet import gets_public_ip
 from ...definitions.policies import allows, allows_below
 from ...errors import UsageError

@@ -15,8 +15,8 @@ from botocore.exceptions import ClientError
 
 from ...aws import storage
 from ...aws.compute import cluster, fleet
+from ...aws.faults import error_code
 from ...aws.messaging import queues
-from ...aws.tags import error_code
 from ...definitions.fleet import valid_until
 from ...definitions.task import service_name
 from ...errors import DistributedSomethingError, NotFound, UsageError

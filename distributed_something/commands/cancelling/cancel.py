@@ -12,11 +12,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...aws.faults import FAULTS, Failure
 from ...errors import DistributedSomethingError, TeardownIncomplete
 from ...protocol.ledger.record import RunRecord, find_record
-from ..removing.belongings import UNSEEN, Belonging, find_belongings
+from ...resources.kinds import Owner, Resource
+from ...resources.table import UNSEEN, find_resources
 from ..removing.export import EXPORT_SECONDS, export_if_due
-from ..removing.tear_down import FAULTS, tear_down_app
+from ..removing.tear_down import tear_down_app
 from ..removing.unfinished import Unfinished, write_unfinished
 from ..runs.runs import stand_in
 from ..watching.notices import tell_end
@@ -32,16 +34,16 @@ logger = logging.getLogger(__name__)
 class Cancelled:
     """What a cancel removed, what stays on purpose, and the jobs that will not run."""
 
-    removed: tuple[Belonging, ...]
-    stays: tuple[Belonging, ...]
+    removed: tuple[Resource, ...]
+    stays: tuple[Resource, ...]
     unfinished: Unfinished
 
 
-def list_belongings(
+def list_resources(
     aws: Aws, settings: Settings, *, now: Callable[[], float] = time.time
-) -> tuple[Belonging, ...]:
+) -> tuple[Resource, ...]:
     """What exists of the app, whether or not it has a run record; changes nothing."""
-    return find_belongings(aws, find_app(aws, settings, now))
+    return find_app_resources(aws, find_app(aws, settings, now))
 
 
 def cancel(
@@ -49,7 +51,7 @@ def cancel(
     settings: Settings,
     *,
     folder: Path | None,
-    confirm: Callable[[tuple[Belonging, ...]], bool] = lambda _: True,
+    confirm: Callable[[tuple[Resource, ...]], bool] = lambda _: True,
     export_seconds: float = EXPORT_SECONDS,
     sleep: Callable[[float], None] = time.sleep,
     now: Callable[[], float] = time.time,
@@ -62,7 +64,7 @@ def cancel(
     Raises DistributedSomethingError if `confirm` says no, TeardownIncomplete for what is left.
     """
     record, unread = _find_app_somehow(aws, settings, now)
-    found = find_belongings(aws, record)
+    found = find_app_resources(aws, record)
     due = tuple(one for one in found if not one.stays)
     stays = tuple(one for one in found if one.stays)
     if not due and not unread and not record.is_live:
@@ -90,7 +92,7 @@ def remove_unused(
     folder: Path | None,
     sleep: Callable[[float], None] = time.sleep,
     now: Callable[[], float] = time.time,
-) -> tuple[Belonging, ...]:
+) -> tuple[Resource, ...]:
     """Remove what there is of an app unless it has a live run; what that was.
 
     Such as what `setup` made for it before no job came. Raises TeardownIncomplete for what is left.
@@ -98,31 +100,33 @@ def remove_unused(
     record = find_app(aws, settings, now)
     if record.is_live:
         return ()
-    due = tuple(one for one in find_belongings(aws, record) if not one.stays)
+    due = tuple(one for one in find_app_resources(aws, record) if not one.stays)
     if due:
         failures = tear_down_app(aws, record, folder=folder, sleep=sleep, now=now)
         _fail_if_any(failures, record)
     return tuple(one for one in due if one.name != UNSEEN)
 
 
-def _fail_if_any(failures: list[str], record: RunRecord) -> None:
+def find_app_resources(aws: Aws, record: RunRecord) -> tuple[Resource, ...]:
+    """What exists of the record's app, of every run."""
+    return find_resources(aws, Owner(record, whole_app=True))
+
+
+def _fail_if_any(failures: list[Failure], record: RunRecord) -> None:
     if failures:
+        said = f"Not everything of {record.app_name} could be removed:"
         again = "Run `python run.py cancel` again to try once more."
-        raise TeardownIncomplete(
-            "\n  ".join(
-                [f"Not everything of {record.app_name} could be removed:", *failures, again]
-            )
-        )
+        raise TeardownIncomplete("\n  ".join([said, *map(str, failures), again]))
 
 
 def _find_app_somehow(
     aws: Aws, settings: Settings, now: Callable[[], float]
-) -> tuple[RunRecord, list[str]]:
+) -> tuple[RunRecord, list[Failure]]:
     """The app's record, and a sentence if the bucket does not give it: what costs money must go."""
     try:
         return find_app(aws, settings, now), []
     except FAULTS as error:
-        unread = f"Could not read the bucket's monitor file: {error}"
+        unread = Failure.of(f"Could not read the bucket's monitor file: {error}", error)
         logger.warning("%s Going on by tags and by the names in the config.", unread)
         return stand_in(aws, settings, None, now()), [unread]
 

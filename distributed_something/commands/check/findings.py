@@ -9,7 +9,7 @@ from enum import Enum
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ...aws.tags import error_code
+from ...aws.faults import error_code
 from ...errors import DistributedSomethingError
 
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ...aws.compute import cluster, fleet
+from ...aws.compute import cluster, fleet, instances
 from ...aws.compute.cluster import ContainerInstance, ServiceStatus
 from ...aws.compute.fleet import FleetError, FleetStatus
 from ...aws.compute.tasks import StoppedTask, console_output, stopped_tasks
+from ...aws.faults import error_code
 from ...aws.messaging import queues
 from ...aws.messaging.queues import QueueCounts
 from ...aws.monitoring.log_lines import find_lines
-from ...aws.tags import error_code
 from ...definitions.logs import container_log_group
 from ...definitions.tags import run_tags
 from ...errors import NotFound
@@ -61,7 +61,7 @@ class Sight:
     queue: QueueCounts | None = None  # None: there is none, or it was not seen
     fleets: tuple[FleetStatus, ...] = ()
     events: tuple[FleetError, ...] = ()
-    machines: tuple[fleet.Machine, ...] = ()  # those that EC2 still knows, ended ones too
+    machines: tuple[instances.Machine, ...] = ()  # those that EC2 still knows, ended ones too
     joined: dict[str, ContainerInstance] = field(default_factory=dict)  # by instance id
     service: ServiceStatus | None = None
     tasks: tuple[StoppedTask, ...] = ()
@@ -71,11 +71,11 @@ class Sight:
     unseen: tuple[str, ...] = ()
 
     @property
-    def live(self) -> list[fleet.Machine]:
+    def live(self) -> list[instances.Machine]:
         return [machine for machine in self.machines if machine.is_live]
 
     @property
-    def late(self) -> list[fleet.Machine]:
+    def late(self) -> list[instances.Machine]:
         """Machines that run and should have joined the cluster by now."""
         return [
             one
@@ -219,13 +219,13 @@ def _events(aws: Aws, record: RunRecord, now: float) -> tuple[FleetError, ...]:
     return tuple(sorted(events, key=lambda event: event.time))
 
 
-def _machines(aws: Aws, record: RunRecord) -> tuple[fleet.Machine, ...]:
+def _machines(aws: Aws, record: RunRecord) -> tuple[instances.Machine, ...]:
     """The run's machines by its tags; of a run of upstream's, which has none, by its fleets."""
     if record.run_id:
         tags = run_tags(record.app_name, record.run_id)
-        return tuple(fleet.find_machines(aws.ec2, tags, ended=True))
+        return tuple(instances.find_machines(aws.ec2, tags, ended=True))
     ids = [m.instance_id for f in record.fleet_ids for m in fleet.fleet_instances(aws.ec2, f)]
-    return tuple(fleet.describe_machines(aws.ec2, ids))
+    return tuple(instances.describe_machines(aws.ec2, ids))
 
 
 def _joined(aws: Aws, record: RunRecord) -> dict[str, ContainerInstance]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from ...aws.compute.fleet import Machine
+from ...aws.compute.instances import Machine
 from ...errors import UsageError
 from ...protocol.ledger.attempts import Attempt
 from ...protocol.ledger.keys import AttemptState

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from ...aws.faults import error_code
 from ...aws.monitoring import exports
-from ...aws.tags import error_code
 from ...definitions.logs import log_groups
 from ...definitions.policies import Scope, log_export_policy
 from ...errors import DistributedSomethingError

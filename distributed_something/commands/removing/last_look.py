@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ...aws.compute import fleet
+from ...aws.compute import instances
 from ...definitions.tags import run_tags
 from ...run.machine_book import read_machine_book, write_machine_book
 from ..runs.spending import with_machines
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-def see_machines(aws: Aws, record: RunRecord) -> tuple[fleet.Machine, ...] | None:
+def see_machines(aws: Aws, record: RunRecord) -> tuple[instances.Machine, ...] | None:
     """The machines of a live run that bought some, those that have ended too; None if unseen."""
     if not _is_due(record):
         return None
     try:
         tags = run_tags(record.app_name, record.run_id)
-        return tuple(fleet.find_machines(aws.ec2, tags, ended=True))
+        return tuple(instances.find_machines(aws.ec2, tags, ended=True))
     except (ClientError, BotoCoreError) as error:
         logger.warning("Could not see the run's machines: %s", error)
         return None
 
 
 def note_machines(
-    aws: Aws, record: RunRecord, before: Sequence[fleet.Machine] | None, now: float
+    aws: Aws, record: RunRecord, before: Sequence[instances.Machine] | None, now: float
 ) -> None:
     """Write the machine book of a run whose fleets are cancelled.
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ...aws.account import lambdas, schedules
-from ...aws.tags import error_code
+from ...aws.faults import error_code
 from ...definitions.account import ACCOUNT_TAGS, FUNCTION, SCHEDULE_GROUP
 from ...definitions.auto_monitor import MINUTES, schedule_name, schedule_request
 from ...protocol.ledger.record import RunRecord, save_record

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ...aws.compute import fleet
+from ...aws.compute import instances
 from ...aws.compute.prices import on_demand_prices, spot_prices
 from ...definitions.tags import run_tags
 from ...run.machine_book import MachineBook, read_machine_book, write_machine_book
@@ -30,11 +30,11 @@ def look_at_machines(aws: Aws, record: RunRecord, now: float) -> MachineBook:
     if not record.is_live or not record.run_id:
         return book
     tags = run_tags(record.app_name, record.run_id)
-    return with_machines(book, record, fleet.find_machines(aws.ec2, tags, ended=True), now)
+    return with_machines(book, record, instances.find_machines(aws.ec2, tags, ended=True), now)
 
 
 def with_machines(
-    book: MachineBook, record: RunRecord, seen: Iterable[fleet.Machine], now: float
+    book: MachineBook, record: RunRecord, seen: Iterable[instances.Machine], now: float
 ) -> MachineBook:
     """The book after a look that saw these machines of EC2's."""
     return book.seen((life_of(machine, record, now) for machine in seen), now)
@@ -104,7 +104,7 @@ def price_cap(record: RunRecord) -> float | None:
     return max((float(cap) for cap in caps if cap), default=None) if all(caps) else None
 
 
-def life_of(machine: fleet.Machine, record: RunRecord, now: float) -> MachineLife:
+def life_of(machine: instances.Machine, record: RunRecord, now: float) -> MachineLife:
     """A machine of EC2's as the book keeps it."""
     ended = None if machine.is_live else (machine.ended or now)
     return MachineLife(

@@ -12,9 +12,9 @@ from botocore.exceptions import ClientError
 from ...aws import storage
 from ...aws.account import roles as account
 from ...aws.compute import cluster
+from ...aws.faults import error_code
 from ...aws.messaging import queues
 from ...aws.monitoring import logs
-from ...aws.tags import error_code
 from ...definitions.account import TASK_ROLE
 from ...definitions.logs import RETENTION_DAYS, log_groups
 from ...definitions.queue import dead_letter_attributes, queue_attributes

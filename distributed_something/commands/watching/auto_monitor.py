@@ -81,7 +81,7 @@ def watch_once(
     )
     if not failures and record.topic:
         return {"failures": []} | _see_off(aws, keys, _run(aws, bucket, keys), now())
-    return {"over": not failures, "failures": failures}
+    return {"over": not failures, "failures": [str(failure) for failure in failures]}
 
 
 def _see_off(aws: Aws, keys: RunKeys, record: RunRecord | None, now: float) -> dict[str, Any]:

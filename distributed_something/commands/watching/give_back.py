@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ...aws.compute import cluster, fleet
+from ...aws.compute import cluster, fleet, instances
 from ...errors import NotFound
 from ...protocol.ledger.record import RunRecord
 from ...protocol.scaling import Fleet, Machine, Plan, wanted_containers
@@ -27,7 +27,7 @@ def carry_out(aws: Aws, record: RunRecord, plan: Plan) -> None:
         cluster.drain_instances(aws.ecs, record.cluster, arns)
         logger.info("Idle, and given no more jobs: %s.", count_of(len(arns), "machine"))
     if plan.terminate:
-        fleet.terminate_instances(aws.ec2, [machine.instance_id for machine in plan.terminate])
+        instances.terminate_instances(aws.ec2, [machine.instance_id for machine in plan.terminate])
 
 
 def lower_targets(aws: Aws, fleets: Sequence[Fleet]) -> None:

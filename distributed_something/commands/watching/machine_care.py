@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ...aws.compute import fleet
+from ...aws.compute import fleet, instances
 from ...aws.monitoring import alarms
 from ...protocol.ledger.ledger import broken_machines, stop_run, write_broken_machine
 from ...protocol.ledger.record import RunRecord
@@ -31,14 +31,14 @@ REFILLS = 3  # machines that a run may lose because they cannot work; no later o
 
 def find_late(
     aws: Aws, record: RunRecord, view: View, late_seconds: float, now: float
-) -> tuple[tuple[fleet.Machine, str], ...]:
+) -> tuple[tuple[instances.Machine, str], ...]:
     """The machines that have not joined the cluster in time, each with the likely cause."""
     waiting = [machine.instance_id for machine in view.machines if not machine.joined]
     if not waiting:
         return ()
     return tuple(
         (machine, likely_cause(machine, record.cluster))
-        for machine in fleet.describe_machines(aws.ec2, waiting)
+        for machine in instances.describe_machines(aws.ec2, waiting)
         if machine.is_live and now - machine.launched >= late_seconds
     )
 
@@ -47,7 +47,7 @@ def see_to_late(
     aws: Aws,
     record: RunRecord,
     view: View,
-    late: Sequence[tuple[fleet.Machine, str]],
+    late: Sequence[tuple[instances.Machine, str]],
     now: float,
 ) -> View:
     """Let late machines end, and buy no more than REFILLS in their place; the view after that.
@@ -82,13 +82,13 @@ def tidy_alarms(aws: Aws, record: RunRecord, view: View, late_seconds: float, no
     known = alarms.find_machine_alarms(aws.cloudwatch, record.app_name)
     ours = {machine.instance_id for machine in view.machines}
     unsure = [name for name in known if name not in ours]
-    there = {m.instance_id for m in fleet.describe_machines(aws.ec2, unsure) if m.is_live}
+    there = {m.instance_id for m in instances.describe_machines(aws.ec2, unsure) if m.is_live}
     gone = [known[name] for name in unsure if name not in there]
     alarms.delete_alarms(aws.cloudwatch, gone)
     if gone:
         logger.info("Deleted alarms of machines that are gone: %d.", len(gone))
     bare = [machine.instance_id for machine in view.machines if not machine.tasks]
-    seen = fleet.describe_machines(aws.ec2, bare)
+    seen = instances.describe_machines(aws.ec2, bare)
     late = [m.instance_id for m in seen if m.is_live and now - m.launched >= late_seconds]
     if late:
         firm = alarms.find_machine_alarms(aws.cloudwatch, record.app_name, PERIODS)
@@ -137,7 +137,7 @@ def _shrink(aws: Aws, view: View, not_replaced: set[str]) -> View:
     return replace(view, fleets=tuple(targets.get(one.fleet_id, one) for one in view.fleets))
 
 
-def likely_cause(machine: fleet.Machine, cluster: str) -> str:
+def likely_cause(machine: instances.Machine, cluster: str) -> str:
     """Why a machine does not join its cluster, as far as EC2 shows; a sentence."""
     if not machine.has_profile:
         return "it has no role; name one in the fleet file (IamInstanceProfile)."

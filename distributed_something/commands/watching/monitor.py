@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from ...aws.faults import is_throttled
 from ...errors import DistributedSomethingError, TeardownIncomplete
 from ...protocol.ledger.ledger import DeadJob, LedgerSummary, read_dead, why_stopped
 from ...protocol.ledger.record import RunRecord
@@ -24,7 +25,7 @@ from ...run.decisions import Pace as Pace
 from ..removing.export import export_if_due
 from ..removing.tear_down import tear_down
 from ..removing.unfinished import Unfinished, write_unfinished
-from ..runs.reach import Connection, PassingFailure, is_throttled, may_be_the_network
+from ..runs.connection import Connection, may_be_the_network
 from ..runs.runs import find_run, refresh
 from .failing import FailureWatch
 from .notices import tell_if_due
@@ -141,7 +142,7 @@ def _remove(
         )
         if not failures:
             return
-        if not any(isinstance(one, PassingFailure) for one in failures):
+        if not any(failure.passes for failure in failures):
             tries += 1
         if tries >= _TEARDOWN_TRIES or now() - began > pace.patience:
             break
@@ -151,7 +152,7 @@ def _remove(
         "\n  ".join(
             [
                 f"Not all of run {record.run_id} of {record.app_name} could be removed:",
-                *failures,
+                *map(str, failures),
                 "Run `python run.py monitor` again to try once more.",
             ]
         )

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from ...aws.faults import may_pass
 from ...aws.messaging import topics
 from ...definitions.tags import app_tags
 from ...protocol.ledger.ledger import Notice, claim_notice, note_told, why_stopped
 from ...protocol.ledger.record import amend_ended
 from ...protocol.ledger.survey import summarise
 from ...run.money import LEFT_OUT, cost_of_all
-from ..runs.reach import may_pass
 from ..runs.spending import lives, look_at_machines, prices_of
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ...aws.compute import fleet
+from ...aws.compute import instances
 from ...protocol.ledger.attempts import Heartbeat
 from ...protocol.ledger.ledger import is_settled
 from ...protocol.ledger.record import RunRecord
@@ -84,7 +84,7 @@ def step(
         record, state = _adopt(aws, record, state, pace, now())
     view = look(aws, record, state.submitted, pace.heartbeat_seconds)
     state = replace(state, submitted=view.submitted)
-    late: tuple[tuple[fleet.Machine, str], ...] = ()
+    late: tuple[tuple[instances.Machine, str], ...] = ()
     with _going_on("see to machines that do not join"):
         late = find_late(aws, record, view, pace.late_seconds, now())
         view = see_to_late(aws, record, view, late, now())

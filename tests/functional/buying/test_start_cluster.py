@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from distributed_something.aws.compute import cluster, fleet
+from distributed_something.aws.compute import cluster, fleet, instances, launch_templates
 from distributed_something.aws.compute.images import recommended_image
 from distributed_something.aws.session import Aws
 from distributed_something.commands.buying.start_cluster import Purchase, start_cluster
@@ -69,12 +69,14 @@ def live_fleets(aws: Aws) -> list[str]:
     return fleet.find_fleets(aws.ec2, {"distributed-something:app": "Counting"})
 
 
-def machines(aws: Aws) -> list[fleet.Machine]:
-    return fleet.find_machines(aws.ec2, {"distributed-something:app": "Counting"})
+def machines(aws: Aws) -> list[instances.Machine]:
+    return instances.find_machines(aws.ec2, {"distributed-something:app": "Counting"})
 
 
 def templates(aws: Aws) -> list[str]:
-    return fleet.find_launch_templates(aws.ec2, {"distributed-something:app": "Counting"})
+    return launch_templates.find_launch_templates(
+        aws.ec2, {"distributed-something:app": "Counting"}
+    )
 
 
 def containers_wanted(aws: Aws) -> int:
@@ -616,7 +618,7 @@ def test_a_fleet_that_ends_while_it_is_waited_for_is_an_error(aws: Aws, tmp_path
     assert nothing_is_left(aws)
 
 
-def join_cluster(aws: Aws, machine: fleet.Machine) -> None:
+def join_cluster(aws: Aws, machine: instances.Machine) -> None:
     """Do what the ECS agent of a machine does as it starts."""
     document = {"instanceId": machine.instance_id, "region": "us-east-1"}
     joined = aws.ecs.register_container_instance(
@@ -673,7 +675,7 @@ def test_terminating_a_forgotten_machine_with_others_ends_the_others(
 ) -> None:
     start(aws, tmp_path)
     first, second = machines(aws)
-    fleet.terminate_instances(aws.ec2, [first.instance_id, "i-0123456789abcdef0"])
+    instances.terminate_instances(aws.ec2, [first.instance_id, "i-0123456789abcdef0"])
     assert second.instance_id in {one.instance_id for one in machines(aws)}
     assert first.instance_id not in {one.instance_id for one in machines(aws)}
 
@@ -681,9 +683,9 @@ def test_terminating_a_forgotten_machine_with_others_ends_the_others(
 def test_deleting_a_launch_template_takes_its_exact_name(aws: Aws, tmp_path: Path) -> None:
     record = start(aws, tmp_path)
     (name,) = record.launch_templates
-    assert not fleet.delete_launch_template(aws.ec2, name[:-2])
-    assert fleet.delete_launch_template(aws.ec2, name)
-    assert not fleet.delete_launch_template(aws.ec2, name)
+    assert not launch_templates.delete_launch_template(aws.ec2, name[:-2])
+    assert launch_templates.delete_launch_template(aws.ec2, name)
+    assert not launch_templates.delete_launch_template(aws.ec2, name)
     assert templates(aws) == []
 
 

@@ -15,7 +15,6 @@ from moto.servicequotas.models import servicequotas_backends
 from distributed_something.aws.compute.registry import ImageFacts
 from distributed_something.aws.session import Aws
 from distributed_something.commands.check import Checkup, State, check
-from distributed_something.commands.removing.inventory import take_inventory
 from distributed_something.commands.setting_up.setup import setup
 from distributed_something.commands.setting_up.setup_account import (
     destroy_account,
@@ -26,6 +25,7 @@ from distributed_something.definitions import policies
 from distributed_something.errors import NotFound
 from distributed_something.local.simulator import ACCOUNT, REGION, Simulator
 from distributed_something.local.simulator.quotas import SimulatedQuotas
+from distributed_something.resources.table import take_inventory
 from tests.account import new_account, working_fleet
 from tests.builders import settings, write_config, write_json
 from tests.fleet_files import fleet

@@ -16,8 +16,8 @@ import boto3
 import pytest
 
 from distributed_something.aws.session import Aws
-from distributed_something.commands.removing.inventory import take_inventory, what_stays
 from distributed_something.protocol.ledger.record import find_record
+from distributed_something.resources.table import take_inventory, what_stays
 from tests.builders import write_json
 
 CLONE = Path(__file__).parents[3]

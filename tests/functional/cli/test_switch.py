@@ -21,7 +21,6 @@ import pytest
 
 from distributed_something.aws.messaging import queues
 from distributed_something.aws.session import Aws
-from distributed_something.commands.removing.inventory import take_inventory, what_stays
 from distributed_something.definitions.account import LAMBDA_ROLE, TASK_ROLE
 from distributed_something.definitions.task import worker_environment
 from distributed_something.inputs.settings import Settings, load_settings
@@ -30,6 +29,7 @@ from distributed_something.local.simulator import Rules, Simulator
 from distributed_something.protocol import IMAGE_LABEL, PROTOCOL_VERSION
 from distributed_something.protocol.ledger.record import RunRecord, read_record_file
 from distributed_something.protocol.ledger.survey import summarise
+from distributed_something.resources.table import take_inventory, what_stays
 from tests.family_files import CONFIGS
 from tests.lives import Clock, Life
 from tests.worker.job.test_something import clone_with

@@ -13,16 +13,16 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from distributed_something.commands.cancelling.cancel import cancel, list_belongings
+from distributed_something.commands.cancelling.cancel import cancel, list_resources
 from distributed_something.commands.reading.report import make_report
 from distributed_something.commands.reading.report.page import page
 from distributed_something.commands.reading.status import status as look_at_run
-from distributed_something.commands.removing.inventory import take_inventory, what_stays
 from distributed_something.commands.removing.last_look import note_machines, see_machines
 from distributed_something.commands.runs.runs import find_run
 from distributed_something.commands.runs.spending import UNWATCHED
 from distributed_something.errors import DistributedSomethingError
 from distributed_something.protocol.ledger.record import record_key
+from distributed_something.resources.table import take_inventory, what_stays
 from distributed_something.run.machine_book import read_machine_book
 from tests.account import variables
 from tests.builders import settings, write_config
@@ -128,7 +128,7 @@ def test_without_a_record_everything_is_found_by_tags_and_names(life: Life) -> N
     record = life.buy()
     put_alarm(life.aws, f"Counting_{life.instances()[0]}")
     forget(life)
-    kinds = {one.kind for one in list_belongings(life.aws, life.settings)}
+    kinds = {one.kind for one in list_resources(life.aws, life.settings)}
     assert kinds >= {
         "spot fleet",
         "machine",
@@ -189,7 +189,7 @@ def test_a_bucket_that_is_gone_keeps_nothing_alive(life: Life) -> None:
     life.aws.s3.delete_bucket(Bucket="lab-data")
     cancel(life.aws, life.settings, folder=None, **life.times)
     left = take_inventory(life.aws)
-    assert not any(one.startswith(("fleet ", "machine ", "queue Counting")) for one in left)
+    assert not any(one.startswith(("spot fleet ", "machine ", "queue Counting")) for one in left)
     assert record.is_live
 
 

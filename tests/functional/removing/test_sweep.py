@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from distributed_something.commands.buying.start_cluster import start_cluster
-from distributed_something.commands.removing.inventory import take_inventory
+from distributed_something.resources.table import take_inventory
 from tests.aws.sweep import sweep
 from tests.aws.test_one_machine import files, settings_for
 from tests.lives import Life, open_life

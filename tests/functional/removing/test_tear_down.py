@@ -11,12 +11,12 @@ import pytest
 
 from distributed_something.aws.compute import fleet
 from distributed_something.aws.messaging import queues
-from distributed_something.commands.removing.inventory import take_inventory, what_stays
-from distributed_something.commands.removing.tear_down import STEPS, tear_down
+from distributed_something.commands.removing.tear_down import tear_down
 from distributed_something.commands.runs.runs import refresh
 from distributed_something.commands.watching.monitor import Pace, monitor
 from distributed_something.errors import TeardownIncomplete
 from distributed_something.protocol.ledger.record import FleetRecord, RunRecord, save_record
+from distributed_something.resources.table import RESOURCE_KINDS, take_inventory, what_stays
 from tests.lives import (
     Life,
     add_lambda,
@@ -27,7 +27,7 @@ from tests.lives import (
     watch_calls,
 )
 
-MONEY = ("fleet ", "machine ")
+MONEY = ("spot fleet ", "machine ")
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def life(tmp_path: Path) -> Iterator[Life]:
 
 
 def end(life: Life, record: RunRecord) -> list[str]:
-    return tear_down(life.aws, record, folder=life.folder, **life.times)
+    return [*map(str, tear_down(life.aws, record, folder=life.folder, **life.times))]
 
 
 def test_the_fleet_is_cancelled_before_anything_else_is_done(life: Life) -> None:
@@ -64,7 +64,9 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("step", [step.name for step in STEPS if not step.is_last])
+@pytest.mark.parametrize(
+    "step", [kind.step for kind in RESOURCE_KINDS if kind.delete and not kind.is_last]
+)
 def test_whatever_step_fails_the_others_are_done_and_the_next_try_ends_the_run(
     life: Life, step: str
 ) -> None:
@@ -155,7 +157,7 @@ def test_things_with_names_like_ours_are_left_alone(life: Life) -> None:
     put_alarm(aws, "Counting_i-0abc")
     end(life, record)
     ours = {"cluster counting", "service counting/CountingService", "queue CountingQueue"}
-    assert before - take_inventory(aws) == ours | {"task-definition CountingTask:1"}
+    assert before - take_inventory(aws) == ours | {"task definition CountingTask:1"}
 
 
 @pytest.mark.parametrize("others", ["theirs", "in use", "default"])
@@ -188,7 +190,7 @@ def test_a_machine_of_another_app_in_our_cluster_stays_on_its_list(life: Life) -
     assert end(life, record) == []
     left = take_inventory(life.aws)
     assert f"machine {instance['InstanceId']}" in left
-    assert sum(one.startswith("container-instance ") for one in left) == 1
+    assert sum(one.startswith("registered machine ") for one in left) == 1
 
 
 def test_the_cluster_is_deleted_once_the_last_tasks_have_stopped(life: Life) -> None:

@@ -21,11 +21,11 @@ from distributed_something.aws.compute.registry import (
     parse_image,
 )
 from distributed_something.aws.session import Aws
-from distributed_something.commands.removing.inventory import take_inventory
 from distributed_something.commands.setting_up.image_check import check_image
 from distributed_something.commands.setting_up.setup import setup
 from distributed_something.errors import NotFound, UsageError
 from distributed_something.inputs.settings import load_settings
+from distributed_something.resources.table import take_inventory
 from tests.account import open_account
 from tests.builders import settings
 

@@ -26,14 +26,13 @@ from moto.core.responses import ActionAuthenticatorMixin  # type: ignore[attr-de
 from distributed_something.aws.messaging import queues
 from distributed_something.aws.session import Aws
 from distributed_something.commands.buying.start_cluster import start_cluster
-from distributed_something.commands.cancelling.cancel import list_belongings
+from distributed_something.commands.cancelling.cancel import list_resources
 from distributed_something.commands.check import check
 from distributed_something.commands.reading.download import download
 from distributed_something.commands.reading.job_logs import machine_lines, run_lines
 from distributed_something.commands.reading.report import make_report
 from distributed_something.commands.reading.retry import retry
 from distributed_something.commands.reading.status import status
-from distributed_something.commands.removing.inventory import take_inventory, what_stays
 from distributed_something.commands.setting_up.setup_account import setup_account
 from distributed_something.commands.watching.auto_monitor import watch_once
 from distributed_something.commands.watching.monitor import monitor
@@ -53,6 +52,7 @@ from distributed_something.local.machines.spot_machines import Interruptions, Ma
 from distributed_something.local.simulator import ACCOUNT, REGION, Rules, Simulator
 from distributed_something.protocol.ledger.record import RunRecord
 from distributed_something.protocol.ledger.survey import summarise
+from distributed_something.resources.table import take_inventory, what_stays
 from tests.builders import settings as make_settings
 from tests.builders import write_json
 from tests.lives import Clock, Life, add_lambda, clients, handling, open_life, write_fleet_file
@@ -349,7 +349,7 @@ def test_every_call_of_a_person_is_among_the_printed_rights(whole_life: Life) ->
         record = buy_from_a_template(life)
         life.finish(record, life.take(record, life.instances()[0]))
         look_at_all(life, record)
-        list_belongings(life.aws, life.settings)
+        list_resources(life.aws, life.settings)
         life.clock.during = life.tick
         monitor(life.aws, record, folder=life.folder, **life.times)
     played = {"sqs:ReceiveMessage", "sqs:DeleteMessage"}  # by the worker that we play

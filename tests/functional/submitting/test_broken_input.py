@@ -14,8 +14,8 @@ from types import MappingProxyType
 
 import pytest
 
-from distributed_something.commands.removing.inventory import take_inventory
 from distributed_something.local.simulator import Simulator
+from distributed_something.resources.table import take_inventory
 from tests.builders import write_config, write_json
 
 CLONE = Path(__file__).parents[3]

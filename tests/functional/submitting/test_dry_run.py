@@ -13,12 +13,12 @@ import pytest
 
 from distributed_something.aws.session import Aws
 from distributed_something.cli.connection import account_words
-from distributed_something.commands.removing.inventory import take_inventory
 from distributed_something.commands.submitting.dry_run import DryRun, dry_run
 from distributed_something.errors import UsageError
 from distributed_something.local.simulator import Simulator
 from distributed_something.protocol.ledger.attempts import Attempt
 from distributed_something.protocol.ledger.ledger import list_keys
+from distributed_something.resources.table import take_inventory
 from tests.account import new_account
 from tests.builders import settings, write_config, write_json
 from tests.golden import check_golden, screen

@@ -10,13 +10,13 @@ import click
 import pytest
 
 from distributed_something.cli.app import verbs
-from distributed_something.commands.removing.inventory import take_inventory, what_stays
 from distributed_something.commands.runs.runs import find_run
 from distributed_something.commands.submitting.submit_job import submit_job
 from distributed_something.commands.watching.monitor import Pace, monitor
 from distributed_something.protocol.families import FAMILIES
 from distributed_something.protocol.ledger.ledger import read_job_lists
 from distributed_something.protocol.ledger.record import RunRecord
+from distributed_something.resources.table import take_inventory, what_stays
 from tests.builders import settings, write_json
 from tests.family_files import CONFIGS, JOB_FILES
 from tests.lives import Held, Life, open_life

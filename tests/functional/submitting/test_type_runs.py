@@ -21,7 +21,6 @@ from distributed_something.aws.session import Aws
 from distributed_something.cli.faults import EXIT_STOPPED
 from distributed_something.cli.type_runs import do_each, monitor_each
 from distributed_something.commands.cancelling.cancel import remove_unused
-from distributed_something.commands.removing.inventory import take_inventory, what_stays
 from distributed_something.commands.runs.runs import ensure_run, find_run
 from distributed_something.commands.setting_up.setup import setup
 from distributed_something.commands.submitting.submit_job import submit_job
@@ -38,6 +37,7 @@ from distributed_something.protocol.ledger.attempts import Attempt
 from distributed_something.protocol.ledger.keys import AttemptState
 from distributed_something.protocol.ledger.ledger import read_job_lists
 from distributed_something.protocol.ledger.record import save_record
+from distributed_something.resources.table import take_inventory, what_stays
 from tests.account import Clock, new_account, variables, working_fleet
 from tests.builders import settings, write_config
 
@@ -311,7 +311,7 @@ def test_what_setup_made_for_a_type_without_jobs_goes_with_the_others_runs(
     watch_each(aws, sweep())
     assert "Removed 4 things of Sweep_r5-large, which had no jobs." in capsys.readouterr().err
     left = take_inventory(aws) - before
-    assert {item for item in left if not item.startswith("log-group ")} == {
+    assert {item for item in left if not item.startswith("log group ")} == {
         "queue lab_DeadMessages"
     }
 

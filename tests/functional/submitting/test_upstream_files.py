@@ -14,11 +14,11 @@ import pytest
 
 from distributed_something.aws.session import Aws
 from distributed_something.commands.buying.start_cluster import start_cluster
-from distributed_something.commands.removing.inventory import take_inventory, what_stays
 from distributed_something.commands.submitting.submit_job import submit_job
 from distributed_something.commands.watching.monitor import monitor
 from distributed_something.local.account import make_roles
 from distributed_something.local.simulator import ACCOUNT, Rules, Simulator
+from distributed_something.resources.table import take_inventory, what_stays
 from tests.builders import settings
 from tests.family_files import CONFIGS
 from tests.functional.submitting.test_families import FILLED_IN

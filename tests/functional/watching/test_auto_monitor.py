@@ -18,7 +18,6 @@ import boto3
 import botocore
 import pytest
 
-from distributed_something.commands.removing.inventory import take_inventory, what_stays
 from distributed_something.commands.runs.runs import refresh
 from distributed_something.commands.setting_up.lambda_package import (
     imported_modules,
@@ -30,6 +29,7 @@ from distributed_something.definitions.auto_monitor import LONGEST_NAME, schedul
 from distributed_something.definitions.tags import APP_TAG
 from distributed_something.errors import DistributedSomethingError
 from distributed_something.protocol.ledger.record import FleetRecord, RunRecord, save_record
+from distributed_something.resources.table import take_inventory, what_stays
 from tests.account import variables
 from tests.lives import Life, add_lambda, handling, open_life, refusing
 

@@ -9,10 +9,9 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from distributed_something.aws.compute import fleet
+from distributed_something.aws.compute import fleet, instances
 from distributed_something.aws.monitoring import alarms
 from distributed_something.aws.session import Aws
-from distributed_something.commands.removing.inventory import take_inventory
 from distributed_something.commands.watching.machine_care import guard_new
 from distributed_something.commands.watching.monitor import (
     MonitorState,
@@ -26,6 +25,7 @@ from distributed_something.protocol.environment import WorkerEnvironment
 from distributed_something.protocol.ledger.ledger import broken_machines, why_stopped
 from distributed_something.protocol.ledger.record import RunRecord, save_record
 from distributed_something.protocol.machine_alarm import PERIOD, PERIODS
+from distributed_something.resources.table import take_inventory
 from tests.lives import Life, answer, clients, open_life, put_alarm, refusing, watch_calls
 from worker.environment import Pace as WorkerPace
 from worker.machine.duties import Duties, DutyClients
@@ -67,7 +67,7 @@ def buy(life: Life) -> RunRecord:
 def end_machines(life: Life, record: RunRecord) -> None:
     """What the alarms do, and the fleet after them."""
     ids = [one.instance_id for one in fleet.fleet_instances(life.aws.ec2, record.fleet_ids[0])]
-    fleet.terminate_instances(life.aws.ec2, ids)
+    instances.terminate_instances(life.aws.ec2, ids)
 
 
 def test_a_machine_that_does_not_join_is_said_to_and_gets_the_alarm_that_ends_it(
@@ -254,7 +254,7 @@ def left_alone(life: Life, record: RunRecord, minutes: int) -> None:
         clock[0] += PERIOD
         for name in live_machines(life, record):
             if in_alarm(life, name, clock[0]):
-                fleet.terminate_instances(life.aws.ec2, [name])
+                instances.terminate_instances(life.aws.ec2, [name])
 
 
 def live_machines(life: Life, record: RunRecord) -> list[str]:

@@ -16,7 +16,6 @@ from botocore.exceptions import ClientError, EndpointConnectionError, NoCredenti
 from distributed_something.aws.compute import cluster, fleet
 from distributed_something.aws.messaging import queues
 from distributed_something.aws.session import Aws
-from distributed_something.commands.removing.inventory import take_inventory, what_stays
 from distributed_something.commands.runs.runs import refresh
 from distributed_something.commands.watching.monitor import (
     MonitorOutcome,
@@ -28,6 +27,7 @@ from distributed_something.commands.watching.monitor import (
 from distributed_something.errors import DistributedSomethingError, TeardownIncomplete
 from distributed_something.protocol.jobs import Job
 from distributed_something.protocol.ledger.record import RunRecord
+from distributed_something.resources.table import take_inventory, what_stays
 from tests.lives import Held, Life, answer, handling, open_life, record_on_disk, watch_calls
 
 PACE = Pace()
@@ -97,7 +97,7 @@ def test_a_run_ends_by_itself_and_leaves_nothing(life: Life) -> None:
     ours = {
         "cluster counting",
         "service counting/CountingService",
-        "task-definition CountingTask:1",
+        "task definition CountingTask:1",
     }
     assert take_inventory(life.aws) == before - ours
     assert what_stays(record) <= take_inventory(life.aws)
@@ -325,7 +325,7 @@ def test_a_run_that_its_workers_stopped_ends_with_jobs_still_waiting(life: Life)
     assert outcome.stopped == "5 jobs failed."
     assert (outcome.summary.done, outcome.summary.unfinished) == (1, 2)
     assert script.seen[-1].waiting == 2
-    assert not any(one.startswith(("fleet ", "queue Cou")) for one in take_inventory(life.aws))
+    assert not any(one.startswith(("spot fleet ", "queue Cou")) for one in take_inventory(life.aws))
 
 
 def test_the_cheapest_mode_lowers_the_target_after_its_time_and_is_never_undone(
@@ -527,7 +527,7 @@ def test_a_teardown_outlasts_what_passes(life: Life, error: Exception, operation
         outcome = Script(life).play(record, reconnect=reconnect)
     assert not outcome.record.is_live
     assert len(renewed) >= 10
-    assert not any(one.startswith(("fleet ", "machine ")) for one in take_inventory(life.aws))
+    assert not any(one.startswith(("spot fleet ", "machine ")) for one in take_inventory(life.aws))
 
 
 @pytest.mark.parametrize(("error", "least", "most"), [(refusal("No"), 2, 2), (OFFLINE, 20, 22)])
@@ -615,7 +615,7 @@ def test_another_startcluster_is_seen_and_its_fleet_is_taken_down_too(life: Life
     )
     outcome = script.play(record)
     assert len(outcome.record.fleet_ids) == 2
-    assert not any(one.startswith(("fleet ", "machine ")) for one in take_inventory(life.aws))
+    assert not any(one.startswith(("spot fleet ", "machine ")) for one in take_inventory(life.aws))
 
 
 def test_a_monitor_on_another_machine_ends_this_one(life: Life, tmp_path: Path) -> None:
@@ -656,7 +656,7 @@ def test_a_monitor_that_was_killed_in_the_teardown_is_finished_by_the_next(life:
     script.play(record)
     assert any("it is gone" in seen.note for seen in script.seen)
     assert not refresh(life.aws, record).is_live
-    assert not any(one.startswith("fleet ") for one in take_inventory(life.aws))
+    assert not any(one.startswith("spot fleet ") for one in take_inventory(life.aws))
 
 
 def test_upstreams_monitor_file_is_watched_and_taken_down(life: Life) -> None:

@@ -13,7 +13,6 @@ from moto.s3.models import s3_backends
 from moto.sns.models import sns_backends
 
 from distributed_something.commands.reading.retry import retry
-from distributed_something.commands.removing.inventory import take_inventory, what_stays
 from distributed_something.commands.runs.runs import refresh
 from distributed_something.commands.watching.auto_monitor import watch_once
 from distributed_something.commands.watching.monitor import Pace, monitor
@@ -22,6 +21,7 @@ from distributed_something.errors import DistributedSomethingError, UsageError
 from distributed_something.local.simulator import ACCOUNT, REGION
 from distributed_something.protocol.ledger.ledger import stop_run
 from distributed_something.protocol.ledger.record import RunRecord
+from distributed_something.resources.table import take_inventory, what_stays
 from tests.builders import settings
 from tests.lives import Life, add_lambda, handling, open_life, refusing
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from distributed_something.cli import account, app
-from distributed_something.commands.removing.tear_down import STEPS
 from distributed_something.commands.submitting.dry_run import dry_run
 from distributed_something.definitions import account as made
 from distributed_something.definitions.policies import Scope
@@ -17,6 +16,7 @@ from distributed_something.definitions.tags import APP_TAG, RUN_TAG
 from distributed_something.errors import UsageError
 from distributed_something.inputs.settings import Settings, load_settings, make_settings
 from distributed_something.protocol.upload_flags import FLAGS
+from distributed_something.resources.table import RESOURCE_KINDS
 from tests.builders import settings, write_json
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -149,10 +149,19 @@ def test_every_name_that_an_account_gets_is_on_the_page_of_changes() -> None:
     names = {role.name for role in made.roles(scope)} | {made.ACCOUNT_TAG, APP_TAG, RUN_TAG}
     names |= {made.FUNCTION, made.FUNCTION_LOG_GROUP, made.SCHEDULE_GROUP}
     assert [name for name in sorted(names) if f"`{name}" not in page] == []
-    kinds = ["fleet", "machine", "queue", "service", "alarm", "task definition"]
-    kinds += ["launch template", "dashboard", "cluster", "schedule"]
-    assert all(any(kind in step.name for kind in kinds) for step in STEPS)
-    assert [kind for kind in kinds if kind not in page] == []
+
+
+def test_the_page_of_changes_says_of_every_kind_of_resource_what_deletes_it() -> None:
+    page = (ROOT / "documentation" / "changes_to_your_account.md").read_text()
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page.splitlines()]
+    removed_by = {row[0]: row[-1] for row in rows if len(row) > 1}
+    for kind in RESOURCE_KINDS:
+        named = [by for what, by in removed_by.items() if re.search(rf"\b{kind.name}s?\b", what)]
+        assert named, kind.name
+        if kind.delete:
+            assert any("cancel" in by for by in named), kind.name
+        elif kind.reason:
+            assert any("nothing" in by for by in named), kind.name
 
 
 def test_every_make_target_shown_exists() -> None:

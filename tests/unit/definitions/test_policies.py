@@ -18,6 +18,8 @@ from distributed_something.definitions.account import (
     roles,
 )
 from distributed_something.definitions.policies import Scope
+from distributed_something.resources.kinds import ResourceKind
+from distributed_something.resources.table import RESOURCE_KINDS
 
 SCOPE = Scope("123456789012", ("us-east-1",), ("lab-data", "lab-results"), ("Lab_*",))
 ALL = documents(SCOPE)
@@ -229,3 +231,19 @@ def test_a_buckets_own_policy_is_kept_when_ours_comes_and_goes() -> None:
     left = policies.without_statements(both, ours)
     assert left == {**own, "Statement": [own["Statement"]]}
     assert policies.without_statements(ours, ours) is None
+
+
+@pytest.mark.parametrize("kind", [kind for kind in RESOURCE_KINDS if kind.delete])
+@pytest.mark.parametrize("who", ["the Lambda", "a person"])
+def test_every_kind_of_resource_can_be_deleted_by_those_who_end_runs(
+    who: str, kind: ResourceKind
+) -> None:
+    lambdas = [role.policy for role in roles(SCOPE) if role.name.endswith("monitor")]
+    documents = lambdas if who == "the Lambda" else [next(iter(operator_policies(SCOPE).values()))]
+    actions = [
+        action
+        for document in documents
+        for statement in statements(document)
+        for action in statement["Action"]
+    ]
+    assert kind.action in actions

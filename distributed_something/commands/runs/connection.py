@@ -1,4 +1,4 @@
-"""Tell failures that pass from those that stay, and ask AWS again until they have passed."""
+"""Ask AWS again and again until a failure that passes has passed, with new clients each time."""
 
 from __future__ import annotations
 
@@ -8,18 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    CredentialRetrievalError,
-    HTTPClientError,
-    NoCredentialsError,
-    SSOError,
-    TokenRetrievalError,
-)
-from botocore.exceptions import ConnectionError as NoConnectionError
+from botocore.exceptions import BotoCoreError, ClientError
 
-from ...aws.tags import error_code
+from ...aws.faults import is_offline, is_throttled, may_pass
 from ...errors import DistributedSomethingError
 
 if TYPE_CHECKING:
@@ -31,69 +22,10 @@ T = TypeVar("T")
 
 FIRST_ANSWER_SECONDS = 45.0  # an address that has not answered by then is likely a wrong one
 
-# The codes that botocore itself tries again, and those by which services say that they are unwell:
-# https://docs.aws.amazon.com/boto3/latest/guide/retries.html#standard-retry-mode
-_THROTTLES = frozenset(
-    {
-        "BandwidthLimitExceeded",
-        "EC2ThrottledException",
-        "PriorRequestNotComplete",
-        "ProvisionedThroughputExceededException",
-        "RequestLimitExceeded",
-        "RequestThrottled",
-        "RequestThrottledException",
-        "RequestTimeout",
-        "RequestTimeoutException",
-        "SlowDown",
-        "ThrottledException",
-        "Throttling",
-        "ThrottlingException",
-        "TooManyRequestsException",
-        "TransactionInProgressException",
-    }
-)
-_EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
-_NO_KEYS = (CredentialRetrievalError, NoCredentialsError, SSOError, TokenRetrievalError)
-
-
-class PassingFault(DistributedSomethingError):
-    """Several failures in one, of which one or more may pass."""
-
-
-class PassingFailure(str):
-    """The sentence on a failure that may pass, among the sentences on others."""
-
-    __slots__ = ()
-
-
-def is_throttled(error: Exception) -> bool:
-    """Whether AWS answered, and could not serve us for now."""
-    if not isinstance(error, ClientError):
-        return False
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    return error_code(error) in _THROTTLES or status >= 500
-
-
-def may_pass(error: Exception) -> bool:
-    """Whether waiting helps: AWS cannot be reached, does not serve us now, or a token ran out."""
-    if isinstance(error, ClientError):
-        return is_throttled(error) or error_code(error) in _EXPIRED
-    return is_offline(error) or isinstance(error, (PassingFault, *_NO_KEYS))
-
-
-def is_offline(error: Exception) -> bool:
-    """Whether no answer came at all."""
-    return isinstance(error, (HTTPClientError, NoConnectionError))
-
 
 def may_be_the_network(error: Exception, silent: float) -> bool:
     """Whether a first look that failed is worth another: a wrong address never answers either."""
     return is_offline(error) and silent < FIRST_ANSWER_SECONDS
-
-
-def failure(sentence: str, error: Exception) -> str:
-    """The sentence, marked if the failure may pass."""
-    return PassingFailure(sentence) if may_pass(error) else sentence
 
 
 @dataclass
