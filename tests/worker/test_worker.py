@@ -12,25 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from .world import World, until
+from .world import World, children_named, loops_of, until
 
 COPY = ["cp", "{input_dir}/plate.txt", "{output_dir}/{plate}.txt"]
-
-
-def children_named(pid: int, text: str) -> list[psutil.Process]:
-    """The processes below a worker whose command line holds a text."""
-    found = []
-    for process in psutil.Process(pid).children(recursive=True):
-        try:
-            if text in " ".join(process.cmdline()):
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found
-
-
-def loops_of(pid: int) -> list[psutil.Process]:
-    return children_named(pid, "worker loop")
 
 
 def test_a_job_goes_from_the_queue_through_its_tool_to_the_bucket_and_the_ledger(

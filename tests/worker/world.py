@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import psutil
+
 from distributed_something.aws.session import Aws
 from distributed_something.local.simulator import Simulator
 from distributed_something.protocol.environment import WorkerEnvironment
@@ -34,6 +36,22 @@ def until(what: Callable[[], Any], wanted: str, patience: float = PATIENCE) -> A
             return result
         time.sleep(0.05)
     raise AssertionError(f"In {patience:g} s it did not happen that {wanted}.")
+
+
+def children_named(pid: int, text: str) -> list[psutil.Process]:
+    """The processes below a worker whose command line holds a text."""
+    found = []
+    for process in psutil.Process(pid).children(recursive=True):
+        try:
+            if text in " ".join(process.cmdline()):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def loops_of(pid: int) -> list[psutil.Process]:
+    return children_named(pid, "worker loop")
 
 
 @dataclass

@@ -8,10 +8,10 @@ from botocore.exceptions import ClientError
 from distributed_something.protocol.buckets import Buckets
 from distributed_something.protocol.environment import WorkerEnvironment
 from distributed_something.protocol.jobs import Job
+from tests.benchmarks.chaos import kill_all
 from worker.files.results import Destination, destination
 from worker.job.done_before import begin_upload, end_upload, own_results, results_are_there
 
-from ..machine.test_chaos import kill_all
 from ..stuck_line import StuckLine
 from ..world import World, until
 

@@ -14,8 +14,7 @@ from distributed_something.protocol.environment import WorkerEnvironment
 from worker.job.outcomes import MachineFault
 from worker.machine.faults import check_disk, end_broken_machine
 
-from ..test_worker import children_named
-from ..world import World, until
+from ..world import World, children_named, until
 
 
 def python(script: str, *arguments: str) -> list[str]:

@@ -15,8 +15,7 @@ from worker.environment import Pace
 from worker.machine.instance import Metadata, identify, read_notices
 
 from ..stuck_line import StuckLine
-from ..test_worker import children_named, loops_of
-from ..world import World, until
+from ..world import World, children_named, loops_of, until
 
 MACHINE = "i-0123456789abcdef0"
 
