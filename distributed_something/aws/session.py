@@ -7,9 +7,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import botocore.session
 from botocore.config import Config
+from botocore.utils import parse_timestamp
 
-from .quick_listings import read_listings_quickly
+from ..protocol.times import read_times_quickly
 
 if TYPE_CHECKING:
     from types_boto3_cloudwatch import CloudWatchClient
@@ -67,9 +69,7 @@ class Aws:
 
     @cached_property
     def s3(self) -> S3Client:
-        client = self.session.client("s3", endpoint_url=self.endpoint_url, config=_S3_CONFIG)
-        read_listings_quickly(client)
-        return client
+        return self.session.client("s3", endpoint_url=self.endpoint_url, config=_S3_CONFIG)
 
     @cached_property
     def logs(self) -> CloudWatchLogsClient:
@@ -134,6 +134,7 @@ def make_session(region: str, profile: str = DEFAULT_PROFILE) -> boto3.Session:
 
     Raises botocore's ProfileNotFound for another profile that does not exist.
     """
-    if profile == DEFAULT_PROFILE:
-        return boto3.Session(region_name=region)
-    return boto3.Session(region_name=region, profile_name=profile)
+    session = botocore.session.Session()
+    read_times_quickly(session, parse_timestamp)
+    name = None if profile == DEFAULT_PROFILE else profile
+    return boto3.Session(region_name=region, profile_name=name, botocore_session=session)

@@ -253,6 +253,14 @@ def without_comments(values: Mapping[str, object]) -> dict[str, object]:
     return {key: value for key, value in values.items() if not key.startswith("_comment")}
 
 
+def add_if_new(seen: set[int], fingerprint: int) -> bool:
+    """Whether a fingerprint was not seen before; it is from now on."""
+    if fingerprint in seen:
+        return False
+    seen.add(fingerprint)
+    return True
+
+
 def fingerprint_of(text: str) -> int:
     """64 bits that tell texts apart, in this process alone."""
     return hash(text) & 0xFFFF_FFFF_FFFF_FFFF

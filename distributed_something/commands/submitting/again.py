@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ...inputs.seen import Seen
 from ...protocol.ledger.attempts import HEARTBEAT_LIVE_SECONDS
 from ...protocol.ledger.ledger import count_submitted, read_heartbeats_at, read_job_lists
 from ...protocol.ledger.survey import survey_run
@@ -35,16 +34,16 @@ class Again:
         return self.waiting + self.running + self.done + self.given_up
 
 
-def listed_jobs(aws: Aws, run: RunRecord | None) -> Seen:
+def listed_jobs(aws: Aws, run: RunRecord | None) -> set[int]:
     """The hashes (`hash_of`) of the jobs that were submitted to a run."""
-    listed = Seen()
+    listed: set[int] = set()
     if run is not None and run.run_id and count_submitted(aws.s3, run.bucket, run.keys):
         for job in read_job_lists(aws.s3, run.bucket, run.keys):
             listed.add(hash_of(job.job_id))
     return listed
 
 
-def find_again(aws: Aws, run: RunRecord, listed: Seen, jobs: Iterator[JobMessage]) -> Again:
+def find_again(aws: Aws, run: RunRecord, listed: set[int], jobs: Iterator[JobMessage]) -> Again:
     """Compare a file's jobs, each given once, with those of a run, by its ledger.
 
     The whole ledger, a request for each 1,000 facts, is listed only once a job is in both.

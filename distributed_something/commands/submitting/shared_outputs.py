@@ -7,8 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from ...errors import UsageError
-from ...inputs.jobs import fingerprint_of
-from ...inputs.seen import Seen
+from ...inputs.jobs import add_if_new, fingerprint_of
 from ...protocol.families import CELLPROFILER
 from ...protocol.jobs import Job
 from .again import hash_of
@@ -32,10 +31,11 @@ def refuse_shared_outputs(
     """
     if not settings.check_if_done_bool:
         return
-    jobs, places, shared = Seen(), Seen(), ""
+    jobs, places, shared = set[int](), set[int](), ""
     for group in islice(file.groups(), limit):
         job = maker.job(group)
-        if jobs.add(hash_of(job.job_id)) and not places.add(fingerprint_of(_place(job))):
+        is_new = add_if_new(jobs, hash_of(job.job_id))
+        if is_new and not add_if_new(places, fingerprint_of(_place(job))):
             shared = shared or _place(job)
     if len(jobs) == len(places):
         return

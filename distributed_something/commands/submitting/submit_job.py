@@ -14,9 +14,8 @@ from ...aws.messaging.messages import Message, queue_message_limit, send_message
 from ...aws.messaging.queues import find_queue
 from ...errors import DistributedSomethingError, UsageError
 from ...inputs.job_files import JobFile, open_job_file
-from ...inputs.jobs import Group, JobMaker, JobMessage, fingerprint_of
+from ...inputs.jobs import Group, JobMaker, JobMessage, add_if_new, fingerprint_of
 from ...inputs.key_slips import idle_keys, misspelt_columns, misspelt_keys, slip_of_column
-from ...inputs.seen import Seen
 from ...protocol.families import FAMILIES, SOMETHING
 from ...protocol.jobs import RESERVED_KEYS, BadJob
 from ...protocol.ledger.keys import new_attempt_id
@@ -179,8 +178,8 @@ class _Check:
         self._file = file
         self._maker = maker
         self._plain_names: set[str] = set()  # of values, which are surely no slips
-        self._groups = Seen()
-        self._names = Seen()
+        self._groups: set[int] = set()
+        self._names: set[int] = set()
 
     def look_at(self, number: int, group: Group) -> None:
         look = self._maker.look(group)
@@ -212,7 +211,8 @@ class _Check:
     def _compare_names(self, number: int, group: Group, fingerprint: int) -> None:
         """Refuse two jobs that would write to the same place without anyone having said so."""
         name = self._maker.name(group)
-        if self._groups.add(fingerprint) and not self._names.add(fingerprint_of(name)):
+        is_new = add_if_new(self._groups, fingerprint)
+        if is_new and not add_if_new(self._names, fingerprint_of(name)):
             self._add(
                 "name",
                 f"{self._file.noun} {number}: its name {name!r} is an earlier job's too, and both "
@@ -248,10 +248,10 @@ def _check_size(largest: int, limit: int, settings: Settings, job_file: Path) ->
 
 def unique_jobs(file: JobFile, maker: JobMaker, limit: int | None = None) -> Iterator[JobMessage]:
     """A file's jobs, or the first `limit` of them, each once."""
-    seen = Seen()
+    seen: set[int] = set()
     for group in islice(file.groups(), limit):
         job = maker.make(group)
-        if seen.add(hash_of(job.job_id)):
+        if add_if_new(seen, hash_of(job.job_id)):
             yield job
 
 
@@ -259,7 +259,7 @@ def _listed_first(
     aws: Aws,
     run: RunRecord,
     jobs: Iterator[JobMessage],
-    listed: Seen,
+    listed: set[int],
     now: Callable[[], float],
 ) -> Iterator[Message]:
     """The jobs' messages, each given out only once its job is in a list of the run's ledger.
@@ -270,7 +270,7 @@ def _listed_first(
     chunk = 0
     while jobs_here := list(islice(jobs, CHUNK)):
         lines = [
-            _line(job) for job in jobs_here if not len(listed) or listed.add(hash_of(job.job_id))
+            _line(job) for job in jobs_here if not listed or add_if_new(listed, hash_of(job.job_id))
         ]
         if lines:
             name = f"{submission}-{chunk:06d}"

@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distributed_something.inputs.jobs import Group, JobMaker, split_row, without_comments
-from distributed_something.inputs.seen import Seen
 from distributed_something.protocol.done_when import DoneWhen
 from distributed_something.protocol.jobs import (
     MESSAGE_BYTES,
@@ -338,20 +337,3 @@ def test_a_jobs_own_key_wins_over_the_shared_one_and_its_faults_are_found() -> N
 def test_only_names_that_begin_with_comment_are_comments() -> None:
     kept = without_comments({"_comment0": 1, "_comment": 2, "user_comment": 3, "x": 4})
     assert kept == {"user_comment": 3, "x": 4}
-
-
-@given(st.lists(st.integers(0, 2**64 - 1)))
-def test_what_was_seen_is_what_a_set_would_hold(values: list[int]) -> None:
-    seen, reference = Seen(), set[int]()
-    for value in values:
-        counted = value or 1  # 0 and 1 count as the same
-        assert seen.add(value) == (counted not in reference)
-        reference.add(counted)
-    assert len(seen) == len(reference)
-
-
-def test_many_hashes_are_remembered_through_all_growth() -> None:
-    seen = Seen()
-    numbers = [n * 0x9E3779B97F4A7C15 % 2**64 for n in range(1, 20_000)]
-    assert all(seen.add(number) for number in numbers)
-    assert not any(seen.add(number) for number in numbers)

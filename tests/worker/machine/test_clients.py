@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from botocore.utils import parse_timestamp
 
-from worker.clients import make_clients, read_time
+from distributed_something.protocol.times import read_time
+from worker.clients import make_clients
 from worker.environment import Pace
 
 from ..world import World
@@ -30,14 +31,14 @@ from ..world import World
     ],
 )
 def test_a_time_is_what_botocore_takes_it_for(text: str | float) -> None:
-    found = read_time(text)
+    found = read_time(text, parse_timestamp)
     assert found == parse_timestamp(str(text))
     assert found.utcoffset() is not None
 
 
 def test_a_time_that_is_none_is_refused_as_by_botocore() -> None:
     with pytest.raises(ValueError, match="Invalid timestamp"):
-        read_time("nonsenseZ")
+        read_time("nonsenseZ", parse_timestamp)
 
 
 def test_the_times_of_objects_and_listings_agree(
