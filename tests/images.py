@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import docker
@@ -15,6 +20,9 @@ from distributed_something.commands.setting_up.build import Plan, build
 BASE = os.environ.get("TEST_BASE_IMAGE", "debian-python:bookworm")
 # An older system without Python, such as many a tool's image is.
 BARE = os.environ.get("TEST_BARE_IMAGE", "debian-bare:bullseye")
+# Two clones that are tested on one engine do not take each other's images.
+_CLONE = hashlib.sha256(str(Path(__file__).parents[1]).encode()).hexdigest()[:8]
+NAME = f"distributed-something-test-{_CLONE}"
 IS_PROMISED = any(os.environ.get(name) for name in ("CI", "TEST_BASE_IMAGE"))
 
 
@@ -42,6 +50,15 @@ def find_image(engine: docker.DockerClient, name: str) -> str:
     return name
 
 
+@contextmanager
+def one_build_at_a_time(file: Path | str = "") -> Iterator[None]:
+    """Wait for another process's build of the same tool: then the engine has its layers."""
+    name = hashlib.sha256(f"{NAME} {file}".encode()).hexdigest()[:16]
+    with (Path(tempfile.gettempdir()) / f"{NAME}-{name}").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def worker_on(
     engine: docker.DockerClient,
     name: str,
@@ -55,7 +72,7 @@ def worker_on(
     """The worker's image on a base, made as `build` makes it; returns its tag."""
     architecture = engine.images.get(BASE).attrs["Architecture"]
     plan = Plan(
-        tag=f"distributed-something-test:{name}",
+        tag=f"{NAME}:{name}",
         platform=f"linux/{architecture}",
         base=base,
         file=file,
@@ -64,4 +81,5 @@ def worker_on(
         driver=driver,
         something=something,
     )
-    return build(engine, plan, lambda _: None).tag
+    with one_build_at_a_time(file or ""):
+        return build(engine, plan, lambda _: None).tag

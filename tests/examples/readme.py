@@ -7,9 +7,10 @@ import re
 import shutil
 import subprocess
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
-from tests.images import BASE
+from tests.images import BASE, one_build_at_a_time
 
 from .kit import EXAMPLES, ROOT
 
@@ -63,7 +64,11 @@ class Clone:
         # A README may come to its image after a run without it.
         chosen.sort(key=lambda line: " build " not in line)
         assert any(" rehearse " in line for line in chosen)
-        return "".join(self.type(line + more.get(_verb(line), "")) for line in chosen)
+        said = ""
+        for line in chosen:
+            with _alone(name, line):
+                said += self.type(line + more.get(_verb(line), ""))
+        return said
 
     def type(self, line: str) -> str:
         """Run one command, which must succeed; returns what it printed to stdout."""
@@ -83,6 +88,12 @@ class Clone:
         )
         assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
         return done.stdout
+
+
+def _alone(name: str, line: str) -> AbstractContextManager[None]:
+    if _verb(line) != "build":
+        return nullcontext()
+    return one_build_at_a_time(EXAMPLES / name / "Dockerfile")
 
 
 def _verb(line: str) -> str:

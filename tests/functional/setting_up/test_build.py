@@ -22,7 +22,7 @@ from distributed_something.definitions.platform import AMD64, ARM64, platform_of
 from distributed_something.errors import DistributedSomethingError, UsageError
 from distributed_something.protocol import IMAGE_LABEL, PROTOCOL_VERSION
 from tests.builders import settings
-from tests.images import BASE, find_engine
+from tests.images import BASE, NAME, find_engine
 from tests.registry import open_registry
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -212,7 +212,7 @@ def test_a_push_to_nowhere_says_so(engine: docker.DockerClient) -> None:
 def test_the_command_makes_a_tools_image_from_its_dockerfile_and_adds_the_worker(
     engine: docker.DockerClient, tmp_path: Path
 ) -> None:
-    tag = "distributed-something-test:commands"
+    tag = f"{NAME}:commands"
     (tmp_path / "config.py").write_text(CONFIG.format(tag=tag))
     text = "ARG BASE_IMAGE=nobody/nothing\nFROM ${BASE_IMAGE}\nRUN echo mine > /mine\n"
     words = ("--file", str(dockerfile(tmp_path, text)), "--base", BASE, "--python", BASE)
@@ -220,7 +220,7 @@ def test_the_command_makes_a_tools_image_from_its_dockerfile_and_adds_the_worker
     done = run(tmp_path, *words, "--platform", f"linux/{machine}")
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"{tag}\n"
-    assert "Building distributed-something-test:commands [1/" in done.stderr
+    assert f"Building {NAME}:commands [1/" in done.stderr
     assert "\x1b" not in done.stderr
     assert "Jobs run as worker." in done.stderr
     assert engine.images.get(tag).labels[IMAGE_LABEL] == PROTOCOL_VERSION

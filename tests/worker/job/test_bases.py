@@ -8,7 +8,7 @@ import docker
 import pytest
 
 from distributed_something.commands.setting_up.build import OWN_USER, Plan, build
-from tests.images import BARE, BASE, find_image, worker_on
+from tests.images import BARE, BASE, NAME, find_image, worker_on
 
 from ..containers import Containers
 from ..world import World
@@ -115,7 +115,7 @@ def test_the_worker_adds_little_to_a_tools_image(
     machine = engine.images.get(BASE).attrs["Architecture"]
     said = []
     for name, base in (("with Python", BASE), ("without", find_image(engine, BARE))):
-        plan = Plan("distributed-something-test:size", f"linux/{machine}", base, python=BASE)
+        plan = Plan(f"{NAME}:size", f"linux/{machine}", base, python=BASE)
         built = build(engine, plan, lambda _: None)
         said.append(f"{built.beyond_base / 1e6:.0f} MB on a base {name}")
         assert built.beyond_base < 70e6

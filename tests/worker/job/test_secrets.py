@@ -9,7 +9,7 @@ import docker
 import pytest
 
 from distributed_something.commands.setting_up.build import Plan, build
-from tests.images import BASE
+from tests.images import BASE, NAME
 
 from ..containers import Containers
 from ..world import REPOSITORY, World
@@ -65,7 +65,7 @@ def test_an_image_takes_nothing_of_its_builder_but_the_worker(
     for name, value in secret.items():
         monkeypatch.setenv(name, value)
     machine = engine.images.get(BASE).attrs["Architecture"]
-    plan = Plan("distributed-something-test:secrets", f"linux/{machine}", BASE, python=BASE)
+    plan = Plan(f"{NAME}:secrets", f"linux/{machine}", BASE, python=BASE)
     built = build(engine, plan, lambda _: None)
     image = engine.images.get(built.tag)
     told = json.dumps([image.attrs, image.history()])

@@ -235,6 +235,21 @@ def test_a_job_that_fails_waits_twice_as_long_each_time_up_to_a_limit(tmp_path: 
     assert delays[-1] >= 0.8 * most
 
 
+def test_a_job_interrupted_twenty_times_is_done_by_the_worker_after_them(tmp_path: Path) -> None:
+    model = Model()
+    (body,) = submit(model, [4])
+    job = job_of(body)
+    for number in range(20):
+        worker = Worker(model, tmp_path, number, False)
+        while len(states(model, job)) == number:
+            worker.step()
+        worker.stopping.ask("told to stop")
+        run(worker)
+    run(Worker(model, tmp_path, 20, False))
+    assert Counter(states(model, job)) == {"interrupted": 20, "done": 1}
+    assert model.dead_letters == [] and model.messages == []
+
+
 def test_a_lease_is_held_until_the_letter_of_its_job_is_sent(tmp_path: Path) -> None:
     model, letters = Model(), []
 
