@@ -27,7 +27,7 @@ class Machine:
     container_instance: str = ""  # its ARN; '' until the machine has joined the cluster
     draining: bool = False
     tasks: int = 0  # running and pending
-    busy: bool = False  # a worker of it holds a lease
+    busy: int = 0  # slots of it that hold a lease, as far as is known
 
     @property
     def joined(self) -> bool:
@@ -36,7 +36,7 @@ class Machine:
     @property
     def works(self) -> bool:
         """Whether it is at a job and may take another."""
-        return self.busy and not self.draining
+        return bool(self.busy) and not self.draining
 
     @property
     def empty(self) -> bool:
@@ -51,6 +51,7 @@ class Plan:
     targets: tuple[Fleet, ...] = ()  # fleets with their new, lower target
     drain: tuple[Machine, ...] = ()
     terminate: tuple[Machine, ...] = ()
+    close: tuple[Machine, ...] = ()  # machines that end the jobs they have, and take no more
 
     def applied(self, machines: Sequence[Machine]) -> tuple[Machine, ...]:
         """The machines as they are once this has been done."""
@@ -59,20 +60,43 @@ class Plan:
 
 
 def plan_giving_back(
-    fleets: Sequence[Fleet], machines: Sequence[Machine], in_flight: int, slots: int
+    fleets: Sequence[Fleet],
+    machines: Sequence[Machine],
+    in_flight: int,
+    slots: int,
+    *,
+    packs: bool = False,
 ) -> Plan:
     """Keep the machines that work, and enough for all jobs in flight; drain and end the others.
 
     `slots` is how many jobs a machine takes at once. To be called when no job waits. At least one
-    machine stays: queue counts are approximate, and a job may yet come back.
+    machine stays: queue counts are approximate, and a job may yet come back. `packs`: jobs go on
+    elsewhere from their checkpoints, so that machines whose jobs others have room for go too.
     """
-    kept = _kept(machines, max(1, -(-in_flight // slots)))
+    kept = _kept(machines, max(1, -(-in_flight // slots)), packs)
     spare = [machine for machine in machines if machine not in kept]
     return Plan(
         targets=_lower(fleets, kept, max(1, -(-in_flight // slots))),
         drain=tuple(machine for machine in spare if machine.joined and not machine.draining),
         terminate=tuple(machine for machine in spare if machine.empty),
     )
+
+
+def plan_own_end(
+    instance_id: str,
+    fleets: Sequence[Fleet],
+    machines: Sequence[Machine],
+    in_flight: int,
+    slots: int,
+) -> Plan | None:
+    """What an idle machine does to end itself: lower targets, then go; None if it is to stay.
+
+    `machines` are those that beat, `in_flight` counts delayed jobs too. Targets are absolute, and
+    the same for all who see the same: several may lower them at once.
+    """
+    plan = plan_giving_back(fleets, machines, in_flight, slots)
+    spare = [machine for machine in plan.drain if machine.instance_id == instance_id]
+    return Plan(targets=plan.targets, terminate=tuple(spare)) if spare else None
 
 
 def plan_ending_drained(machines: Sequence[Machine]) -> Plan:
@@ -86,6 +110,37 @@ def plan_lowering(fleets: Sequence[Fleet], in_flight: int) -> Plan:
     For machines whose workers tell of nothing: which of them is idle only their own alarms know.
     """
     return Plan(targets=cap_targets(fleets, max(1, in_flight)))
+
+
+# FINISH = "cheap": a slot has so many jobs to do, or the machines are too many to pay for starting;
+CHEAP_JOBS_A_SLOT = 10
+# and so many wait for each slot that still takes jobs, or its machine closes.
+CHEAP_WAITING_A_SLOT = 2
+
+
+def machines_to_buy(asked: int, jobs: int, slots: int, *, is_cheap: bool) -> int:
+    """How many machines to ask for: as many as wanted, or fewer if that is what is cheap."""
+    if not is_cheap or not jobs:
+        return asked
+    return max(1, min(asked, -(-jobs // (slots * CHEAP_JOBS_A_SLOT))))
+
+
+def plan_closing(
+    fleets: Sequence[Fleet],
+    machines: Sequence[Machine],
+    closed: Collection[str],
+    to_take: int,
+    slots: int,
+) -> Plan:
+    """Let machines take no more jobs as those that wait run out; `closed` are ids that do so.
+
+    Those that have the fewest jobs close first. The fleets keep no more than what stays open.
+    """
+    live = [machine for machine in machines if not machine.draining]
+    wanted = max(1, -(-to_take // (slots * CHEAP_WAITING_A_SLOT)))
+    open_ones = [machine for machine in live if machine.instance_id not in closed]
+    open_ones.sort(key=lambda m: (-m.busy, not m.tasks, not m.joined, m.instance_id))
+    return Plan(targets=cap_targets(fleets, wanted), close=tuple(open_ones[wanted:]))
 
 
 def cap_targets(fleets: Sequence[Fleet], total: int) -> tuple[Fleet, ...]:
@@ -120,11 +175,17 @@ def wanted_containers(joined: int, most: int, tasks_per_machine: int) -> int:
     return min(most, max(1, joined) * tasks_per_machine)
 
 
-def _kept(machines: Sequence[Machine], enough: int) -> Collection[Machine]:
-    """The machines that work, and as many usable idle ones as `enough` machines in all need."""
+def _kept(machines: Sequence[Machine], enough: int, packs: bool) -> Collection[Machine]:
+    """The machines that work, and as many usable idle ones as `enough` machines in total need.
+
+    With `packs` the busiest `enough` of those that work. Whoever looks keeps the same ones.
+    """
     working = [machine for machine in machines if machine.works]
+    working.sort(key=lambda machine: (-machine.busy, machine.instance_id))
+    if packs:
+        working = working[:enough]
     usable = [machine for machine in machines if not machine.busy and not machine.draining]
-    usable.sort(key=lambda machine: (not machine.tasks, not machine.joined))
+    usable.sort(key=lambda m: (not m.tasks, not m.joined, m.instance_id))
     return {*working, *usable[: max(0, enough - len(working))]}
 
 

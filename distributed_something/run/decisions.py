@@ -14,6 +14,7 @@ from ..protocol.scaling import (
     Fleet,
     Machine,
     Plan,
+    plan_closing,
     plan_ending_drained,
     plan_giving_back,
     plan_lowering,
@@ -57,6 +58,7 @@ class MonitorState:
     unseen_since: float | None = None  # since when more jobs are in flight than heartbeats tell of
     # Since when each draining machine drains; 0 if that was our doing.
     draining: Mapping[str, float] = field(default_factory=dict)
+    closed: tuple[str, ...] = ()  # machines that take no more jobs
     quiet_looks: int = 0
     quiet_since: float | None = None
     is_over: bool = False
@@ -68,6 +70,17 @@ class MonitorState:
     still_at: int = -1  # jobs that were finished then
     stall_told: bool = False
     unsure_since: float | None = None  # since when a fleet that was bought has no id in the record
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How a run is to end: as its settings and its jobs say."""
+
+    # Jobs that a machine takes at once, None if that is not known; 0 where a fleet's target counts
+    # something else than machines, and none may go.
+    slots: int | None
+    is_cheap: bool = False  # FINISH = "cheap"
+    packs: bool = False  # all jobs have checkpoints, and go on elsewhere
 
 
 @dataclass(frozen=True)
@@ -91,31 +104,43 @@ def plan_machines(
     load: RunLoad,
     fleets: Sequence[Fleet],
     machines: Sequence[Machine],
-    slots: int | None,
+    policy: Policy,
     state: MonitorState,
     pace: Pace,
     now: float,
 ) -> tuple[MonitorState, Plan]:
-    """Which machines to give back, after several looks that saw no job waiting for one.
-
-    `slots` is how many jobs a machine takes at once, None if that is not known; 0 where a fleet's
-    target counts something else than machines, and none may go.
-    """
+    """Which machines to give back, after several looks that saw no job waiting for one."""
     state = _count_spare(load, state, now)
     state = _note_draining(machines, state, now)
-    if slots == 0:
+    if policy.slots == 0:
         return state, Plan()
-    may_give_back = _may_give_back(state, pace, now)
-    if may_give_back and slots is None:
-        return state, plan_lowering(fleets, load.in_flight)
-    if may_give_back and slots is not None:
-        plan = plan_giving_back(fleets, machines, load.in_flight, slots)
-    else:
-        plan = plan_ending_drained(machines)
+    plan = _plan(load, fleets, machines, policy, state, pace, now)
     ours = {one.instance_id: 0.0 for one in plan.drain}
-    state = replace(state, draining={**state.draining, **ours})
+    there = {one.instance_id for one in machines}
+    closed = {*state.closed, *(one.instance_id for one in plan.close)} & there
+    state = replace(state, draining={**state.draining, **ours}, closed=tuple(sorted(closed)))
     ended = tuple(one for one in plan.terminate if _may_end(one, state, pace, now))
     return state, replace(plan, terminate=ended)
+
+
+def _plan(
+    load: RunLoad,
+    fleets: Sequence[Fleet],
+    machines: Sequence[Machine],
+    policy: Policy,
+    state: MonitorState,
+    pace: Pace,
+    now: float,
+) -> Plan:
+    if not _may_give_back(state, pace, now):
+        plan = plan_ending_drained(machines)
+        if not (policy.is_cheap and policy.slots and load.to_take and load.has_begun):
+            return plan
+        closing = plan_closing(fleets, machines, state.closed, load.to_take, policy.slots)
+        return replace(closing, terminate=plan.terminate)
+    if policy.slots is None:
+        return plan_lowering(fleets, load.in_flight)
+    return plan_giving_back(fleets, machines, load.in_flight, policy.slots, packs=policy.packs)
 
 
 def count_quiet(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -113,7 +114,7 @@ def _live_fleets(aws: Aws, record: RunRecord) -> Iterator[Fleet]:
 def _machines(aws: Aws, record: RunRecord, beats: list[Heartbeat]) -> Iterator[Machine]:
     """The machines of all fleets, with what ECS and the ledger know of each."""
     joined = {m.instance_id: m for m in cluster.container_instances(aws.ecs, record.cluster)}
-    busy = {beat.instance_id for beat in beats}
+    busy = Counter(beat.instance_id for beat in beats)
     for fleet_id in record.fleet_ids:
         for machine in fleet.fleet_instances(aws.ec2, fleet_id):
             known = joined.get(machine.instance_id)
@@ -123,5 +124,5 @@ def _machines(aws: Aws, record: RunRecord, beats: list[Heartbeat]) -> Iterator[M
                 container_instance=known.arn if known else "",
                 draining=known is not None and known.status == "DRAINING",
                 tasks=known.running_tasks + known.pending_tasks if known else 0,
-                busy=machine.instance_id in busy,
+                busy=busy[machine.instance_id],
             )

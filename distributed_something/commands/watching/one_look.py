@@ -23,6 +23,7 @@ from ...protocol.scaling import Plan, cap_targets
 from ...run.decisions import (
     MonitorState,
     Pace,
+    Policy,
     count_quiet,
     count_stranded,
     plan_machines,
@@ -180,8 +181,8 @@ def _plan(
     record: RunRecord, view: View, state: MonitorState, pace: Pace, now: float
 ) -> tuple[MonitorState, Plan]:
     """Which machines to give back; none of a fleet that counts something else than machines."""
-    slots = 0 if _is_weighted(record) else record.slots_per_machine
-    return plan_machines(view.load, view.fleets, view.machines, slots, state, pace, now)
+    policy = Policy(0 if _is_weighted(record) else record.slots_per_machine)
+    return plan_machines(view.load, view.fleets, view.machines, policy, state, pace, now)
 
 
 def _is_weighted(record: RunRecord) -> bool:

@@ -12,9 +12,12 @@ from distributed_something.protocol.scaling import (
     Machine,
     Plan,
     cap_targets,
+    machines_to_buy,
+    plan_closing,
     plan_ending_drained,
     plan_giving_back,
     plan_lowering,
+    plan_own_end,
     wanted_containers,
 )
 
@@ -142,3 +145,44 @@ def test_a_cap_is_kept_and_nothing_is_raised(targets: list[int], total: int) -> 
     after = [lowered.get(fleet.fleet_id, fleet.target) for fleet in fleets]
     assert sum(after) == min(total, sum(targets))
     assert all(new <= old for new, old in zip(after, targets, strict=True))
+
+
+def test_idle_machines_that_end_themselves_at_once_agree_on_the_target_and_on_who_stays() -> None:
+    machines = [machine(str(n), busy=n < 2) for n in range(6)]
+    plans = {m.instance_id: plan_own_end(m.instance_id, FLEETS, machines, 3, 1) for m in machines}
+    ended = {name: plan for name, plan in plans.items() if plan is not None}
+    assert sorted(ended) == ["i-3", "i-4", "i-5"], "two work, and one stays for the third job"
+    assert len({plan.targets for plan in ended.values()}) == 1
+    lowered = [Fleet("a", 3), Fleet("b", 0)]
+    again = plan_own_end("i-5", lowered, machines[:3] + machines[5:], 3, 1)
+    assert again is not None and not again.targets, "nothing is lowered twice"
+
+
+def test_the_last_machine_does_not_end_itself() -> None:
+    assert plan_own_end("i-1", FLEETS, [machine("1")], in_flight=0, slots=4) is None
+
+
+def test_machines_whose_jobs_others_have_room_for_go_where_jobs_have_checkpoints() -> None:
+    machines = [machine("1", busy=1), machine("2", busy=3), machine("3", busy=2)]
+    plan = plan_giving_back([Fleet("a", 3)], machines, in_flight=6, slots=4, packs=True)
+    assert [m.instance_id for m in plan.drain] == ["i-1"]
+    assert plan.targets == (Fleet("a", 2),)
+    assert not plan_giving_back([Fleet("a", 3)], machines, in_flight=6, slots=4).drain
+
+
+def test_machines_close_as_waiting_jobs_run_out_and_those_with_the_fewest_jobs_first() -> None:
+    machines = [machine("1", busy=4), machine("2", busy=3), machine("3", busy=2)]
+    assert not plan_closing([Fleet("a", 3)], machines, (), to_take=24, slots=4).close
+    plan = plan_closing([Fleet("a", 3)], machines, (), to_take=9, slots=4)
+    assert [m.instance_id for m in plan.close] == ["i-3"]
+    assert plan.targets == (Fleet("a", 2),)
+    plan = plan_closing([Fleet("a", 2)], machines, ("i-3",), to_take=1, slots=4)
+    assert [m.instance_id for m in plan.close] == ["i-2"], "one stays open as long as a job waits"
+
+
+def test_cheap_asks_for_no_more_machines_than_give_each_slot_ten_jobs() -> None:
+    assert machines_to_buy(100, 400, 4, is_cheap=True) == 10
+    assert machines_to_buy(100, 401, 4, is_cheap=True) == 11
+    assert machines_to_buy(3, 4000, 4, is_cheap=True) == 3
+    assert machines_to_buy(100, 400, 4, is_cheap=False) == 100
+    assert machines_to_buy(100, 0, 4, is_cheap=True) == 100, "jobs may be sent later"

@@ -7,6 +7,7 @@ from distributed_something.run.decisions import (
     NOTICE_SECONDS,
     MonitorState,
     Pace,
+    Policy,
     RunLoad,
     count_quiet,
     plan_machines,
@@ -22,7 +23,7 @@ def ended(machine: Machine, moments: list[float], to_take: int, state: MonitorSt
     found = []
     for now in moments:
         load = RunLoad(to_take=to_take, in_flight=1)
-        state, plan = plan_machines(load, FLEETS, [WORKING, machine], 1, state, PACE, now)
+        state, plan = plan_machines(load, FLEETS, [WORKING, machine], Policy(1), state, PACE, now)
         if machine in plan.terminate:
             found.append(now)
     return found
@@ -46,7 +47,7 @@ def test_a_machine_that_we_drained_is_ended_as_soon_as_it_is_empty() -> None:
     state = MonitorState(began=0.0)
     load = RunLoad(to_take=0, in_flight=1)
     for now in (0.0, 30.0):
-        state, plan = plan_machines(load, FLEETS, [WORKING, idle], 1, state, PACE, now)
+        state, plan = plan_machines(load, FLEETS, [WORKING, idle], Policy(1), state, PACE, now)
     assert plan.drain == (idle,)
     drained = Machine("i-2", "sfr-1", "arn:2", draining=True)
     assert ended(drained, [60.0], 0, state) == [60.0]
@@ -58,7 +59,7 @@ def test_no_machine_is_given_back_where_targets_count_something_else() -> None:
     state = MonitorState(began=0.0)
     for now in (0.0, 30.0, 60.0):
         state, plan = plan_machines(
-            RunLoad(to_take=0, in_flight=1), FLEETS, [WORKING, idle], 0, state, PACE, now
+            RunLoad(to_take=0, in_flight=1), FLEETS, [WORKING, idle], Policy(0), state, PACE, now
         )
         assert not (plan.targets or plan.drain or plan.terminate)
 
