@@ -112,6 +112,8 @@ def plan_lowering(fleets: Sequence[Fleet], in_flight: int) -> Plan:
     return Plan(targets=cap_targets(fleets, max(1, in_flight)))
 
 
+# A machine without a job ends itself after so long: four receives of its workers brought nothing.
+IDLE_SECONDS = 20.0
 # FINISH = "cheap": a slot has so many jobs to do, or the machines are too many to pay for starting;
 CHEAP_JOBS_A_SLOT = 10
 # and so many wait for each slot that still takes jobs, or its machine closes.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from distributed_something.protocol.scaling import Fleet, Machine, plan_own_end
+from distributed_something.protocol.scaling import IDLE_SECONDS, Fleet, Machine, plan_own_end
 from distributed_something.run.decisions import (
     MonitorState,
     Pace,
@@ -33,6 +33,7 @@ class Product:
     packs: bool = False
     pace: Pace = field(default_factory=Pace)
     ends_itself: bool = True
+    idle_after: float = IDLE_SECONDS
     loses_jobs: float | None = None
     _state: MonitorState = field(default_factory=lambda: MonitorState(began=0.0))
 
@@ -114,6 +115,7 @@ class Upstream:
 
     seconds: Sequence[float]
     look_every: float | None = 60.0
+    idle_after: float = ALARM
 
     @property
     def loses_jobs(self) -> float | None:

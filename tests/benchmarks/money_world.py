@@ -92,6 +92,10 @@ class Rules(Protocol):
         """Seconds between two looks; None: no one watches."""
 
     @property
+    def idle_after(self) -> float:
+        """Seconds without a job after which a machine is asked what it does."""
+
+    @property
     def loses_jobs(self) -> float | None:
         """Seconds until a job of a machine that was taken is seen again; None: given back."""
 
@@ -280,7 +284,7 @@ class World:
 
     def _idle_from_now(self, box: Box) -> None:
         box.idle_since = self.now
-        self.after(20.0, self._idle, box, self.now)
+        self.after(self.rules.idle_after, self._idle, box, self.now)
 
     def _idle(self, box: Box, since: float) -> None:
         if box.ended is not None or box.idle_since != since or box.noticed is not None:
