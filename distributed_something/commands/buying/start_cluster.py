@@ -17,6 +17,7 @@ from ...aws import storage
 from ...aws.compute import cluster, fleet
 from ...aws.faults import error_code
 from ...aws.messaging import queues
+from ...command_lines import run_line
 from ...definitions.fleet import launch_template, may_have_public_address, valid_until
 from ...definitions.task import service_name
 from ...errors import DistributedSomethingError, NotFound, UsageError
@@ -209,7 +210,7 @@ def _taken_back(error: Exception, failures: list[str]) -> DistributedSomethingEr
                 [
                     f"startCluster failed: {error}",
                     *failures,
-                    "Machines may still run: `python run.py monitor` takes down what is left.",
+                    f"Machines may still run: `{run_line('monitor')}` takes down what is left.",
                 ]
             )
         )
