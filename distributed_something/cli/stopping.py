@@ -7,9 +7,8 @@ from contextlib import contextmanager
 
 import click
 
-from ..command_lines import run_line
-from .context import EXIT_STOPPED
-from .people import say
+from . import screens
+from .faults import EXIT_STOPPED
 
 
 @contextmanager
@@ -30,11 +29,11 @@ def told_if_stopped(
         if not may_cost():
             raise
         if has_machines():
-            say("Stopped. Machines that were bought go on, and cost money.", "yellow")
+            screens.say("Stopped. Machines that were bought go on, and cost money.", "yellow")
         else:
-            say("Stopped. No machine of the run is up, and none is asked for.", "yellow")
+            screens.say("Stopped. No machine of the run is up, and none is asked for.", "yellow")
         if by_itself:
-            say("AUTO_MONITOR's Lambda watches the run, and removes all at the run's end.")
-        say(f"Watch the run:     {run_line(again)}", "bold")
-        say(f"End the run now:   {run_line('cancel')}", "bold")
+            screens.say("AUTO_MONITOR's Lambda watches the run, and removes all at the run's end.")
+        screens.say(f"Watch the run:     {screens.run_line(again)}", "bold")
+        screens.say(f"End the run now:   {screens.run_line('cancel')}", "bold")
         raise click.exceptions.Exit(EXIT_STOPPED) from None

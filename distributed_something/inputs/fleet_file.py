@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import UsageError
-from .json_faults import fault_words
+from .json_faults import parse_json
 from .placeholders import is_placeholder
 from .shapes import (
     FLEET,
@@ -121,13 +120,7 @@ def read_fleet_file(text: str, source: str) -> FleetFile:
 
 
 def _read_object(text: str, source: str) -> dict[str, Any]:
-    try:
-        values = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise UsageError(
-            f"The fleet file {source} is not JSON: {fault_words(error)} at line {error.lineno}, "
-            f"column {error.colno}."
-        ) from None
+    values = parse_json(text, source)
     if not isinstance(values, dict):
         raise UsageError(f"The fleet file {source} is not a JSON object.")
     # A whole describe-spot-fleet-requests answer's part is a fleet file too.

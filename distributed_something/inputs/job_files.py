@@ -5,24 +5,25 @@ from __future__ import annotations
 import csv
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
 import ijson
 
-from ..command_lines import run_line
 from ..errors import UsageError
 from ..protocol.families import CELLPROFILER, SOMETHING, Family, family_of_file, family_of_line
 from ..protocol.jobs import RESERVED_KEYS, BadJob
 from .jobs import Group, share, split_row, without_comments
-from .json_faults import fault_words
+from .json_faults import TOO_DEEP, fault_words, number_words
 from .product import read_product
+from .text import as_file
 
 logger = logging.getLogger(__name__)
 
 _BOM = b"\xef\xbb\xbf"  # Windows editors put it before UTF-8
+_DEEPEST = 100  # levels of a value; what is deeper is no one's, and ends Python's readers
 _LISTED = object()  # stands for a list of groups, which is not held in memory
 _LISTS = frozenset({"groups", "plates"})
 _OF_A_FLEET = {"IamFleetRole", "LaunchSpecifications", "LaunchTemplateConfigs"}
@@ -55,8 +56,7 @@ def open_job_file(
     The family is seen from the file's keys unless one is given. Raises UsageError, with line and
     column where there are such, if it is no job file.
     """
-    if not path.is_file():
-        raise UsageError(f"No job file {path} here.")
+    path = as_file(path, "job file")
     shared = _as_json(defaults)
     if path.suffix.lower() in (".csv", ".tsv"):
         if family not in (None, SOMETHING):
@@ -72,7 +72,7 @@ def _open_json_file(path: Path, defaults: Mapping[str, object], family: Family |
     own, lists = _scan(path, _LISTS)
     if not lists and not _OF_A_FLEET.isdisjoint(own):
         raise UsageError(
-            f"{path} is a fleet file, which `{run_line('startCluster')}` takes: name a job file."
+            f"{path} is a fleet file, which `python run.py startCluster` takes: name a job file."
         )
     form = family or family_of_file({*own, *lists})
     if set(lists) - {form.list_key}:  # what looked like a list of jobs is a key like any other
@@ -133,7 +133,7 @@ def _scan(path: Path, listed: frozenset[str]) -> tuple[dict[str, object], dict[s
                     raise UsageError(f"{path} has `{key}` twice; put them into one list.")
             for _ in events:  # what follows the object must be nothing
                 pass
-        except (ijson.JSONError, StopIteration) as error:
+        except (ijson.JSONError, StopIteration, UnicodeDecodeError) as error:
             _refuse_json(path, error)
     return shared, lists
 
@@ -145,6 +145,8 @@ def _build(events: Iterator[tuple[str, Any]]) -> object:
     for event, value in events:
         builder.event(event, value)
         depth += event.startswith("start_")
+        if depth > _DEEPEST:
+            raise ijson.JSONError(TOO_DEEP)
         depth -= event.startswith("end_")
         if depth == 0:
             break
@@ -211,7 +213,7 @@ def _listed(path: Path, key: str) -> Iterator[object]:
     with _open_json(path) as file:
         try:
             yield from ijson.items(file, f"{key}.item", use_float=True)
-        except ijson.JSONError as error:  # the file was changed since the first look
+        except (ijson.JSONError, UnicodeDecodeError) as error:  # within the list
             _refuse_json(path, error)
 
 
@@ -235,7 +237,11 @@ def _refuse_json(path: Path, error: Exception) -> NoReturn:
         line = content.count(b"\n", 0, fault.start) + 1
         raise UsageError(f"{path}, line {line}: the text is not UTF-8; save it as UTF-8.") from None
     except RecursionError:
-        raise UsageError(f"{path}: its JSON is nested too deeply.") from None
+        raise UsageError(f"{path}: {TOO_DEEP}.") from None
+    except ValueError as fault:
+        raise UsageError(f"{path}: {number_words(fault)}.") from None
+    if TOO_DEEP in str(error):
+        raise UsageError(f"{path}: {TOO_DEEP}.") from None
     raise UsageError(
         f"{path} cannot be read ({str(error).splitlines()[0]}): numbers must be JSON's own, no NaN "
         "and at most 18 digits; put longer ones in quotes."
@@ -281,8 +287,10 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, object]]]:
             row = json.loads(line, parse_constant=_refuse_constant)
         except json.JSONDecodeError as fault:
             raise UsageError(_where(path, number, fault)) from None
+        except RecursionError:
+            raise UsageError(f"{path}, line {number}: {TOO_DEEP}.") from None
         except ValueError as fault:
-            raise UsageError(f"{path}, line {number}: {fault}.") from None
+            raise UsageError(f"{path}, line {number}: {number_words(fault)}.") from None
         if not isinstance(row, dict):
             raise UsageError(f"{path}, line {number}: a line must be a JSON object.")
         if "groups" in row:
@@ -304,7 +312,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
                 yield number, line
         except UnicodeDecodeError:
             raise UsageError(
-                f"{path}: the text after line {number} is not UTF-8; save it as UTF-8."
+                f"{path}: the text from line {number + 1} on is not UTF-8; save it as UTF-8."
             ) from None
 
 
@@ -323,12 +331,16 @@ def _csv_rows(path: Path) -> Iterator[dict[str, object]]:
                 continue
             if len(row) != len(header):
                 raise UsageError(
-                    f"{path}, line {rows.line_num}: {len(row)} cells under a header of "
-                    f"{len(header)}; put a cell that holds a comma in double quotes."
+                    f"{path}, line {rows.line_num} has {_count(row, 'value')}, the header has "
+                    f"{len(header)}: put a value that holds a comma in double quotes."
                 )
             yield dict(zip(header, row, strict=True))
     except csv.Error as error:
         raise UsageError(f"{path}, line {rows.line_num}: {error}.") from None
+
+
+def _count(row: Sequence[object], noun: str) -> str:
+    return f"1 {noun}" if len(row) == 1 else f"{len(row)} {noun}s"
 
 
 def _check_header(path: Path, header: list[str]) -> None:

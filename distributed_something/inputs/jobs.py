@@ -34,7 +34,9 @@ _SORTED = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=Fals
 _PLAIN = json.JSONEncoder(allow_nan=False).encode
 # What needs a longer look: `..` and what may become it, NUL, and what may make a place empty.
 _CLIMBS = re.compile(r"\.\.|\\u0000")
-_SUSPECT = re.compile(rf'{_CLIMBS.pattern}|"\.|\."|"(?:s3:)?/*"|null')
+_HALF = r"\\ud[89a-f]"  # of a pair, which may stand alone
+_SUSPECT = re.compile(rf'{_CLIMBS.pattern}|{_HALF}|"\.|\."|"(?:s3:)?/*"|null')
+_ALONE = re.compile(r"[\ud800-\udfff]")  # in a text that Python has read: no pair
 _LONG_PLACE = 450  # characters: above it a place's bytes are counted
 _ABSENT = object()
 _DIRECTORIES = {field: f"/{field}" for field in DIRECTORY_FIELDS}
@@ -97,7 +99,7 @@ class JobMaker:
             or self.keys.has_tables()
             or (self.keys.shell and not self.keys.command)
             or bool(fields_of_line(self.keys))
-            or bool(_CLIMBS.search(self._head))
+            or bool(re.search(f"{_CLIMBS.pattern}|{_HALF}", self._head))
             or any(map(self._is_wrong, self._place_templates))
             or (self.keys.shell and any(map(is_taken, self._shared_values)))
             or len(self._head) > WORD_BYTES // 2  # a group's values may make it too long a word
@@ -133,6 +135,12 @@ class JobMaker:
 
     def look(self, group: Group) -> Look:
         """What can be said of a group before anything is sent, its problems among it."""
+        try:
+            return self._look(group)
+        except RecursionError:
+            return Look(0, 0, [Problem("deep", "it is nested too deeply.")])
+
+    def _look(self, group: Group) -> Look:
         value = group.value
         if not isinstance(value, Mapping) and not _names_something(value):
             return Look(0, 0, [_no_group(value)])
@@ -193,6 +201,13 @@ class JobMaker:
             return
         if "\\u0000" in _PLAIN(message):
             yield Problem("NUL", "it holds a NUL character, which no program's arguments can.")
+        if _has_half(message):
+            yield Problem(
+                "surrogate",
+                "it holds half a character (a surrogate without its pair), which no name of a file "
+                "and no argument can.",
+            )
+            return
         yield from (Problem(sentence, sentence) for sentence in unfilled_fields(message, keys))
         broken = list(_unfillable(message, keys))
         yield from broken
@@ -269,6 +284,14 @@ def fingerprint_of(text: str) -> int:
 def _no_group(value: object) -> Problem:
     shown = json.dumps(value)[:60]
     return Problem("kind", f"{shown} is no group; a group is an object of names and values.")
+
+
+def _has_half(value: object) -> bool:
+    if isinstance(value, str):
+        return bool(_ALONE.search(value))
+    if isinstance(value, Mapping):
+        return any(_has_half(key) or _has_half(one) for key, one in value.items())
+    return isinstance(value, list) and any(map(_has_half, value))
 
 
 def _names_something(value: object) -> bool:

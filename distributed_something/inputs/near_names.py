@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 
+_LONGEST = 60  # letters of a name; megabytes are no slip of anything
 _LONG = 4  # letters from which on a letter more, less or other is a slip and no other word
 _LEAST = 6  # letters of a name whose underscores may be anywhere
 _STEM = 3  # letters of a word that stand for all of it, as VOL for VOLUME
@@ -16,7 +17,7 @@ def likely_meant(name: str, known: Collection[str]) -> str:
     Names are compared word by word, since another word makes another name: `MAX_COTS` is near
     `MAX_COST`; `MIN_COST`, `MAX_CORES` and `AWS_BUCKET_2` are not. Capitals make no difference.
     """
-    if name in known:
+    if name in known or len(name) > _LONGEST:
         return ""
     found = [one for one in known if _is_near(name.casefold(), one.casefold())]
     return min(found, key=lambda one: (abs(len(one) - len(name)), one), default="")

@@ -10,11 +10,13 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from math import prod
 
 Scalar = str | int | float | bool
 _RANGE = re.compile(r"(?P<first>\w+)\.\.(?P<last>\w+)")
 _WELL = re.compile(r"(?P<row>[A-Z]{1,2})(?P<column>\d{1,2})")
-_LONGEST_AXIS = 10_000_000  # values; a mistyped range must not fill memory
+_LONGEST_AXIS = 1_000_000  # values; a mistyped range must not fill memory
+_MOST_GROUPS = 10_000_000  # that a product makes; one with more is a slip, and would take hours
 
 
 @dataclass(frozen=True)
@@ -45,13 +47,25 @@ def read_product(groups: Mapping[str, object], problems: list[str]) -> Product:
         axes[str(key)] = _axis(value, f"product.{key}", problems)
     for key in sorted(set(groups) - {"product", "exclude"}):
         problems.append(f"groups has the key {key!r}; beside product it knows only exclude.")
+    if (count := prod(map(len, axes.values()))) > _MOST_GROUPS:
+        problems.append(
+            f"product makes {count:,} groups, and a job file has at most {_MOST_GROUPS:,}: see "
+            "that its ranges are meant, or divide it into several job files."
+        )
     return Product(axes, tuple(_exclusions(groups.get("exclude"), axes, problems)))
 
 
 def expand(value: object) -> list[Scalar]:
     """The values that one value, a range or a list of both stands for; raises ValueError."""
     if isinstance(value, list):
-        return [single for part in value for single in expand(part)]
+        values: list[Scalar] = []
+        for part in value:
+            if isinstance(part, list):
+                raise ValueError("it has a list within a list")
+            values += expand(part)
+            if len(values) > _LONGEST_AXIS:
+                raise ValueError(f"it has more than {_LONGEST_AXIS:,} values")
+        return values
     if isinstance(value, str):
         return _expand_text(value)
     if isinstance(value, (int, float)):

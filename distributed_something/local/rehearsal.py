@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 DIRECTORY = Path("rehearsal")
 PAGE = "report.html"  # in a rehearsal's folder; report.json beside it
+RUNTIMES = ("auto", "docker", "process")
 
 
 def rehearse(

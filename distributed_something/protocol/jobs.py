@@ -232,6 +232,8 @@ class Job:
             message = json.loads(body)
         except ValueError as error:
             raise BadJob([f"The message is not JSON: {error}."]) from None
+        except RecursionError:
+            raise BadJob(["The message's JSON is nested too deeply."]) from None
         if not isinstance(message, dict):
             raise BadJob(["The message is not a JSON object."])
         return cls.from_object(message)

@@ -17,11 +17,11 @@ from ...aws import storage
 from ...aws.compute import cluster, fleet
 from ...aws.faults import error_code
 from ...aws.messaging import queues
-from ...command_lines import run_line
-from ...definitions.fleet import launch_template, may_have_public_address, valid_until
+from ...definitions.fleet import valid_until
 from ...definitions.task import service_name
-from ...errors import DistributedSomethingError, NotFound, UsageError
+from ...errors import DistributedSomethingError, NotFound
 from ...inputs.fleet_file import read_fleet_file
+from ...inputs.text import read_text
 from ...protocol.ledger.record import RunRecord, find_record, save_record
 from ...run.fleet_troubles import judge
 from ...run.money import besides_per_hour
@@ -100,7 +100,7 @@ def start_cluster(
     nothing has been created then. Whatever fails after the purchase cancels it. `digest_of` is
     asked for the digest of the workers' image, which is kept with what else the run is made with.
     """
-    text = _read(fleet_file)
+    text = read_text(fleet_file, "fleet file")
     wanted = read_fleet_file(text, str(fleet_file))
     _check_set_up(aws, settings)
     wanted = read_templates(aws, wanted)
@@ -137,15 +137,6 @@ def start_cluster(
     return record
 
 
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise UsageError(f"Cannot read the fleet file {path}: {error.strerror}.") from None
-    except UnicodeDecodeError:
-        raise UsageError(f"The fleet file {path} is not text in UTF-8.") from None
-
-
 def _check_set_up(aws: Aws, settings: Settings) -> None:
     """Raise NotFound unless `setup` has made what a machine needs to work."""
     storage.check_bucket(aws.s3, settings.aws_bucket)
@@ -161,11 +152,7 @@ def _purchase(
     recorded = last.fleet_ids if last is not None and last.is_live else ()
     already = {one: target for one in recorded if (target := _live_target(aws, one)) is not None}
     types = [one for launch in plan.launches for one in launch.machine_types]
-    disk = purchase.largest_disk(settings, plan.launches)
-    is_public = any(
-        may_have_public_address(launch_template(settings, launch, run_id=""))
-        for launch in plan.launches
-    )
+    disk = max(launch.image.volume_gib for launch in plan.launches)
     of_jobs = job_notes(aws, settings, wanted, sum(already.values()))
     return Purchase(
         app_name=settings.app_name,
@@ -179,7 +166,7 @@ def _purchase(
         notes=(*stopped_notes(aws, last), *of_jobs, *plan.notes),
         max_hours=settings.max_hours,
         max_cost=settings.max_cost,
-        besides_per_hour=settings.cluster_machines * besides_per_hour(disk, is_public),
+        besides_per_hour=settings.cluster_machines * besides_per_hour(disk, settings.assign_ip),
         already_per_hour=_most_per_hour(last, already),
     )
 
@@ -210,7 +197,7 @@ def _taken_back(error: Exception, failures: list[str]) -> DistributedSomethingEr
                 [
                     f"startCluster failed: {error}",
                     *failures,
-                    f"Machines may still run: `{run_line('monitor')}` takes down what is left.",
+                    "Machines may still run: `python run.py monitor` takes down what is left.",
                 ]
             )
         )

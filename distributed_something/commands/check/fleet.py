@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ...aws.compute import network
 from ...errors import NotFound, UsageError
 from ...inputs.fleet_file import read_fleet_file
+from ...inputs.text import read_text
 from ..buying.fleet_plan import FleetPlan, plan_fleet, read_templates
 from ..buying.purchase_checks import CHECKS, OF_PLAN, Wish
 from .findings import Finding, apart, looked, missing, ok, unseen, warning
@@ -34,9 +35,7 @@ def fleet_file(path: Path) -> tuple[FleetFile | None, list[Finding]]:
     """The file, if its form is right, and what there is to say of its form."""
     subject = "fleet file"
     try:
-        found = read_fleet_file(path.read_text(encoding="utf-8-sig"), str(path))
-    except (OSError, UnicodeDecodeError) as error:
-        return None, [missing(subject, f"cannot read {path}: {error}", "name another file")]
+        found = read_fleet_file(read_text(path, subject), str(path))
     except UsageError as error:
         head, *problems = str(error).splitlines()
         return None, [missing(subject, *apart(line)) for line in problems or [head]]

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ...aws.faults import is_offline, is_throttled, may_pass
-from ...command_lines import run_line
 from ...errors import DistributedSomethingError
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ class Connection:
         if silent > self.patience:
             raise DistributedSomethingError(
                 f"AWS has not answered for {silent / 3600:.1f} hours ({error}). Nothing is lost: "
-                f"run `{run_line('monitor')}` again when AWS can be reached."
+                "run `python run.py monitor` again when AWS can be reached."
             ) from error
         logger.warning("This look failed and will be tried again: %s", error)
 

@@ -9,8 +9,7 @@ import pytest
 from botocore import exceptions
 
 from distributed_something.cli.connection import connect
-from distributed_something.cli.context import EXIT_FAILED
-from distributed_something.cli.faults import explain
+from distributed_something.cli.faults import EXIT_FAILED, explain
 from tests.builders import settings
 
 EXPIRED = {

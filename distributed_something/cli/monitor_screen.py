@@ -1,0 +1,118 @@
+"""What `monitor` shows: each look that differs from the last one, and how the run ended."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
+
+import click
+
+from ..commands.watching.failing import Failing
+from ..commands.watching.monitor import MonitorOutcome, RunProgress
+from ..protocol.ledger.record import RunRecord
+from ..resources.table import staying_kinds
+from ..words import count_of, of_target
+from .screens import next_steps, say
+from .unfinished_screen import show_unfinished, try_again
+
+
+def progress_printer(as_json: bool, app_name: str = "") -> Callable[[RunProgress], None]:
+    """A printer of looks: a line for people when something changed, or a JSON line for each.
+
+    With `app_name` each says whose look it is, where several runs are watched.
+    """
+    return partial(_print_json, app_name) if as_json else _ChangePrinter(app_name)
+
+
+def show_outcome(outcome: MonitorOutcome, as_json: bool = False) -> None:
+    """How the run ended, why if it was stopped, and what to do about jobs that are not done."""
+    summary, record = outcome.summary, outcome.record
+    if as_json:
+        _print_end(outcome)
+    if outcome.stopped:
+        say(f"The run was stopped: {outcome.stopped}", style="red")
+    say(
+        f"Run {record.run_id or 'of upstream'} of {record.app_name} is over: "
+        f"{summary.done:,} done, {summary.dead:,} in the dead-letter queue, "
+        f"{outcome.unfinished.count:,} not done, of {count_of(summary.submitted, 'job')}. "
+        f"All that it made was removed but {_stays(record)}.",
+        style="green" if outcome.is_complete and not summary.dead else "yellow",
+    )
+    _show_given_up(outcome)
+    show_unfinished(outcome.unfinished, record.region, is_told=bool(summary.dead))
+
+
+def _print_end(outcome: MonitorOutcome) -> None:
+    """The last line of `monitor --json`: how many jobs ended how."""
+    summary = outcome.summary
+    line = {
+        "over": True,
+        "run_id": outcome.record.run_id,
+        "submitted": summary.submitted,
+        "done": summary.done,
+        "dead": summary.dead,
+        "unfinished": outcome.unfinished.count,
+        "stopped": outcome.stopped,
+    }
+    click.echo(json.dumps(line))
+
+
+def _show_given_up(outcome: MonitorOutcome) -> None:
+    """How many jobs failed for good, why the first of them did, and how to try them again."""
+    dead = outcome.summary.dead
+    if not dead:
+        return
+    say(f"{count_of(dead, 'job')} failed for good. The first reasons:", style="bold red")
+    for reason in dict.fromkeys(one.reason for one in outcome.given_up):
+        say(f"  {reason}", style="red")
+    say("Each is in the dead-letter queue with its reason. See why, mend it, and try again:")
+    next_steps("logs --failed", *try_again(outcome.record.region))
+
+
+def _stays(record: RunRecord) -> str:
+    """What a teardown keeps on purpose, in words."""
+    names = [
+        f"its {kind.name}{'s' if len(tuple(kind.staying(record))) > 1 else ''}"
+        for kind in staying_kinds(record)
+    ]
+    return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+class _ChangePrinter:
+    """Prints a look when its numbers or its note differ from the last one's."""
+
+    def __init__(self, app_name: str = "") -> None:
+        self._app = f"{app_name}  " if app_name else ""
+        self._last: tuple[object, ...] = ()
+        self._failing: Failing | None = None
+
+    def __call__(self, look: RunProgress) -> None:
+        numbers = (look.waiting + look.delayed, look.in_flight, look.finished)
+        seen = (*numbers, look.given_up, look.machines, look.target, look.note)
+        if seen != self._last:
+            self._say(look, numbers)
+        if look.failing and look.failing != self._failing:
+            moment = time.strftime("%H:%M:%S", time.localtime(look.time))
+            say(f"{moment}  {self._app}{look.failing.sentence()}", style="yellow")
+        self._last, self._failing = seen, look.failing
+
+    def _say(self, look: RunProgress, numbers: tuple[int, int, int]) -> None:
+        waiting, running, finished = numbers
+        given_up = f" ({look.given_up:,} given up)" if look.given_up else ""
+        line = (
+            f"{time.strftime('%H:%M:%S', time.localtime(look.time))}  {self._app}"
+            f"waiting {waiting:,}  running {running:,}  finished {finished:,} of "
+            f"{look.submitted:,}{given_up}  machines {of_target(look.machines, look.target)}"
+        )
+        say(f"{line}  {look.note}" if look.note else line)
+
+
+def _print_json(app_name: str, look: RunProgress) -> None:
+    whose = {"app_name": app_name} if app_name else {}
+    line = {**whose, **asdict(look), "finished": look.finished}
+    sys.stdout.write(json.dumps(line) + "\n")  # one write: other runs are watched beside this one
+    sys.stdout.flush()
