@@ -7,7 +7,8 @@ out. The monitor, the Lambda and the cost simulation of `tests/benchmarks/money.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 from ..protocol.ledger.attempts import HEARTBEAT_LIVE_SECONDS
 from ..protocol.scaling import (
@@ -19,6 +20,7 @@ from ..protocol.scaling import (
     plan_giving_back,
     plan_lowering,
 )
+from .streak import NO_STREAK, Streak
 
 EXPORT_SECONDS = 900.0  # how long an export of the logs may take
 # A spot notice comes two minutes before the end: a machine that ECS drains for it is left to AWS,
@@ -53,23 +55,36 @@ class MonitorState:
 
     began: float
     submitted: int = 0
-    spare_looks: int = 0
-    spare_since: float | None = None  # since when no job waits
-    unseen_since: float | None = None  # since when more jobs are in flight than heartbeats tell of
+    spare: Streak = NO_STREAK  # no job waits
+    unseen: Streak = NO_STREAK  # more jobs are in flight than heartbeats name
     # Since when each draining machine drains; 0 if that was our doing.
     draining: Mapping[str, float] = field(default_factory=dict)
     closed: tuple[str, ...] = ()  # machines that take no more jobs
-    quiet_looks: int = 0
-    quiet_since: float | None = None
+    quiet: Streak = NO_STREAK  # neither a job nor a lease
     is_over: bool = False
     alarms_seen: float = 0.0
-    stranded_looks: int = 0
-    stranded_since: float | None = None
-    is_stranded: bool = False  # jobs are left, and no fleet asks for machines
-    still_since: float | None = None  # since when no job runs and none was finished
-    still_at: int = -1  # jobs that were finished then
-    stall_told: bool = False
-    unsure_since: float | None = None  # since when a fleet that was bought has no id in the record
+    stranded: Streak = NO_STREAK  # jobs are left, and no fleet asks for machines
+    is_stranded: bool = False
+    stalled: Streak = NO_STREAK  # no job runs and none has ended
+    stalled_at: int = -1  # jobs that had ended then
+    stall_noticed: bool = False  # a notice of it was sent
+    unsure: Streak = NO_STREAK  # a fleet that was bought has no id in the record
+
+    @classmethod
+    def from_values(cls, values: Mapping[str, Any]) -> MonitorState:
+        """Read a state that `asdict` wrote; raises TypeError or ValueError for anything else."""
+        read: dict[str, Any] = {}
+        for item in fields(cls):
+            if item.name in values:
+                read[item.name] = _read_part(item.default, values[item.name])
+        return cls(**read)
+
+
+def _read_part(default: object, value: Any) -> Any:
+    """A part of a state as JSON gives it, in the form that its default has."""
+    if isinstance(default, Streak):
+        return Streak(**value)
+    return tuple(value) if isinstance(default, tuple) else value
 
 
 @dataclass(frozen=True)
@@ -147,56 +162,51 @@ def count_quiet(
     load: RunLoad, has_holder: bool, state: MonitorState, pace: Pace, now: float
 ) -> MonitorState:
     """It is over after several looks, over more than a minute, that saw neither job nor lease."""
-    if not load.is_quiet or not load.has_begun or has_holder:
-        return replace(state, quiet_looks=0, quiet_since=None)
-    since = now if state.quiet_since is None else state.quiet_since
-    looks = state.quiet_looks + 1
-    is_over = looks >= pace.quiet_looks and now - since >= pace.quiet_seconds
-    return replace(state, quiet_looks=looks, quiet_since=since, is_over=is_over)
+    quiet = state.quiet.after(load.is_quiet and load.has_begun and not has_holder, now)
+    is_over = quiet.lasts(pace.quiet_looks, pace.quiet_seconds, now)
+    return replace(state, quiet=quiet, is_over=is_over)
 
 
 def count_stranded(
     load: RunLoad, has_machines: bool, state: MonitorState, pace: Pace, now: float
 ) -> MonitorState:
     """Jobs are stranded when several looks saw that no fleet asks for machines and jobs remain."""
-    if has_machines or load.is_stopped or not load.left:
-        return replace(state, stranded_looks=0, stranded_since=None, is_stranded=False)
-    since = now if state.stranded_since is None else state.stranded_since
-    looks = state.stranded_looks + 1
-    is_stranded = looks >= pace.quiet_looks and now - since >= pace.quiet_seconds
-    return replace(state, stranded_looks=looks, stranded_since=since, is_stranded=is_stranded)
+    is_so = not has_machines and not load.is_stopped and load.left > 0
+    stranded = state.stranded.after(is_so, now)
+    is_stranded = stranded.lasts(pace.quiet_looks, pace.quiet_seconds, now)
+    return replace(state, stranded=stranded, is_stranded=is_stranded)
+
+
+def count_stalled(
+    state: MonitorState, *, waiting: int, in_flight: int, ended: int, now: float
+) -> MonitorState:
+    """For how long jobs wait, none runs and none has ended."""
+    moves = in_flight > 0 or ended != state.stalled_at
+    if moves or state.is_over or not waiting:
+        return replace(state, stalled=Streak(1, now), stalled_at=ended, stall_noticed=False)
+    return replace(state, stalled=state.stalled.after(True, now))
 
 
 def _count_spare(load: RunLoad, state: MonitorState, now: float) -> MonitorState:
-    """For how long no job waits, and for how long one is in flight that no heartbeat tells of."""
+    """For how long no job waits, and for how long one is in flight that no heartbeat names."""
     is_spare = load.has_begun and not load.to_take
-    is_unseen = is_spare and load.unseen > 0
     return replace(
         state,
-        spare_looks=state.spare_looks + 1 if is_spare else 0,
-        spare_since=_since(state.spare_since, is_spare, now),
-        unseen_since=_since(state.unseen_since, is_unseen, now),
+        spare=state.spare.after(is_spare, now),
+        unseen=state.unseen.after(is_spare and load.unseen > 0, now),
     )
-
-
-def _since(known: float | None, is_so: bool, now: float) -> float | None:
-    if not is_so:
-        return None
-    return now if known is None else known
 
 
 def _may_give_back(state: MonitorState, pace: Pace, now: float) -> bool:
     """Whether it is plain which machines are idle.
 
-    A job that no heartbeat tells of was taken just now by an unknown worker, and ending that one
+    A job that no heartbeat names was taken just now by an unknown worker, and ending that one
     would interrupt it; after a dead worker's time it is a job that pauses, or was lost with its
     machine.
     """
-    if state.spare_since is None or state.spare_looks < pace.spare_looks:
+    if not state.spare.lasts(pace.spare_looks, pace.spare_seconds, now):
         return False
-    if now - state.spare_since < pace.spare_seconds:
-        return False
-    return state.unseen_since is None or now - state.unseen_since >= pace.heartbeat_seconds
+    return not state.unseen or state.unseen.lasts(1, pace.heartbeat_seconds, now)
 
 
 def _note_draining(machines: Sequence[Machine], state: MonitorState, now: float) -> MonitorState:

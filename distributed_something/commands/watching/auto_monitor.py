@@ -10,7 +10,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -121,9 +121,7 @@ def _read_state(aws: Aws, bucket: str, keys: RunKeys) -> MonitorState | None:
     """What the last look left for this one; None if it was the first, or of another version."""
     try:
         body = aws.s3.get_object(Bucket=bucket, Key=keys.monitor_state)["Body"].read()
-        values = dict(json.loads(body))
-        known = {field.name for field in fields(MonitorState)}
-        return MonitorState(**{name: one for name, one in values.items() if name in known})
+        return MonitorState.from_values(json.loads(body))
     except (aws.s3.exceptions.NoSuchKey, ValueError, TypeError):
         return None
 

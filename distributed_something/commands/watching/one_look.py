@@ -25,9 +25,11 @@ from ...run.decisions import (
     Pace,
     Policy,
     count_quiet,
+    count_stalled,
     count_stranded,
     plan_machines,
 )
+from ...run.streak import Streak
 from ...words import count_of
 from ..runs.adoption import adopt, save_adopted
 from ..runs.spending import keep_book
@@ -115,7 +117,7 @@ def step(
     state = replace(state, is_over=state.is_over or is_spent)
     causes = tuple(dict.fromkeys(cause for _, cause in late))
     progress = _progress(view, state, holder, (len(late), causes), now())
-    return _tell_if_still(aws, record, state, progress, pace), progress
+    return _notify_if_stalled(aws, record, state, progress, pace), progress
 
 
 def _adopt(
@@ -124,11 +126,11 @@ def _adopt(
     """See the fleets without an id too; it is written down when nobody else is about to."""
     adopted = adopt(aws, record)
     if adopted == record:
-        return record, replace(state, unsure_since=None)
-    since = now if state.unsure_since is None else state.unsure_since
-    if now - since >= pace.adopt_seconds:
+        return record, replace(state, unsure=Streak())
+    unsure = state.unsure.after(True, now)
+    if unsure.lasts(1, pace.adopt_seconds, now):
         save_adopted(aws, adopted)
-    return adopted, replace(state, unsure_since=since)
+    return adopted, replace(state, unsure=unsure)
 
 
 def _cap(aws: Aws, view: View, total: int) -> View:
@@ -139,22 +141,26 @@ def _cap(aws: Aws, view: View, total: int) -> View:
     return replace(view, fleets=tuple(targets.get(one.fleet_id, one) for one in view.fleets))
 
 
-def _tell_if_still(
+def _notify_if_stalled(
     aws: Aws, record: RunRecord, state: MonitorState, seen: RunProgress, pace: Pace
 ) -> MonitorState:
-    """Tell people of a run that has jobs and does none of them for long, or never will."""
-    moves = seen.in_flight > 0 or seen.finished != state.still_at
-    if moves or state.is_over or not seen.waiting + seen.delayed:
-        return replace(state, still_since=seen.time, still_at=seen.finished, stall_told=False)
-    since = seen.time if state.still_since is None else state.still_since
-    if state.stall_told or (seen.time - since < pace.stall_seconds and not state.is_stranded):
+    """Send a notice of a run that has jobs and does none of them for long, or never will."""
+    waiting = seen.waiting + seen.delayed
+    state = count_stalled(
+        state, waiting=waiting, in_flight=seen.in_flight, ended=seen.finished, now=seen.time
+    )
+    if state.is_over or not waiting or state.stall_noticed:
         return state
-    minutes = (seen.time - since) / 60
-    wait = count_of(seen.waiting + seen.delayed, "job waits", "jobs wait")
-    why = f"{wait}, and none has run for {minutes:.0f} minutes."
+    seconds = state.stalled.seconds(seen.time)
+    if seconds < pace.stall_seconds and not (state.is_stranded and not seen.in_flight):
+        return state
+    why = (
+        f"{count_of(waiting, 'job waits', 'jobs wait')}, and none has run for "
+        f"{seconds / 60:.0f} minutes."
+    )
     note = stranded(record) if state.is_stranded else seen.note
     tell_stall(aws, record, f"{why} {note}".rstrip(), seen.finished)
-    return replace(state, stall_told=True)
+    return replace(state, stall_noticed=True)
 
 
 @contextmanager
@@ -240,10 +246,10 @@ def _note(
         return "Nothing was submitted yet: run `python run.py submitJob JOBS.json`."
     if holder:
         return f"The queue is empty, but {holder.instance_id} is still at {holder.name}."
-    if state.quiet_looks:
+    if state.quiet:
         gone = "" if view.queue_is_there else " (it is gone)"
         return f"The queue is empty{gone}; looking again to be sure."
-    if state.stranded_looks:
+    if state.stranded:
         return "No spot fleet asks for machines while jobs remain; looking again to be sure."
     if _has_no_machines(view):
         return "There are no machines: run `python run.py startCluster FLEET.json`."

@@ -84,7 +84,7 @@ def test_what_one_call_has_no_time_for_the_next_one_does(life: Life) -> None:
     life.submit("a")
     record = life.buy()
     life.finish(record, life.take(record, life.instances()[0]))
-    looked = {"began": 0.0, "submitted": 1, "quiet_looks": 5, "quiet_since": 0.0}
+    looked = {"began": 0.0, "submitted": 1, "quiet": {"count": 5, "since": 0.0}}
     key, body = record.keys.monitor_state, json.dumps(looked).encode()
     life.aws.s3.put_object(Bucket=record.bucket, Key=key, Body=body)
     with handling([life.aws.ecs], "before-call.ecs.DeleteCluster", _tasks_run(life)):
