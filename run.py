@@ -23,10 +23,10 @@ More: completion, VERB --help, documentation/ exit: 0 done, 1 failed, 2 wrong us
 import sys
 from pathlib import Path
 
-from distributed_something.missing_package import advice
+from distributed_something.cli.missing_package import advice
 
 try:
-    from distributed_something.cli import main
+    from distributed_something.cli.app import main
 except ModuleNotFoundError as missing:
     sys.exit(advice(missing.name or "A package", Path(__file__)))
 

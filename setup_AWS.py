@@ -9,10 +9,10 @@ Example: python setup_AWS.py --bucket your-bucket-name
 import sys
 from pathlib import Path
 
-from distributed_something.missing_package import advice
+from distributed_something.cli.missing_package import advice
 
 try:
-    from distributed_something.cli.account import main
+    from distributed_something.cli.verbs.setup_account import main
 except ModuleNotFoundError as missing:
     sys.exit(advice(missing.name or "A package", Path(__file__)))
 

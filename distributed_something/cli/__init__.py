@@ -1,5 +1,1 @@
 """The command line: arguments in, a command run, its outcome shown; nothing else prints."""
-
-from .app import main
-
-__all__ = ["main"]

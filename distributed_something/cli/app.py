@@ -4,93 +4,104 @@ from __future__ import annotations
 
 import logging
 import sys
+from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import click
 
 from .. import __version__
-from . import screens
-from .build_verb import build
-from .check_verb import check
-from .completion_verb import completion
-from .faults import EXIT_STOPPED, EXIT_USAGE, explain
-from .jobs_verbs import download, retry
-from .lines import for_config
-from .monitor_verb import monitor
+from ..command_lines import DEFAULT_CONFIG, use_config
+from .context import EXIT_STOPPED, EXIT_USAGE, Program
 from .options import PATH
-from .rehearse_verb import rehearse
-from .report_verb import report
-from .run_verbs import cancel, setup, start_cluster, submit_job
-from .watching_verbs import logs, status
+from .people import say
+from .type_runs import show_fault
 
-_CHEAT_SHEET = "cheat sheet"
-_VERBS = (
-    *(setup, submit_job, start_cluster, monitor),
-    *(build, rehearse, check),
-    *(status, logs, retry, download, report, cancel),
-    completion,
-)
+# Each verb, in the order in which a run happens, with its module in `verbs`.
+_MODULES = {
+    "setup": "setup",
+    "submitJob": "submit_job",
+    "startCluster": "start_cluster",
+    "monitor": "monitor",
+    "build": "build",
+    "rehearse": "rehearse",
+    "check": "check",
+    "status": "status",
+    "logs": "logs",
+    "retry": "retry",
+    "download": "download",
+    "report": "report",
+    "cancel": "cancel",
+    "completion": "completion",
+}
 
 
 def main(cheat_sheet: str) -> int:
     """Run one verb; returns the exit code: 0 done, 1 failed, 2 wrong usage."""
-    return run_command(verbs, "run.py", {_CHEAT_SHEET: cheat_sheet})
+    return run_command(verbs, "run.py", cheat_sheet)
 
 
-def run_command(command: click.Command, name: str, obj: dict[str, Any] | None = None) -> int:
+def run_command(command: click.Command, name: str, cheat_sheet: str = "") -> int:
     """Run a program's command; errors become a message and the exit code."""
     _show_log()
+    use_config(DEFAULT_CONFIG)
     try:
         # Click hands back the code of an Exit; it raises none here.
-        code = command.main(obj=obj, prog_name=name, standalone_mode=False)
+        code = command.main(obj=Program(cheat_sheet), prog_name=name, standalone_mode=False)
     except click.ClickException as error:
         error.show(sys.stderr)
         if isinstance(error, click.NoSuchOption) and error.option_name == "--config":
-            screens.say(f"--config stands before the verb: python {name} --config FILE VERB")
+            click.echo(
+                f"--config stands before the verb: python {name} --config FILE VERB", err=True
+            )
         return error.exit_code
     except (KeyboardInterrupt, click.Abort) as error:
         if isinstance(error.__context__, EOFError):
-            screens.say("The input ended before an answer came: pass --yes, or use a terminal.")
+            say("The input ended before an answer came: pass --yes, or use a terminal.")
             return EXIT_USAGE
-        screens.say("Stopped.")
+        say("Stopped.")
         return EXIT_STOPPED
     except Exception as error:
-        explained = explain(error)
-        if explained is None:
+        code = show_fault(error)
+        if code is None:
             raise
-        # The command is over, and with it the context that `say` asks for its config.
-        screens.say(for_config(explained[0], str((obj or {}).get("config", ""))), style="red")
-        return explained[1]
     return code if isinstance(code, int) else 0
 
 
-class _CheatSheet(click.Group):
-    """A group whose help is the cheat sheet of `run.py`, in the order in which a run happens."""
+class _Verbs(click.Group):
+    """A group whose help is the cheat sheet, and which imports a verb when it is typed."""
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        formatter.write(ctx.obj[_CHEAT_SHEET])
+        program = ctx.find_object(Program)
+        formatter.write(program.cheat_sheet if program else "")
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(_MODULES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in _MODULES:
+            return None
+        module = _MODULES[cmd_name]
+        command = getattr(import_module(f".verbs.{module}", __package__), module)
+        assert isinstance(command, click.Command)
+        return command
 
 
-@click.group(cls=_CheatSheet, no_args_is_help=True)
-@click.option("--config", "config", type=PATH, default=Path("config.py"), show_default=True)
+@click.group(cls=_Verbs, no_args_is_help=True)
+@click.option("--config", "config", type=PATH, default=DEFAULT_CONFIG, show_default=True)
 @click.version_option(__version__)
 @click.pass_context
 def verbs(ctx: click.Context, config: Path) -> None:
     """The group's help is the cheat sheet."""
-    ctx.obj["config"] = config
-
-
-for _verb in _VERBS:
-    verbs.add_command(_verb)
+    ctx.obj = replace(ctx.obj, config=config)
+    use_config(config)
 
 
 class _SentenceHandler(logging.Handler):
     """The package's log as plain sentences on stderr."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        style = "yellow" if record.levelno >= logging.WARNING else None
-        screens.say(record.getMessage(), style)
+        say(record.getMessage(), "yellow" if record.levelno >= logging.WARNING else None)
 
 
 def _show_log() -> None:

@@ -14,7 +14,7 @@ from ..commands.watching.monitor import Pace
 from ..errors import UsageError
 from ..inputs.settings import Settings
 from ..local import FLEET_VARIABLE
-from . import screens
+from .people import say
 
 _SAID = f"{__name__}.said"  # in a command's context
 
@@ -71,5 +71,5 @@ def _say_served() -> None:
     said = context.find_root().meta if context else {}
     if not said.get(_SAID):
         where = os.environ["AWS_ENDPOINT_URL"]
-        screens.say(f"Simulated AWS at {where}: no machine, bill or price here is real.", "yellow")
+        say(f"Simulated AWS at {where}: no machine, bill or price here is real.", "yellow")
     said[_SAID] = True

@@ -10,12 +10,10 @@ from typing import Any
 
 from botocore import exceptions
 
+from ..command_lines import run_line
 from ..errors import DistributedSomethingError
 from ..local import REFUSED_CODE
-
-EXIT_FAILED = 1
-EXIT_USAGE = 2
-EXIT_STOPPED = 130  # by Ctrl-C, as shells have it
+from .context import EXIT_FAILED, EXIT_USAGE
 
 _CREDENTIALS = "run `aws configure` (or `aws sso login`), or set AWS_PROFILE in config.py"
 
@@ -47,7 +45,11 @@ def explain(error: Exception) -> tuple[str, int] | None:
         return _no_profile(str(error.kwargs["profile"])), EXIT_USAGE
     for kind, message in _MENDS.items():
         if isinstance(error, kind):
-            facts = {"error": error, **getattr(error, "kwargs", {})}
+            facts = {
+                "error": error,
+                "rehearse": run_line("rehearse JOBS.json"),
+                **getattr(error, "kwargs", {}),
+            }
             return _filled(message, facts), EXIT_FAILED
     if isinstance(error, ValueError) and str(error).startswith(_NO_ADDRESS):
         return _bad_endpoint(str(error).removeprefix(_NO_ADDRESS)), EXIT_USAGE
@@ -134,7 +136,7 @@ _SIGN_IN = "The sign-in has expired: run `aws sso login`."
 
 _MENDS: dict[type[Exception], str] = {
     exceptions.NoCredentialsError: f"No AWS credentials found: {_CREDENTIALS}; "
-    "or try the run on this computer first: `python run.py rehearse JOBS.json`.",
+    "or try the run on this computer first: `{rehearse}`.",
     exceptions.PartialCredentialsError: f"Half of the AWS credentials are missing: {_CREDENTIALS}.",
     exceptions.CredentialRetrievalError: _NO_CREDENTIALS_FROM,
     exceptions.MetadataRetrievalError: "This machine's role gave no AWS credentials ({error_msg}): "

@@ -17,3 +17,6 @@ family_option = click.option(
     type=click.Choice(list(FAMILIES)),
     help="The form of JOB_FILE and its messages, if not the one that its keys show.",
 )
+run_option = click.option(
+    "--run", "run_id", metavar="ID", help="Another run than the app's last one."
+)

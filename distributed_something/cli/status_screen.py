@@ -18,6 +18,7 @@ from rich.text import Text
 from ..commands.reading.status import JobCounts, MachineRow, Money, RunningJob, Status
 from ..protocol.ledger.attempts import Attempt
 from ..words import count_of, of_target
+from .tables import indented, plain_table
 
 MOST_MACHINES = 20  # rows; more machines are counted by type and zone
 MOST_FAILED = 1000  # rows; of more jobs nobody reads a table
@@ -49,7 +50,7 @@ def status_json(status: Status) -> str:
 
 def running_screen(running: Sequence[RunningJob], now: float) -> RenderableType:
     """The jobs that run, those that run longest first."""
-    table = _table("job", "for", "machine", "slot")
+    table = plain_table("job", "for", "machine", "slot")
     for job in running:
         table.add_row(job.name, span(now - job.since), job.instance_id, job.slot)
     return table if running else Text("No job runs.")
@@ -58,7 +59,7 @@ def running_screen(running: Sequence[RunningJob], now: float) -> RenderableType:
 def failed_screen(failed: Iterable[Attempt]) -> RenderableType:
     """The jobs that were given up and those that failed and are tried again, with the reason."""
     rows = list(failed)
-    table = _table("job", "", "attempts", "exit", "reason")
+    table = plain_table("job", "", "attempts", "exit", "reason")
     for one in rows:
         code = "" if one.exit_code is None else str(one.exit_code)
         word = "given up" if one.state == "dead" else "tried again"
@@ -75,7 +76,7 @@ def more_failed(shown: int, count: int) -> str:
 
 def attempts_screen(attempts: Sequence[Attempt], now: float) -> RenderableType:
     """The attempts at one job, with the last lines of the last."""
-    table = _table("attempt", "state", "took", "machine", "exit", "memory", "reason")
+    table = plain_table("attempt", "state", "took", "machine", "exit", "memory", "reason")
     for one in attempts:
         table.add_row(
             str(one.number),
@@ -90,7 +91,7 @@ def attempts_screen(attempts: Sequence[Attempt], now: float) -> RenderableType:
     if attempts and attempts[-1].output and attempts[-1].state == "done":
         parts.append(Text(f"Output: {attempts[-1].output}"))
     if attempts and attempts[-1].log_tail:
-        parts += [Text("Its last lines:"), _indented(attempts[-1].log_tail)]
+        parts += [Text("Its last lines:"), indented(attempts[-1].log_tail)]
     return Group(*parts)
 
 
@@ -176,7 +177,7 @@ def _machines(status: Status) -> list[RenderableType]:
         return [head]
     if len(status.machines) > MOST_MACHINES:
         return [head, _by_place(status.machines), *_consoles(status.machines)]
-    table = _table("type", "zone", "machine", "up", "", "at")
+    table = plain_table("type", "zone", "machine", "up", "", "at")
     for one in status.machines:
         state = Text(one.state, style=_STYLES.get(one.state, ""))
         table.add_row(
@@ -197,7 +198,7 @@ def _jobs_of(machine: MachineRow, now: float) -> str:
 def _by_place(machines: Sequence[MachineRow]) -> Table:
     """Machines by type, zone and what they do, where they are too many to name."""
     counts = Counter((one.instance_type, one.zone, one.state) for one in machines)
-    table = _table("type", "zone", "machines", "")
+    table = plain_table("type", "zone", "machines", "")
     for (kind, zone, state), count in sorted(counts.items()):
         table.add_row(kind, zone, f"{count:,}", Text(state, style=_STYLES.get(state, "")))
     return table
@@ -216,7 +217,7 @@ def _consoles(machines: Sequence[MachineRow]) -> list[RenderableType]:
     for one in machines:
         if one.console:
             parts.append(Text(f"The console of {one.instance_id} ends with:", style="yellow"))
-            parts.append(_indented(one.console, "dim"))
+            parts.append(indented(one.console, "dim"))
     return parts
 
 
@@ -239,17 +240,6 @@ def _money(money: Money, is_over: bool) -> Text:
         text.append(f" Of {count_of(money.unpriced, 'machine')} no price is known.", style="yellow")
     text.append(f"\nNot in it: {'; '.join(money.left_out)}.", style="dim")
     return text
-
-
-def _indented(text: str, style: str = "") -> Padding:
-    return Padding(Text(text, style=style), (0, 0, 0, 2), expand=False)
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for place, name in enumerate(columns):
-        table.add_column(name, overflow="fold", no_wrap=place == 0 and name != "job")
-    return table
 
 
 def _trouble(values: dict[str, Any]) -> dict[str, str]:

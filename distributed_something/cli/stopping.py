@@ -7,8 +7,9 @@ from contextlib import contextmanager
 
 import click
 
-from . import screens
-from .faults import EXIT_STOPPED
+from ..command_lines import run_line
+from .context import EXIT_STOPPED
+from .people import say
 
 
 @contextmanager
@@ -29,11 +30,11 @@ def told_if_stopped(
         if not may_cost():
             raise
         if has_machines():
-            screens.say("Stopped. Machines that were bought go on, and cost money.", "yellow")
+            say("Stopped. Machines that were bought go on, and cost money.", "yellow")
         else:
-            screens.say("Stopped. No machine of the run is up, and none is asked for.", "yellow")
+            say("Stopped. No machine of the run is up, and none is asked for.", "yellow")
         if by_itself:
-            screens.say("AUTO_MONITOR's Lambda watches the run, and removes all at the run's end.")
-        screens.say(f"Watch the run:     {screens.run_line(again)}", "bold")
-        screens.say(f"End the run now:   {screens.run_line('cancel')}", "bold")
+            say("AUTO_MONITOR's Lambda watches the run, and removes all at the run's end.")
+        say(f"Watch the run:     {run_line(again)}", "bold")
+        say(f"End the run now:   {run_line('cancel')}", "bold")
         raise click.exceptions.Exit(EXIT_STOPPED) from None

@@ -22,13 +22,14 @@ DEFAULT_STRATEGY = "priceCapacityOptimized"
 
 @dataclass(frozen=True)
 class Image:
-    """The AMI of a launch template and its disk."""
+    """The AMI of a launch template and its disks."""
 
     image_id: str
     root_device: str
-    volume_gib: int
+    volume_gib: int  # of the disk that jobs write to: a kept image's second, or else its only one
     gpu: bool = False
     devices: tuple[Mapping[str, Any], ...] = ()  # a kept image's own; (): one gp3 root disk
+    root_gib: int = 0  # of a kept image's root disk, for devices that name no size
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def launch_template(settings: Settings, launch: Launch, run_id: str) -> dict[str
         **launch.specification.template,
         **_network(settings, launch.specification),
         "ImageId": launch.image.image_id,
-        "BlockDeviceMappings": _devices(settings, launch.image),
+        "BlockDeviceMappings": _devices(launch.image),
         "UserData": base64.b64encode(script.encode()).decode(),
         # A container on the bridge is one hop further from the metadata service.
         "MetadataOptions": {"HttpTokens": "required", "HttpPutResponseHopLimit": 2},
@@ -113,6 +114,20 @@ def fleet_request(
     if settings.machine_price is not None:
         request["SpotPrice"] = price_text(settings.machine_price)
     return request
+
+
+def disk_gib(template: Mapping[str, Any], root_gib: int = 0) -> int:
+    """All disks of a machine of this launch template, GiB; `root_gib` where one names no size."""
+    disks = [device["Ebs"] for device in template["BlockDeviceMappings"] if "Ebs" in device]
+    return sum(int(disk.get("VolumeSize", root_gib)) for disk in disks)
+
+
+def may_have_public_address(template: Mapping[str, Any]) -> bool:
+    """Whether a machine of this launch template may get a public address, which is paid for."""
+    interfaces = template.get("NetworkInterfaces", ())
+    if not interfaces:
+        return True  # the subnet decides; those of the default network give one
+    return any(interface.get("AssociatePublicIpAddress") for interface in interfaces)
 
 
 def gets_public_ip(settings: Settings, specification: Specification, of_subnet: bool) -> bool:
@@ -163,18 +178,18 @@ def _takes_what_the_subnet_gives(specification: Specification) -> bool:
     return not specification.all_subnets and not specification.interface
 
 
-def _devices(settings: Settings, image: Image) -> list[dict[str, Any]]:
+def _devices(image: Image) -> list[dict[str, Any]]:
     if image.devices:
-        return _kept_devices(settings, image)
+        return _kept_devices(image)
     disk = {"VolumeSize": image.volume_gib, "VolumeType": "gp3", "DeleteOnTermination": True}
     return [{"DeviceName": image.root_device, "Ebs": disk}]
 
 
-def _kept_devices(settings: Settings, image: Image) -> list[dict[str, Any]]:
+def _kept_devices(image: Image) -> list[dict[str, Any]]:
     """A kept image's devices, EBS_VOL_SIZE on the second as upstream had it, or on the only one."""
     devices = [dict(device) for device in image.devices]
     sized = devices[1] if len(devices) > 1 else devices[0]
-    sized["Ebs"] = {**sized.get("Ebs", {}), "VolumeSize": settings.ebs_vol_size}
+    sized["Ebs"] = {**sized.get("Ebs", {}), "VolumeSize": image.volume_gib}
     return devices
 
 

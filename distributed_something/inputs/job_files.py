@@ -12,6 +12,7 @@ from typing import IO, Any, NoReturn
 
 import ijson
 
+from ..command_lines import run_line
 from ..errors import UsageError
 from ..protocol.families import CELLPROFILER, SOMETHING, Family, family_of_file, family_of_line
 from ..protocol.jobs import RESERVED_KEYS, BadJob
@@ -72,7 +73,7 @@ def _open_json_file(path: Path, defaults: Mapping[str, object], family: Family |
     own, lists = _scan(path, _LISTS)
     if not lists and not _OF_A_FLEET.isdisjoint(own):
         raise UsageError(
-            f"{path} is a fleet file, which `python run.py startCluster` takes: name a job file."
+            f"{path} is a fleet file, which `{run_line('startCluster')}` takes: name a job file."
         )
     form = family or family_of_file({*own, *lists})
     if set(lists) - {form.list_key}:  # what looked like a list of jobs is a key like any other

@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 
 DIRECTORY = Path("rehearsal")
 PAGE = "report.html"  # in a rehearsal's folder; report.json beside it
-RUNTIMES = ("auto", "docker", "process")
 
 
 def rehearse(

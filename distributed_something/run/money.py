@@ -9,7 +9,6 @@ https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/billing-for-interrupted-spot
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -142,14 +141,6 @@ def cost_of_all(machines: Iterable[MachineLife], prices: Prices, now: float) -> 
     return sum((cost_of(machine, prices, now) for machine in machines), Cost())
 
 
-def cost_by_type(machines: Iterable[MachineLife], prices: Prices, now: float) -> dict[str, Cost]:
-    """What machines have cost by `now`, by machine type, the dearest first."""
-    costs: defaultdict[str, Cost] = defaultdict(Cost)
-    for machine in machines:
-        costs[machine.instance_type] += cost_of(machine, prices, now)
-    return dict(sorted(costs.items(), key=lambda one: -one[1].total))
-
-
 def cost_per_hour(machines: Iterable[MachineLife], prices: Prices, now: float) -> float:
     """What the machines that run cost an hour at the prices of `now`, disks and addresses too."""
     return sum(
@@ -159,12 +150,6 @@ def cost_per_hour(machines: Iterable[MachineLife], prices: Prices, now: float) -
         for machine in machines
         if machine.ended is None
     )
-
-
-def cost_of_share(machine: MachineLife, prices: Prices, now: float, seconds: float) -> float:
-    """What some of a machine's seconds cost, such as its idle ones, as a share of all its cost."""
-    ran = machine.seconds(now)
-    return cost_of(machine, prices, now).total * min(1.0, seconds / ran) if ran else 0.0
 
 
 def besides_per_hour(disk_gib: float, public_address: bool) -> float:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from ..command_lines import run_line
+
 
 @dataclass(frozen=True)
 class Trouble:
@@ -21,7 +23,7 @@ class Trouble:
 
 @dataclass(frozen=True)
 class _Rule:
-    """What words tell; `cause` empty repeats them."""
+    """What words tell; `cause` empty repeats them, `{run}` in `fix` is the program."""
 
     words: re.Pattern[str]
     kind: str
@@ -53,7 +55,7 @@ _CONTAINERS = (
         r"no space left on device",
         "disk full",
         "the machines' disk is too small for the image",
-        "raise EBS_VOL_SIZE, then run `python run.py startCluster FLEET.json` again",
+        "raise EBS_VOL_SIZE, then run `{run}startCluster FLEET.json` again",
     ),
     _rule(
         r"manifest .{0,200}not found|manifest unknown|pull access denied"
@@ -61,7 +63,7 @@ _CONTAINERS = (
         r"|ImageNotFound|no such image",
         "image not found",
         "the image DOCKERHUB_TAG is not in its registry, or the machines may not fetch it",
-        "push it, or mend DOCKERHUB_TAG and run `python run.py setup` again",
+        "push it, or mend DOCKERHUB_TAG and run `{run}setup` again",
     ),
     _rule(
         r"CannotPull|i/o timeout|Client\.Timeout|connection refused|no such host",
@@ -74,26 +76,26 @@ _CONTAINERS = (
         "wrong role",
         "ECS may not take the role of the containers",
         "have TASK_ROLE_ARN name a role that trusts ecs-tasks.amazonaws.com, or leave it empty "
-        "(`python setup_AWS.py` makes one), then run `python run.py setup` again",
+        "(`python setup_AWS.py` makes one), then run `{run}setup` again",
     ),
     _rule(
         r"OutOfMemory|OOM|exit code 137",
         "out of memory",
         "a container took more than its MEMORY and was ended",
-        "raise MEMORY or lower DOCKER_CORES, then run `python run.py setup` again",
+        "raise MEMORY or lower DOCKER_CORES, then run `{run}setup` again",
     ),
     _rule(
         r"missing an attribute required by your task|has no .{0,40}constraint",
         "containers not placed",
         "no machine in the cluster is one of this app's",
-        "wait for machines of `python run.py startCluster FLEET.json`",
+        "wait for machines of `{run}startCluster FLEET.json`",
     ),
     _rule(
         r"insufficient (memory|CPU)",
         "container too big",
         "a container of MEMORY and CPU_SHARES does not fit on a machine",
-        "lower MEMORY or CPU_SHARES and run `python run.py setup` again, or take a larger "
-        "MACHINE_TYPE (`python run.py check` says what fits)",
+        "lower MEMORY or CPU_SHARES and run `{run}setup` again, or take a larger "
+        "MACHINE_TYPE (`{run}check` says what fits)",
     ),
 )
 _JOBS = (
@@ -120,7 +122,7 @@ _JOBS = (
         r"The input .{0,1100} does not exist|nothing below the input|NoSuchKey",
         "inputs missing",
         "",
-        "upload it, or mend `inputs` in the job file; then `python run.py retry`",
+        "upload it, or mend `inputs` in the job file; then `{run}retry`",
     ),
     _rule(
         r"exit code 137|OutOfMemory|out of memory|MemoryError",
@@ -144,5 +146,6 @@ def job_trouble(reason: str) -> Trouble | None:
 def _read(words: str, rules: tuple[_Rule, ...]) -> Trouble | None:
     for rule in rules:
         if rule.words.search(words):
-            return Trouble(rule.kind, rule.cause or words.strip(), rule.fix)
+            fix = rule.fix.format(run=run_line(""))
+            return Trouble(rule.kind, rule.cause or words.strip(), fix)
     return None

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ...command_lines import run_line
 from ...errors import DistributedSomethingError, NotFound
 from ...words import count_of
 from ..tags import ecs_tags
@@ -264,7 +265,7 @@ def _wait_while_draining(
         sleep(_DRAIN_LOOK)
     raise DistributedSomethingError(
         f"The service {service} of an earlier run still drains after {_DRAIN_LIMIT / 60:.0f} "
-        "minutes: stop its tasks in the ECS console, then run `python run.py setup` again."
+        f"minutes: stop its tasks in the ECS console, then run `{run_line('setup')}` again."
     )
 
 
@@ -307,4 +308,4 @@ def _last(arn: str) -> str:
 
 
 def _no_service(cluster: str, service: str) -> str:
-    return f"No service {service} in the cluster {cluster}: run `python run.py setup` first."
+    return f"No service {service} in the cluster {cluster}: run `{run_line('setup')}` first."

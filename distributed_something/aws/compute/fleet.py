@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from botocore.exceptions import ClientError
 
+from ...command_lines import run_line
 from ...errors import DistributedSomethingError, NotFound
 from ...words import count_of
 from ..faults import error_code
@@ -200,4 +201,4 @@ def _events(
 
 
 def _no_fleet(fleet_id: str) -> str:
-    return f"EC2 knows no spot fleet {fleet_id}: run `python run.py startCluster FLEET.json` first."
+    return f"EC2 knows no spot fleet {fleet_id}: run `{run_line('startCluster FLEET.json')}` first."

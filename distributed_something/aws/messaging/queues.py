@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ...command_lines import run_line
 from ...errors import DistributedSomethingError, NotFound
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def find_queue(sqs: SQSClient, name: str) -> str:
     try:
         return sqs.get_queue_url(QueueName=name)["QueueUrl"]
     except sqs.exceptions.QueueDoesNotExist:
-        raise NotFound(f"No queue named {name}: run `python run.py setup` first.") from None
+        raise NotFound(f"No queue named {name}: run `{run_line('setup')}` first.") from None
 
 
 def list_queues(sqs: SQSClient) -> Iterator[str]:

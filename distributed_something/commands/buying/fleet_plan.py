@@ -193,8 +193,10 @@ def _image(
 ) -> Image:
     gpu = kind.endswith("gpu")
     if own is not None:
-        size = _disk(settings, own.root_gib, notes)
-        return Image(own.image_id, own.root_device, size, gpu, specification.devices)
+        is_of_root = len(specification.devices) < 2  # else EBS_VOL_SIZE is another disk's
+        size = _disk(settings, own.root_gib if is_of_root else 0, notes)
+        devices = specification.devices
+        return Image(own.image_id, own.root_device, size, gpu, devices, own.root_gib)
     image_id = recommended_image(aws.ssm, kind)
     found = find_image(aws.ec2, image_id)
     root = found.root_device if found else "/dev/xvda"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ...aws.compute import cluster, fleet, launch_templates
 from ...aws.monitoring import dashboards
-from ...definitions.fleet import Launch, fleet_request, iso_time, launch_template, template_name
+from ...definitions.fleet import (
+    Launch,
+    disk_gib,
+    fleet_request,
+    iso_time,
+    launch_template,
+    template_name,
+)
 from ...definitions.tags import TOKEN_TAG, run_tags
 from ...errors import DistributedSomethingError
 from ...protocol.ledger.record import FleetRecord, RunRecord, save_record
@@ -95,6 +102,14 @@ def make_order(
     return Order(fresh, dict(zip(names, launches, strict=True)))
 
 
+def largest_disk(settings: Settings, launches: Iterable[Launch]) -> int:
+    """The most disk that a machine of these launch templates has, GiB."""
+    return max(
+        disk_gib(launch_template(settings, launch, run_id=""), launch.image.root_gib)
+        for launch in launches
+    )
+
+
 def write_down(
     aws: Aws,
     settings: Settings,
@@ -114,7 +129,7 @@ def write_down(
         record,
         tasks_per_machine=settings.tasks_per_machine,
         docker_cores=settings.docker_cores,
-        disk_gib=max(launch.image.volume_gib for launch in order.templates.values()),
+        disk_gib=largest_disk(settings, order.templates.values()),
         max_cost=settings.max_cost,
         clean_dashboard=settings.clean_dashboard,
         launch_templates=tuple(dict.fromkeys([*record.launch_templates, *order.templates])),

@@ -13,6 +13,7 @@ from ...aws.account import rights
 from ...aws.compute import images, network
 from ...aws.faults import error_code
 from ...aws.messaging import queues
+from ...command_lines import run_line
 from ...definitions.fleet import gets_public_ip
 from ...definitions.policies import allows, allows_below
 from ...errors import UsageError
@@ -195,7 +196,7 @@ def _worker_rights(aws: Aws, wish: Wish) -> Iterator[str]:
         if not any(can(document, action, resource) for document in documents):
             yield (
                 f"The workers would have the role {role} ({constant}), which may not {action} on "
-                f"{what}: run `python setup_AWS.py` and then `python run.py setup`, or give it "
+                f"{what}: run `python setup_AWS.py` and then `{run_line('setup')}`, or give it "
                 "that right."
             )
 

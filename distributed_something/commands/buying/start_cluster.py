@@ -17,7 +17,8 @@ from ...aws import storage
 from ...aws.compute import cluster, fleet
 from ...aws.faults import error_code
 from ...aws.messaging import queues
-from ...definitions.fleet import valid_until
+from ...command_lines import run_line
+from ...definitions.fleet import launch_template, may_have_public_address, valid_until
 from ...definitions.task import service_name
 from ...errors import DistributedSomethingError, NotFound
 from ...inputs.fleet_file import read_fleet_file
@@ -152,7 +153,11 @@ def _purchase(
     recorded = last.fleet_ids if last is not None and last.is_live else ()
     already = {one: target for one in recorded if (target := _live_target(aws, one)) is not None}
     types = [one for launch in plan.launches for one in launch.machine_types]
-    disk = max(launch.image.volume_gib for launch in plan.launches)
+    disk = purchase.largest_disk(settings, plan.launches)
+    is_public = any(
+        may_have_public_address(launch_template(settings, launch, run_id=""))
+        for launch in plan.launches
+    )
     of_jobs = job_notes(aws, settings, wanted, sum(already.values()))
     return Purchase(
         app_name=settings.app_name,
@@ -166,7 +171,7 @@ def _purchase(
         notes=(*stopped_notes(aws, last), *of_jobs, *plan.notes),
         max_hours=settings.max_hours,
         max_cost=settings.max_cost,
-        besides_per_hour=settings.cluster_machines * besides_per_hour(disk, settings.assign_ip),
+        besides_per_hour=settings.cluster_machines * besides_per_hour(disk, is_public),
         already_per_hour=_most_per_hour(last, already),
     )
 
@@ -197,7 +202,7 @@ def _taken_back(error: Exception, failures: list[str]) -> DistributedSomethingEr
                 [
                     f"startCluster failed: {error}",
                     *failures,
-                    "Machines may still run: `python run.py monitor` takes down what is left.",
+                    f"Machines may still run: `{run_line('monitor')}` takes down what is left.",
                 ]
             )
         )

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...aws.faults import FAULTS, Failure
+from ...command_lines import run_line
 from ...errors import DistributedSomethingError, TeardownIncomplete
 from ...protocol.ledger.record import RunRecord, find_record
 from ...resources.kinds import Owner, Resource
@@ -115,7 +116,7 @@ def find_app_resources(aws: Aws, record: RunRecord) -> tuple[Resource, ...]:
 def _fail_if_any(failures: list[Failure], record: RunRecord) -> None:
     if failures:
         said = f"Not everything of {record.app_name} could be removed:"
-        again = "Run `python run.py cancel` again to try once more."
+        again = f"Run `{run_line('cancel')}` again to try once more."
         raise TeardownIncomplete("\n  ".join([said, *map(str, failures), again]))
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from ...aws.compute.images import MachineType, machine_types
+from ...command_lines import run_line
 from ...definitions.fleet import types_of_overrides
 from ...errors import UsageError
 from ...inputs.type_runs import type_settings
@@ -124,7 +125,7 @@ def _offline(settings: Settings, names: list[str], types_of: TypesOf | None) -> 
         if name not in types:
             yield warning(f"fit on {name}", "its size is not known here; AWS may know it")
     yield from machines.containers(settings, types.values())
-    yield unseen("account", "not looked at (--offline)", "run `python run.py check` without it")
+    yield unseen("account", "not looked at (--offline)", f"run `{run_line('check')}` without it")
 
 
 def _online(

@@ -18,6 +18,7 @@ from botocore.exceptions import (
 from ...aws.account import lambdas, rights
 from ...aws.messaging import topics
 from ...aws.regions import known_regions, meant_region
+from ...command_lines import run_line
 from ...definitions.account import ACCOUNT_TAGS, FLEET_ROLE, FUNCTION, INSTANCE_ROLE, TASK_ROLE
 from ..watching.notices import topic_arn, topic_name
 from .findings import Finding, is_forbidden, missing, ok, warning
@@ -113,9 +114,9 @@ def notices(aws: Aws, settings: Settings) -> Iterator[Finding]:
     topic = topic_arn(aws, topic_name(settings.app_name))
     known = topics.find_subscription(aws.sns, topic, address)
     if known is None:
-        yield warning("notices", f"{address} was not asked yet", "run `python run.py setup`")
+        yield warning("notices", f"{address} was not asked yet", f"run `{run_line('setup')}`")
     elif not known:
-        fix = "click the link in AWS's mail; `python run.py setup` has it sent again after 3 days"
+        fix = f"click the link in AWS's mail; `{run_line('setup')}` has it sent again after 3 days"
         yield warning("notices", f"{address} has not said yes yet: nobody would be told", fix)
     else:
         yield ok("notices", f"{address} is told when a run has ended")

@@ -6,9 +6,10 @@ from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING
 
 from ...aws.compute.registry import ImageFacts
+from ...command_lines import build_line
 from ...errors import NotFound
 from ...inputs.placeholders import is_image_placeholder
-from ..setting_up.image_check import build_line, of_upstream, other_worker
+from ..setting_up.image_check import of_upstream, other_worker
 from .findings import Finding, apart, missing, ok, unseen
 
 if TYPE_CHECKING:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from ...command_lines import build_line
 from ...inputs.placeholders import (
     is_address_placeholder,
     is_bucket_placeholder,
     is_image_placeholder,
     is_placeholder,
 )
-from ..setting_up.image_check import build_line, of_upstream
+from ..setting_up.image_check import of_upstream
 from .findings import Finding, apart, missing, warning
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 
 from ...aws import storage
 from ...aws.messaging import queues
+from ...command_lines import run_line
 from ...errors import DistributedSomethingError, NotFound
 from ...words import count_of
 from .findings import Finding, is_forbidden, looked, missing, ok, warning
@@ -18,8 +19,6 @@ from .findings import Finding, is_forbidden, looked, missing, ok, warning
 if TYPE_CHECKING:
     from ...aws.session import Aws
     from ...inputs.settings import Settings
-
-_SETUP = "run `python run.py setup`"
 
 
 def buckets(aws: Aws, settings: Settings) -> Iterator[Finding]:
@@ -81,11 +80,11 @@ def job_queues(aws: Aws, settings: Settings) -> Iterator[Finding]:
         try:
             counts = queues.count_jobs(aws.sqs, queues.find_queue(aws.sqs, name))
         except NotFound:
-            yield warning(subject, f"{name} is not there yet", _SETUP)
+            yield warning(subject, f"{name} is not there yet", f"run `{run_line('setup')}`")
             continue
         if subject == "queue" or not counts.total:
             yield ok(subject, f"{name}: {count_of(counts.total, 'job')} in it")
         else:
             given_up = count_of(counts.total, "job given up", "jobs given up")
             text = f"{name} holds {given_up}, maybe in other runs"
-            yield warning(subject, text, "run `python run.py retry` for those of the last run")
+            yield warning(subject, text, f"run `{run_line('retry')}` for those of the last run")

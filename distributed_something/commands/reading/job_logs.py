@@ -12,6 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ...aws.monitoring.log_lines import LogLine, iterate_lines
 from ...aws.monitoring.logs import log_group_exists
+from ...command_lines import run_line
 from ...definitions.logs import container_log_group
 from ...errors import NotFound
 from ...protocol.ledger.attempts import Attempt
@@ -84,13 +85,13 @@ def why_no_lines(aws: Aws, record: RunRecord, instance_id: str) -> str:
     if known and instance_id not in known:
         near = get_close_matches(instance_id, known, n=1, cutoff=0.8)
         where = "status" if record.is_live else "report"
-        more = f"did you mean {near[0]}?" if near else f"`python run.py {where}` names them."
+        more = f"did you mean {near[0]}?" if near else f"`{run_line(where)}` names them."
         return f"Run {record.run_id} of {record.app_name} has no machine {instance_id}: {more}"
     if not log_group_exists(aws.logs, group):
         return f"The log group {group} is gone, and with it what {instance_id} printed."
     return (
         f"CloudWatch has no line of {instance_id}: perhaps no worker has begun on it yet. "
-        "`python run.py status` says whether it has joined the cluster."
+        f"`{run_line('status')}` says whether it has joined the cluster."
     )
 
 
@@ -194,7 +195,7 @@ def _find_job(aws: Aws, record: RunRecord, name: str) -> tuple[str, str]:
             return job.job_id, job.name
     raise NotFound(
         f"Run {record.run_id} of {record.app_name} has no job named {name}: "
-        "`python run.py status --failed` and `--running` tell names."
+        f"`{run_line('status --failed')}` and `--running` tell names."
     )
 
 

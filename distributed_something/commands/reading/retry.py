@@ -15,6 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ...aws.messaging.dead_letters import Letter, delete_letters, hold_letters, release_letters
 from ...aws.messaging.messages import Message, send_messages
 from ...aws.messaging.queues import count_jobs, find_queue
+from ...command_lines import run_line
 from ...errors import DistributedSomethingError, NotFound, UsageError
 from ...protocol.ledger.ledger import (
     forget_dead,
@@ -122,7 +123,7 @@ def retry(
             sleep=sleep,
         )
     except BaseException:
-        logger.warning("Not all was queued: `python run.py retry` goes on.")
+        logger.warning(f"Not all was queued: `{run_line('retry')}` goes on.")
         _release(aws, letters_url, letters)
         raise
     removed = _remove(aws, letters_url, letters)
@@ -171,7 +172,7 @@ def _queue_of(aws: Aws, record: RunRecord) -> str:
     if not record.run_id:
         raise NotFound(
             f"The run of {record.app_name} was begun by an older program, which kept no list of "
-            "jobs: submit its job file again with `python run.py submitJob JOBS.json`."
+            f"jobs: submit its job file again with `{run_line('submitJob JOBS.json')}`."
         )
     try:
         return find_queue(aws.sqs, record.queue_name)
@@ -179,8 +180,8 @@ def _queue_of(aws: Aws, record: RunRecord) -> str:
         ended = "is live" if record.is_live else "has ended"
         raise NotFound(
             f"Run {record.run_id} of {record.app_name} {ended}, and its queue {record.queue_name} "
-            "is gone: run `python run.py setup`, then this again, then `python run.py startCluster "
-            "FLEET.json`."
+            f"is gone: run `{run_line('setup')}`, then this again, then "
+            f"`{run_line('startCluster FLEET.json')}`."
         ) from None
 
 

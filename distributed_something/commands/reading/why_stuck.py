@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from ...command_lines import run_line
 from ...run.fleet_troubles import judge
 from ...run.troubles import Trouble, container_trouble, job_trouble
 from ...words import count_of
@@ -21,7 +22,10 @@ IDLE_SECONDS = 600.0  # of a machine with a container: those of the first minute
 UNWATCHED_SECONDS = 900.0  # since a monitor or the Lambda looked, which they do every few minutes
 # The kinds of event that only sum up what others tell.
 _OF_ALL = ("allLaunchSpecsTemporarilyBlacklisted", "fleetProgressHalted")
-_START = "`python run.py startCluster FLEET.json`"
+
+
+def _start() -> str:
+    return f"`{run_line('startCluster FLEET.json')}`"
 
 
 def why_stuck(sight: Sight, record: RunRecord, reasons: Sequence[str]) -> list[Trouble]:
@@ -32,7 +36,7 @@ def why_stuck(sight: Sight, record: RunRecord, reasons: Sequence[str]) -> list[T
     if not record.is_live:
         return []
     if sight.stopped:
-        fix = "`python run.py monitor` removes the run; `python run.py retry` goes on with it"
+        fix = f"`{run_line('monitor')}` removes the run; `{run_line('retry')}` goes on with it"
         return [Trouble("stopped", f"The run was stopped: {sight.stopped.rstrip('.')}", fix)]
     return [*_of_the_jobs(sight, record, reasons), *_unwatched(sight, record)]
 
@@ -43,7 +47,7 @@ def _of_the_jobs(sight: Sight, record: RunRecord, reasons: Sequence[str]) -> Ite
         yield Trouble(
             "nothing submitted",
             "Nothing was submitted to this run",
-            "`python run.py submitJob JOBS.json`",
+            f"`{run_line('submitJob JOBS.json')}`",
         )
         return
     if _left(sight) <= 0:
@@ -79,7 +83,7 @@ def _failing(sight: Sight, reasons: Sequence[str]) -> Trouble | None:
     told = f"{failed:,} attempts failed and no job was done lately; most say: "
     if known:
         return Trouble(known.kind, told + known.cause, known.fix)
-    fix = "`python run.py logs --failed` shows what they printed"
+    fix = f"`{run_line('logs --failed')}` shows what they printed"
     return Trouble("every job failing", told + reason.strip(), fix)
 
 
@@ -89,7 +93,7 @@ def _queue(sight: Sight, record: RunRecord) -> Trouble | None:
     return Trouble(
         "no queue",
         f"The queue {record.queue_name} is not there in {record.region or 'this region'}",
-        "`python run.py setup` makes it, `python run.py retry` fills it",
+        f"`{run_line('setup')}` makes it, `{run_line('retry')}` fills it",
     )
 
 
@@ -98,7 +102,7 @@ def _fleets(sight: Sight, record: RunRecord) -> Trouble | None:
     if sight.live:
         return None
     if not record.fleet_ids:
-        return Trouble("no machines", "No machines were asked for", _START)
+        return Trouble("no machines", "No machines were asked for", _start())
     told = [(judge(one.kind, one.text), one) for one in reversed(sight.events)]
     # What will not pass says more than what may; of two alike the later does.
     told.sort(key=lambda one: (not one[0].kind, not one[0].lasting, one[1].kind in _OF_ALL))
@@ -110,12 +114,12 @@ def _fleets(sight: Sight, record: RunRecord) -> Trouble | None:
         return Trouble(
             "fleets ended",
             "No machine runs and none will: the spot fleets have ended or ask for none",
-            f"{_START} goes on with the jobs; `python run.py cancel` removes the run",
+            f"{_start()} goes on with the jobs; `{run_line('cancel')}` removes the run",
         )
     return Trouble(
         "no machines yet",
         "EC2 has not started a machine yet, and gives no reason",
-        "wait some minutes; `python run.py check` looks at quotas and prices",
+        f"wait some minutes; `{run_line('check')}` looks at quotas and prices",
     )
 
 
@@ -138,7 +142,7 @@ def _containers(sight: Sight, record: RunRecord) -> Trouble | None:
     """Machines have joined and nothing works on them."""
     service = sight.service
     if service is None:
-        fix = "`python run.py setup` makes it"
+        fix = f"`{run_line('setup')}` makes it"
         return Trouble("no service", f"The service {record.service} is not there", fix)
     if service.running:
         return _workers(sight)
@@ -146,10 +150,10 @@ def _containers(sight: Sight, record: RunRecord) -> Trouble | None:
     if trouble := _first_trouble("No container runs", words):
         return trouble
     if not service.desired:
-        return Trouble("no containers", "The service asks for no container", _START)
+        return Trouble("no containers", "The service asks for no container", _start())
     if words:
         cause = f"No container runs. ECS says: {_shortened(words[0])}"
-        return Trouble("containers stop", cause, "`python run.py logs --machine ID` shows more")
+        return Trouble("containers stop", cause, f"`{run_line('logs --machine ID')}` shows more")
     return Trouble("containers start", "The containers are being started", "wait some minutes")
 
 
@@ -163,7 +167,7 @@ def _workers(sight: Sight) -> Trouble | None:
         return Trouble(
             "jobs lost",
             "The queue is empty, and jobs are not done",
-            "`python run.py retry` queues them again",
+            f"`{run_line('retry')}` queues them again",
         )
     lately = [
         task.reason
@@ -205,7 +209,7 @@ def _idle(sight: Sight) -> Trouble | None:
     return Trouble(
         "no job taken",
         "Containers run and none has taken a job",
-        f"`python run.py logs --machine {first.instance_id}` shows what they say",
+        f"`{run_line(f'logs --machine {first.instance_id}')}` shows what they say",
     )
 
 
@@ -226,7 +230,7 @@ def _unwatched(sight: Sight, record: RunRecord) -> Iterator[Trouble]:
     yield Trouble(
         "monitor not running",
         f"Nobody has watched this run{since}, and {run}.{done}",
-        "`python run.py monitor` gives back what is idle, and removes the run when it is over",
+        f"`{run_line('monitor')}` gives back what is idle, and removes the run when it is over",
     )
 
 

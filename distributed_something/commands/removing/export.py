@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ...aws.faults import error_code
 from ...aws.monitoring import exports
+from ...command_lines import run_line
 from ...definitions.logs import log_groups
 from ...definitions.policies import Scope, log_export_policy
 from ...errors import DistributedSomethingError
@@ -48,7 +49,7 @@ def export_if_due(
         if export_logs(aws, record, limit, sleep=sleep, now=now):
             amend_ended(aws.s3, replace(record, export_due=False))
         else:
-            logger.warning("`python run.py monitor` tries the export once more.")
+            logger.warning(f"`{run_line('monitor')}` tries the export once more.")
     except (ClientError, BotoCoreError, DistributedSomethingError) as error:
         logger.warning("Whether the logs are to be exported cannot be read or noted: %s", error)
 

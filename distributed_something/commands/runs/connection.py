@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ...aws.faults import is_offline, is_throttled, may_pass
+from ...command_lines import run_line
 from ...errors import DistributedSomethingError
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Connection:
         if silent > self.patience:
             raise DistributedSomethingError(
                 f"AWS has not answered for {silent / 3600:.1f} hours ({error}). Nothing is lost: "
-                "run `python run.py monitor` again when AWS can be reached."
+                f"run `{run_line('monitor')}` again when AWS can be reached."
             ) from error
         logger.warning("This look failed and will be tried again: %s", error)
 

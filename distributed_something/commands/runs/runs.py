@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...aws.compute import fleet
+from ...command_lines import run_line
 from ...errors import NotFound, UsageError
 from ...protocol.ledger.keys import RunKeys, new_run_id
 from ...protocol.ledger.record import (
@@ -58,7 +59,7 @@ def find_run(aws: Aws, settings: Settings) -> RunRecord:
     if record is None:
         raise NotFound(
             f"No run of {settings.app_name} in s3://{settings.aws_bucket}: "
-            "run `python run.py submitJob JOBS.json` first."
+            f"run `{run_line('submitJob JOBS.json')}` first."
         )
     return record
 
@@ -143,7 +144,7 @@ def _check_same_places(record: RunRecord, settings: Settings) -> None:
             raise UsageError(
                 f"Run {record.run_id or 'of upstream'} of {record.app_name} is live and was begun "
                 f"with {constant} = {begun!r}; the config now says {wanted!r}. Put it back, or end "
-                "that run first with `python run.py monitor`."
+                f"that run first with `{run_line('monitor')}`."
             )
 
 

@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ...aws.account import lambdas, schedules
 from ...aws.faults import error_code
+from ...command_lines import run_line
 from ...definitions.account import ACCOUNT_TAGS, FUNCTION, SCHEDULE_GROUP
 from ...definitions.auto_monitor import MINUTES, schedule_name, schedule_request
 from ...protocol.ledger.record import RunRecord, save_record
@@ -26,10 +27,6 @@ logger = logging.getLogger(__name__)
 _NO_LAMBDA = (
     f"AUTO_MONITOR is on, but this account has no Lambda {FUNCTION}: run `python setup_AWS.py` "
     "once to get it."
-)
-_OTHERWISE = (
-    "Keep `python run.py monitor` running, here or elsewhere; without it the machines end by "
-    "themselves some time after the last job, and after MAX_HOURS at the latest."
 )
 
 
@@ -51,12 +48,12 @@ def start_schedule(
     try:
         function = lambdas.find_function(aws.lambdas, FUNCTION, ACCOUNT_TAGS)
         if function is None:
-            logger.warning("%s %s", _NO_LAMBDA, _OTHERWISE)
+            logger.warning("%s %s", _NO_LAMBDA, _otherwise())
             return record
         named = _write_down(aws, record, folder)
         schedules.ensure_schedule(aws.scheduler, schedule_request(named, function), sleep=sleep)
     except (ClientError, BotoCoreError) as error:
-        logger.warning("AUTO_MONITOR cannot watch this run: %s. %s", error, _OTHERWISE)
+        logger.warning("AUTO_MONITOR cannot watch this run: %s. %s", error, _otherwise())
         if isinstance(error, ClientError) and error_code(error).startswith("AccessDenied"):
             # One who may not make it may not delete it either: the record must not ask for it.
             save_record(aws.s3, record, folder)
@@ -78,3 +75,11 @@ def stop_schedule(aws: Aws, record: RunRecord) -> None:
     """Delete the run's schedule, if it has one."""
     if record.schedule:
         schedules.delete_schedule(aws.scheduler, SCHEDULE_GROUP, record.schedule)
+
+
+def _otherwise() -> str:
+    """What to do where the Lambda cannot watch a run."""
+    return (
+        f"Keep `{run_line('monitor')}` running, here or elsewhere; without it the machines end by "
+        "themselves some time after the last job, and after MAX_HOURS at the latest."
+    )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ...aws.messaging import queues
+from ...command_lines import run_line
 from ...protocol.ledger.ledger import why_stopped
 from ...words import count_of
 
@@ -25,7 +26,7 @@ def stopped_notes(aws: Aws, record: RunRecord | None) -> Iterator[str]:
     if stopped := why_stopped(aws.s3, record.bucket, record.keys):
         yield (
             f"Run {record.run_id} of {record.app_name} was stopped ({stopped.rstrip('.')}), and "
-            "its workers take no job: `python run.py retry` lets it go on."
+            f"its workers take no job: `{run_line('retry')}` lets it go on."
         )
 
 
@@ -45,7 +46,7 @@ def job_notes(
     if not jobs:
         yield (
             f"No job waits in {settings.sqs_queue_name}: these machines would have nothing to do. "
-            "Jobs first: `python run.py submitJob JOBS.json`."
+            f"Jobs first: `{run_line('submitJob JOBS.json')}`."
         )
         return
     if any(one.weight is not None for one in wanted.specifications):

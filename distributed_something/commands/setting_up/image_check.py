@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from ...command_lines import build_line
 from ...errors import UsageError
 from ...protocol import IMAGE_LABEL, PROTOCOL_VERSION
 
@@ -18,7 +19,7 @@ LabelsOf = Callable[[str], Mapping[str, str] | None]
 class _Ours:
     """What takes the place of an image of upstream's."""
 
-    base: str = "your/tool"  # an image with the same tool
+    base: str = ""  # an image with the same tool, if one is known
     options: str = ""  # of `build`: what else jobs of that family need in the image
     config: str = ""  # whose JOB_DEFAULTS say how a job is run
 
@@ -94,8 +95,3 @@ def other_worker(image: str, labels: Mapping[str, str]) -> str:
             f"and this is {PROTOCOL_VERSION}). Build it again: {build_line()}"
         )
     return ""
-
-
-def build_line(base: str = "your/tool", options: str = "--push") -> str:
-    """The command that makes the image from the one that holds the tool."""
-    return f"python run.py build --base {base}:TAG {options}".rstrip()

@@ -6,6 +6,7 @@ import logging
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from ...command_lines import run_line
 from ...errors import UsageError
 from ...inputs.jobs import add_if_new, fingerprint_of
 from ...protocol.families import CELLPROFILER
@@ -48,7 +49,7 @@ def refuse_shared_outputs(
     if len(jobs) > len(places) * max(1, settings.expected_number_files):
         raise UsageError(
             f"{said}: some would never run. Nothing was sent. Give each job a place of its own, "
-            f"{_how(maker)}; or set CHECK_IF_DONE_BOOL = 'False' and run `python run.py setup` "
+            f"{_how(maker)}; or set CHECK_IF_DONE_BOOL = 'False' and run `{run_line('setup')}` "
             "again."
         )
     logger.warning("%s: that must be the number of all of them together.", said)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ...aws.messaging.messages import Message, queue_message_limit, send_messages
 from ...aws.messaging.queues import find_queue
+from ...command_lines import run_line
 from ...errors import DistributedSomethingError, UsageError
 from ...inputs.job_files import JobFile, open_job_file
 from ...inputs.jobs import Group, JobMaker, JobMessage, add_if_new, fingerprint_of
@@ -242,7 +243,7 @@ def _check_size(largest: int, limit: int, settings: Settings, job_file: Path) ->
     if largest > limit:
         raise UsageError(
             f"{job_file} makes a message of {largest:,} bytes, and the queue "
-            f"{settings.sqs_queue_name} takes {limit:,}: run `python run.py setup` to raise that."
+            f"{settings.sqs_queue_name} takes {limit:,}: run `{run_line('setup')}` to raise that."
         )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...command_lines import run_line
 from ...errors import UsageError
 from ...inputs.job_files import JobFile, open_job_file
 from ...inputs.type_runs import type_settings
@@ -75,7 +76,7 @@ def _refuse_taken_tags(aws: Aws, settings: Settings, file: JobFile, tag_offset: 
     done = _done_before(aws, settings)
     numbers = [name.removeprefix(settings.app_name) for name in live | done.keys()]
     free = 1 + max((int(number) for number in numbers if number.isdigit()), default=-1)
-    command = f"`python run.py submitJob {file.path} --tag-offset {free}`"
+    command = f"`{run_line(f'submitJob {file.path} --tag-offset {free}')}`"
     if taken := wanted.keys() & live:
         raise UsageError(
             f"The runs of {settings.app_name} that are live have jobs with the tags "

@@ -12,6 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ...aws.compute import fleet, instances
 from ...aws.monitoring import alarms
+from ...command_lines import run_line
 from ...protocol.ledger.ledger import broken_machines, stop_run, write_broken_machine
 from ...protocol.ledger.record import RunRecord
 from ...protocol.machine_alarm import PATIENT_PERIODS, PERIODS, busy_slots, machine_alarm
@@ -114,9 +115,10 @@ def guard_new(aws: Aws, record: RunRecord, fleet_id: str, now: float) -> None:
             alarms.ensure_alarm(aws.cloudwatch, patient)
     except (ClientError, BotoCoreError) as error:
         logger.warning(
-            "Machines that never begin to work have no alarm yet (%s): `python run.py monitor` "
+            "Machines that never begin to work have no alarm yet (%s): `%s` "
             "or AUTO_MONITOR sees to them.",
             error,
+            run_line("monitor"),
         )
 
 

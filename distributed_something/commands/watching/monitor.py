@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ...aws.faults import is_throttled
+from ...command_lines import run_line
 from ...errors import DistributedSomethingError, TeardownIncomplete
 from ...protocol.ledger.ledger import DeadJob, LedgerSummary, read_dead, why_stopped
 from ...protocol.ledger.record import RunRecord
@@ -153,7 +154,7 @@ def _remove(
             [
                 f"Not all of run {record.run_id} of {record.app_name} could be removed:",
                 *map(str, failures),
-                "Run `python run.py monitor` again to try once more.",
+                f"Run `{run_line('monitor')}` again to try once more.",
             ]
         )
     )

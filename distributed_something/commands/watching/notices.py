@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ...aws.faults import may_pass
 from ...aws.messaging import topics
+from ...command_lines import run_line
 from ...definitions.tags import app_tags
 from ...protocol.ledger.ledger import Notice, claim_notice, note_told, why_stopped
 from ...protocol.ledger.record import amend_ended
@@ -105,8 +106,8 @@ def tell_stall(aws: Aws, record: RunRecord, why: str, finished: int) -> None:
             "",
             why,
             "",
-            "To see more:  python run.py status",
-            "To end it:    python run.py cancel",
+            f"To see more:  {run_line('status')}",
+            f"To end it:    {run_line('cancel')}",
         ]
     )
     try:
@@ -144,11 +145,11 @@ def _end_lines(
         f"took         {max(0.0, now - record.started) / 3600:.1f} hours",
         *_cost_lines(aws, record, now),
         "",
-        "The whole of it:  python run.py report",
-        "The results:      python run.py download",
+        f"The whole of it:  {run_line('report')}",
+        f"The results:      {run_line('download')}",
     ]
     if summary.dead or summary.unfinished:
-        lines.append("Jobs once more:   python run.py setup, then retry, then startCluster")
+        lines.append(f"Jobs once more:   {run_line('setup')}, then retry, then startCluster")
     return lines
 
 

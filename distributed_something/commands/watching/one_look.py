@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ...aws.compute import instances
+from ...command_lines import run_line
 from ...protocol.ledger.attempts import Heartbeat
 from ...protocol.ledger.ledger import is_settled
 from ...protocol.ledger.record import RunRecord
@@ -178,7 +179,7 @@ def stranded(record: RunRecord) -> str:
         f"All spot fleets of {record.app_name} have ended (their time, MAX_HOURS, is over, or they "
         "were cancelled) or were lowered to no machines while jobs remain. No machine runs; the "
         "jobs are kept in the queue. "
-        "`python run.py startCluster FLEET.json` goes on with them; `python run.py cancel` "
+        f"`{run_line('startCluster FLEET.json')}` goes on with them; `{run_line('cancel')}` "
         "removes everything."
     )
 
@@ -243,7 +244,7 @@ def _note(
     if late[0]:
         return f"Machines that do not join the cluster: {late[0]}. Likely {' Or '.join(late[1])}"
     if not view.has_begun:
-        return "Nothing was submitted yet: run `python run.py submitJob JOBS.json`."
+        return f"Nothing was submitted yet: run `{run_line('submitJob JOBS.json')}`."
     if holder:
         return f"The queue is empty, but {holder.instance_id} is still at {holder.name}."
     if state.quiet:
@@ -252,5 +253,5 @@ def _note(
     if state.stranded:
         return "No spot fleet asks for machines while jobs remain; looking again to be sure."
     if _has_no_machines(view):
-        return "There are no machines: run `python run.py startCluster FLEET.json`."
+        return f"There are no machines: run `{run_line('startCluster FLEET.json')}`."
     return ""

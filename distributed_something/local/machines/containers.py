@@ -19,7 +19,7 @@ import psutil
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.models.containers import Container as DockerContainer
 
-from ...commands.setting_up.image_check import build_line
+from ...command_lines import build_line
 from ...errors import UsageError
 from ...protocol import IMAGE_LABEL, PROTOCOL_VERSION
 from .runtimes import Container, ProcessRuntime, Runtime
@@ -29,8 +29,11 @@ logger = logging.getLogger(__name__)
 OWNER_LABEL = "distributed-something.rehearsal"  # pid and start time of the process that owns it
 _SWEEPER = Path(__file__).with_name("sweep.py")
 _STOP_SECONDS = 1
-_MAKE_IT = f"`{build_line(options='')}` makes it"
 _PROBE = "import socket, sys; socket.create_connection(('127.0.0.1', int(sys.argv[1])), 3).close()"
+
+
+def _make_it() -> str:
+    return f"`{build_line(options='')}` makes it"
 
 
 class DockerWorker:
@@ -175,9 +178,9 @@ def _image_obstacle(client: docker.DockerClient, image: str) -> str:
     try:
         version = client.images.get(image).labels.get(IMAGE_LABEL)
     except ImageNotFound:
-        return f"the image {image} is not on this computer ({_MAKE_IT})"
+        return f"the image {image} is not on this computer ({_make_it()})"
     if version != PROTOCOL_VERSION:
-        return f"the image {image} holds no worker of this version ({_MAKE_IT})"
+        return f"the image {image} holds no worker of this version ({_make_it()})"
     return ""
 
 

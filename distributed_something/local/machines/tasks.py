@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...command_lines import run_line
 from ...definitions.task import find_excess
 from ...errors import DistributedSomethingError
 from .runtimes import Container, Runtime, Worker
@@ -168,5 +169,5 @@ def _refuse_excess(definition: Mapping[str, Any]) -> None:
         raise DistributedSomethingError(
             f"The task definition {definition['family']} asks for {', '.join(excess)}, which no "
             "task definition of this toolkit does, so a rehearsal does not run it. Register it "
-            "again with `python run.py setup`."
+            f"again with `{run_line('setup')}`."
         )

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from distributed_something.cli import main
-from distributed_something.cli.purchase_screen import show_purchase
+from distributed_something.cli.app import main
+from distributed_something.cli.verbs.start_cluster import show_purchase
 from distributed_something.commands.buying.start_cluster import Purchase
 from tests.builders import write_config, write_json
 

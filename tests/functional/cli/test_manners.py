@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from distributed_something.cli import app
 from distributed_something.commands.setting_up.setup import setup
 from distributed_something.local.simulator import Simulator
 from tests.account import new_account
 from tests.builders import settings, write_config, write_json
 from tests.golden import CLONE, screen
 from tests.programs import find_program
+from tests.verbs import VERBS
 
 JOBS = {"command": "count {plate}", "groups": [{"plate": "A"}, {"plate": "B"}]}
 WITH_TABLES = (
@@ -61,15 +61,15 @@ def on_terminal(words: list[str], folder: Path, **environment: str) -> str:
     return seen.decode()
 
 
-@pytest.mark.parametrize("name", sorted(app.verbs.commands))
+@pytest.mark.parametrize("name", sorted(VERBS))
 def test_the_help_of_every_verb_has_one_example_of_it(name: str) -> None:
-    told = app.verbs.commands[name].help or ""
+    told = VERBS[name].help or ""
     examples = re.findall(r"Example: python run\.py (\S+)", told)
     assert examples == [name]
 
 
 def test_the_example_of_rehearse_needs_nothing_that_a_clone_does_not_have() -> None:
-    (line,) = re.findall(r"Example: python run\.py (.+)", app.verbs.commands["rehearse"].help or "")
+    (line,) = re.findall(r"Example: python run\.py (.+)", VERBS["rehearse"].help or "")
     _, path, *options = line.split()
     assert options == ["--jobs", "2"]
     content = json.loads((CLONE / path).read_text())
@@ -79,7 +79,7 @@ def test_the_example_of_rehearse_needs_nothing_that_a_clone_does_not_have() -> N
 
 @pytest.mark.parametrize("name", WITH_TABLES)
 def test_a_verb_with_a_table_has_it_as_json(name: str) -> None:
-    names = {one for param in app.verbs.commands[name].params for one in param.opts}
+    names = {one for param in VERBS[name].params for one in param.opts}
     assert "--json" in names
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from distributed_something.aws.monitoring import alarms, dashboards
 from distributed_something.aws.session import Aws, make_session
-from distributed_something.cli.monitor_verb import _is_true
+from distributed_something.cli.verbs.monitor import _is_true
 from distributed_something.definitions.dashboard import dashboard
 from distributed_something.local.simulator import Simulator
 from distributed_something.protocol.ledger.record import RunRecord

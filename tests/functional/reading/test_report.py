@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from distributed_something.aws.session import Aws
-from distributed_something.cli.report_verb import leave_report
+from distributed_something.cli.verbs.report import leave_report
 from distributed_something.commands.reading.report import make_report, to_json, write_page
 from distributed_something.commands.reading.report.collect import histogram
 from distributed_something.commands.reading.report.facts import RunReport

@@ -12,7 +12,7 @@ import pytest
 from distributed_something.aws import storage
 from distributed_something.aws.account import roles as account
 from distributed_something.aws.session import Aws
-from distributed_something.cli.account import main
+from distributed_something.cli.verbs.setup_account import main
 from distributed_something.commands.setting_up.setup import setup
 from distributed_something.commands.setting_up.setup_account import (
     destroy_account,

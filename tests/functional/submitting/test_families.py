@@ -9,7 +9,6 @@ from pathlib import Path
 import click
 import pytest
 
-from distributed_something.cli.app import verbs
 from distributed_something.commands.runs.runs import find_run
 from distributed_something.commands.submitting.submit_job import submit_job
 from distributed_something.commands.watching.monitor import Pace, monitor
@@ -20,6 +19,7 @@ from distributed_something.resources.table import take_inventory, what_stays
 from tests.builders import settings, write_json
 from tests.family_files import CONFIGS, JOB_FILES
 from tests.lives import Held, Life, open_life
+from tests.verbs import VERBS
 
 PROGRAMS = {program.split(",")[0]: program for program in JOB_FILES}
 # What everybody fills in: these buckets, and addresses, since the subnet has no other way out.
@@ -97,6 +97,6 @@ def test_a_forced_family_is_what_is_queued(account: Life, tmp_path: Path) -> Non
 
 def test_each_verb_that_reads_a_job_file_takes_a_family() -> None:
     for verb in ("submitJob", "rehearse"):
-        option = next(one for one in verbs.commands[verb].params if one.name == "family")
+        option = next(one for one in VERBS[verb].params if one.name == "family")
         assert isinstance(option.type, click.Choice)
         assert list(option.type.choices) == list(FAMILIES)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from distributed_something.cli import main
+from distributed_something.cli.app import main
 from distributed_something.commands.watching.monitor import monitor
 from tests.account import variables
 from tests.builders import write_config

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from distributed_something.cli import account, app
+from distributed_something.cli.app import verbs
+from distributed_something.cli.verbs.setup_account import account
 from distributed_something.commands.submitting.dry_run import dry_run
 from distributed_something.definitions import account as made
 from distributed_something.definitions.policies import Scope
@@ -18,6 +19,7 @@ from distributed_something.inputs.settings import Settings, load_settings, make_
 from distributed_something.protocol.upload_flags import FLAGS
 from distributed_something.resources.table import RESOURCE_KINDS
 from tests.builders import settings, write_json
+from tests.verbs import VERBS
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGES = sorted(
@@ -95,7 +97,7 @@ def test_every_verb_and_option_shown_exists() -> None:
     strange = []
     for page, words in commands():
         verb, options = verb_and_options(words)
-        known = app.verbs.commands.get(verb)
+        known = VERBS.get(verb)
         if known is None:
             strange.append(f"{page.relative_to(ROOT)}: {verb}")
             continue
@@ -105,18 +107,16 @@ def test_every_verb_and_option_shown_exists() -> None:
 
 
 def test_every_option_of_setup_aws_shown_exists() -> None:
-    known = {name for one in account.account.params for name in one.opts}
+    known = {name for one in account.params for name in one.opts}
     lines = [line for page in PAGES for line in _SETUP_AWS.findall(page.read_text())]
     assert lines
     assert {word for line in lines for word in line.split() if word.startswith("--")} <= known
 
 
 def test_every_option_that_the_text_names_exists() -> None:
-    known = {
-        name for verb in app.verbs.commands.values() for one in verb.params for name in one.opts
-    }
-    known |= {name for one in app.verbs.params for name in one.opts}
-    known |= {name for one in account.account.params for name in one.opts}
+    known = {name for verb in VERBS.values() for one in verb.params for name in one.opts}
+    known |= {name for one in verbs.params for name in one.opts}
+    known |= {name for one in account.params for name in one.opts}
     named = {name for page in PAGES for name in _OPTION.findall(page.read_text())}
     assert named <= known | _OF_OTHERS | FLAGS
 
@@ -128,7 +128,7 @@ def test_the_book_names_every_flag_of_an_upload() -> None:
 
 def test_every_verb_is_shown_somewhere() -> None:
     shown = {verb_and_options(words)[0] for _, words in commands()}
-    assert set(app.verbs.commands) <= shown
+    assert set(VERBS) <= shown
 
 
 def test_the_pages_of_the_book_are_found_from_its_first_page() -> None:

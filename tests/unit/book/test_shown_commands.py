@@ -11,8 +11,9 @@ from pathlib import Path
 import click
 import pytest
 
-from distributed_something.cli.account import account
 from distributed_something.cli.app import verbs
+from distributed_something.cli.context import Program
+from distributed_something.cli.verbs.setup_account import account
 
 CLONE = Path(__file__).parents[3]
 EXAMPLES = sorted(CLONE.glob("examples/*/README.md"))
@@ -45,7 +46,7 @@ def read(program: str, words: list[str]) -> dict[str, object]:
     if program != "run.py":
         command = account if program == "setup_AWS.py" else generator()
         return command.make_context(program, words).params
-    group = verbs.make_context(program, words.copy(), obj={})
+    group = verbs.make_context(program, words.copy(), obj=Program())
     rest = words[2:] if words[0] == "--config" else words
     name, verb, rest = verbs.resolve_command(group, rest)
     assert verb is not None

@@ -9,7 +9,8 @@ import pytest
 from botocore import exceptions
 
 from distributed_something.cli.connection import connect
-from distributed_something.cli.faults import EXIT_FAILED, explain
+from distributed_something.cli.context import EXIT_FAILED
+from distributed_something.cli.faults import explain
 from tests.builders import settings
 
 EXPIRED = {

@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 from distributed_something.definitions.fleet import (
     Image,
     Launch,
+    disk_gib,
     fleet_request,
     launch_template,
+    may_have_public_address,
     price_text,
     template_name,
     types_of_specifications,
@@ -226,6 +228,34 @@ def test_a_kept_image_keeps_its_devices_and_the_second_gets_the_configs_size() -
     assert first["Ebs"] == {"VolumeSize": 8}
     assert second["Ebs"] == {"VolumeType": "gp2", "VolumeSize": 50}
     assert "VolumeSize" not in devices[1]["Ebs"]
+
+
+def test_a_kept_images_only_disk_gets_the_size_that_the_plan_says() -> None:
+    devices = ({"DeviceName": "/dev/xvda", "Ebs": {"VolumeType": "gp2"}},)
+    planned = template({}, Image("ami-1", "/dev/xvda", 60, devices=devices), EBS_VOL_SIZE=30)
+    assert planned["BlockDeviceMappings"][0]["Ebs"]["VolumeSize"] == 60
+    assert disk_gib(planned) == 60
+
+
+def test_what_is_said_of_disks_counts_all_that_the_request_names() -> None:
+    devices = (
+        {"DeviceName": "/dev/xvda", "Ebs": {"SnapshotId": "snap-1"}},
+        {"DeviceName": "/dev/xvdcz", "Ebs": {}},
+        {"DeviceName": "/dev/xvdd", "NoDevice": ""},
+    )
+    planned = template({}, Image("ami-1", "/dev/xvda", 50, devices=devices), EBS_VOL_SIZE=50)
+    assert disk_gib(planned, root_gib=8) == 58
+
+
+@pytest.mark.parametrize(
+    ("interface", "paid"),
+    [(None, True), ({"AssociatePublicIpAddress": False}, False), ({}, False)],
+)
+def test_an_address_is_paid_for_where_the_request_lets_a_machine_have_it(
+    interface: dict[str, Any] | None, paid: bool
+) -> None:
+    planned = {} if interface is None else {"NetworkInterfaces": [interface]}
+    assert may_have_public_address(planned) is paid
 
 
 def test_machines_and_disks_are_named_and_tagged_with_the_files_tags_kept() -> None:

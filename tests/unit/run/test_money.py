@@ -13,10 +13,8 @@ from distributed_something.run.money import (
     MachineLife,
     PriceChange,
     Prices,
-    cost_by_type,
     cost_of,
     cost_of_all,
-    cost_of_share,
     cost_per_hour,
 )
 
@@ -117,25 +115,10 @@ def test_an_on_demand_machine_costs_its_own_price() -> None:
     assert cost.capped == 0
 
 
-def test_the_dearest_type_comes_first() -> None:
-    prices = replace(HISTORY, cap=1.0)
-    other = life(HOUR, instance_type="c5.large")
-    costs = cost_by_type([life(HOUR), other, life(HOUR)], prices, START)
-    assert [(name, round(cost.total, 2)) for name, cost in costs.items()] == [
-        ("c5.large", 1.0),
-        ("m5.xlarge", 0.2),
-    ]
-
-
 def test_an_hour_costs_what_runs_now_at_the_price_of_now() -> None:
     running = replace(MACHINE, disk_gib=30, public_address=True)
     per_hour = cost_per_hour([running, life(HOUR)], HISTORY, START + 6000)
     assert per_hour == pytest.approx(0.13 + 0.08 * 30 / 720 + 0.005)
-
-
-def test_idle_seconds_are_a_share_of_a_machines_cost() -> None:
-    assert cost_of_share(life(HOUR), HISTORY, START, 900) == pytest.approx(0.025)
-    assert cost_of_share(life(0), HISTORY, START, 0) == 0.0
 
 
 @given(st.lists(st.floats(0, 40 * HOUR), min_size=1, max_size=5), st.floats(0, 40 * HOUR))

@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 import sys
+from functools import cache
+from typing import TYPE_CHECKING
 
-import click
-from rich.console import Console
+from ..command_lines import run_line
 
-from .lines import for_config
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
 
 _PIPE_WIDTH = 10_000  # characters: in a pipe or a file no name or reason is broken across lines
-people = Console(stderr=True, width=None if sys.stderr.isatty() else _PIPE_WIDTH)
+
+
+@cache
+def people() -> Console:
+    """The screen of the person; what draws on it is much to import, and `--help` needs none."""
+    from rich.console import Console
+
+    width = None if sys.stderr.isatty() else _PIPE_WIDTH
+    return Console(stderr=True, width=width, markup=False, highlight=False)
 
 
 def say(text: str, style: str | None = None) -> None:
     """One sentence for a person, as it stands: no markup, and no line broken for them."""
-    text = for_config(text, config_in_use())
-    people.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+    people().print(text, style=style, soft_wrap=True)
+
+
+def draw(screen: RenderableType) -> None:
+    """A table or another drawing."""
+    people().print(screen)
 
 
 def next_step(words: str) -> None:
@@ -33,14 +47,3 @@ def next_steps(*verbs: str) -> None:
 def besides(what: str, words: str) -> None:
     """A verb that can be run at any time, where others are to follow."""
     say(f"{what}: {run_line(words)}")
-
-
-def run_line(words: str) -> str:
-    """A command line with a verb, for the same config file as this one's."""
-    return for_config(f"python run.py {words}", config_in_use())
-
-
-def config_in_use() -> str:
-    """The config file of the command that is being run."""
-    context = click.get_current_context(silent=True)
-    return str(context.find_root().params.get("config", "") if context else "")

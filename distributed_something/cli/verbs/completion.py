@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
-from . import screens
+from ..people import say
 
 SHORT = "ds"  # the command that the script makes, for no shell completes `python run.py`
 _CALL = "python run.py"
@@ -39,4 +39,4 @@ def completion(ctx: click.Context, shell: str) -> None:
     script = script.replace(f" {SHORT});", f" {_CALL});")  # where fish's script calls it
     script = script.replace(f"$+commands[{SHORT}]", f"$+functions[{SHORT}]")  # where zsh's looks
     click.echo(_FUNCTIONS[shell] + script)
-    screens.say(f"To use it, here and in this shell's start-up file: {_USES[shell]}")
+    say(f"To use it, here and in this shell's start-up file: {_USES[shell]}")

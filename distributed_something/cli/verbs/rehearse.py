@@ -1,4 +1,4 @@
-"""What a person sees of a rehearsal: its steps, then the table and the inventory's verdict."""
+"""The verb `rehearse`: a whole run on this computer, or the simulated account it takes."""
 
 from __future__ import annotations
 
@@ -7,28 +7,130 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.table import Table
 
-from ..words import count_of
-from .monitor_screen import progress_printer
-from .purchase_screen import show_capacity
-from .screens import people, run_line, say
+from ...command_lines import run_line
+from ...words import count_of
+from ..context import EXIT_FAILED, Program, pass_program
+from ..options import FOLDER, PATH, family_option
+from ..people import draw, say
 
 if TYPE_CHECKING:
-    from ..local.report import RehearsalReport, Suggestion
-    from ..local.serving import Served
-    from ..local.stage import Listener
-    from .submit_screen import JobBar
+    from rich.table import Table
+
+    from ...inputs.settings import Settings
+    from ...local.report import RehearsalReport, Suggestion
+    from ...local.serving import Served
+    from ...local.stage import Listener
+    from ..progress import JobBar
 
 _SHOWN = 5  # failures, of what may be thousands
 
 
+@click.command()
+@click.argument("job_file", type=PATH, required=False)
+@click.option("--jobs", type=click.IntRange(min=1), help="Only the first so many jobs.")
+@family_option
+@click.option("--data", type=FOLDER, help="The folder that plays the bucket of inputs.")
+@click.option(
+    "--runtime",
+    type=click.Choice(["auto", "docker", "process"]),
+    default="auto",
+    show_default=True,
+    help="Workers as containers or as processes; auto says which and why.",
+)
+@click.option(
+    "--interrupt",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    metavar="P",
+    help="Take each machine away during its life with this probability, from 0 to 1.",
+)
+@click.option("--serve", is_flag=True, help="Serve the simulated AWS until Ctrl-C instead.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="With --serve.")
+@click.option("--json", "as_json", is_flag=True, help="How it went as JSON on stdout.")
+@pass_program
+def rehearse(
+    program: Program,
+    job_file: Path | None,
+    jobs: int | None,
+    family: str | None,
+    data: Path | None,
+    runtime: str,
+    interrupt: float,
+    serve: bool,
+    port: int,
+    as_json: bool,
+) -> None:
+    """Live through a whole run of JOB_FILE on this computer: a simulated AWS, real workers.
+
+    No account is needed and none is touched.  Jobs with `inputs` find them below --data.  Results
+    land in rehearsal/<APP_NAME>/, in the place of the last rehearsal's.
+
+    Example: python run.py rehearse examples/helloworld/job.json --jobs 2
+    """
+    if serve and as_json:
+        raise click.UsageError("--json tells how a rehearsal went: leave out --serve.")
+    if serve:
+        _serve(program.load_settings(), port, data, runtime)
+        return
+    if job_file is None:
+        raise click.UsageError("Name the job file to rehearse, or give --serve.")
+    rehearse_all = partial(
+        _rehearse,
+        job_file=job_file,
+        jobs=jobs,
+        family=family,
+        data=data,
+        runtime=runtime,
+        interrupt=interrupt,
+    )
+    if not rehearse_all(program.load_settings(), as_json=as_json):
+        raise click.exceptions.Exit(EXIT_FAILED)
+
+
+def _rehearse(
+    settings: Settings, *, job_file: Path, family: str | None, as_json: bool, **options: Any
+) -> bool:
+    """Rehearse each run that the jobs belong to; whether all of it went well."""
+    from ...commands.submitting.type_plan import runs_of_jobs
+    from ...local.rehearsal import rehearse
+    from ..progress import job_progress
+
+    show = _print_rehearsal if as_json else show_rehearsal
+    reports = []
+    for own in runs_of_jobs(None, settings, job_file, family):
+        with job_progress() as bar:
+            report = rehearse(
+                own, job_file, family=family, listener=rehearsal_listener(bar), **options
+            )
+        show(report)
+        reports.append(report)
+    return all(report.succeeded for report in reports)
+
+
+def _serve(settings: Settings, port: int, data: Path | None, runtime: str) -> None:
+    from ...local.serving import serve
+
+    with _told_of_serving() as on_ready:
+        serve(
+            settings,
+            port=port,
+            data=data,
+            runtime=runtime,
+            on_ready=on_ready,
+            listener=rehearsal_listener(),
+        )
+
+
 def rehearsal_listener(bar: JobBar | None = None) -> Listener:
     """A listener that tells each step as it comes, with a bar while jobs are queued."""
-    from ..local.stage import Listener
+    from ...local.stage import Listener
+    from ..monitor_lines import progress_printer, show_capacity
 
     def on_step(sentence: str) -> None:
         if bar:
@@ -45,22 +147,22 @@ def rehearsal_listener(bar: JobBar | None = None) -> Listener:
 
 
 @contextmanager
-def told_of_serving() -> Iterator[Callable[[Served], None]]:
+def _told_of_serving() -> Iterator[Callable[[Served], None]]:
     """What to call when a simulated account is up; its end is told too, however it comes."""
     up: list[Served] = []
 
     def on_ready(served: Served) -> None:
-        show_served(served)
+        _show_served(served)
         up.append(served)
 
     try:
         yield on_ready
     finally:
         for served in up:
-            show_serving_ended(served)
+            _show_serving_ended(served)
 
 
-def show_served(served: Served) -> None:
+def _show_served(served: Served) -> None:
     """The line for another terminal goes to stdout; how to use it, to people."""
     say("A simulated AWS is up until Ctrl-C. In another terminal, first:")
     click.echo(served.line)
@@ -68,7 +170,7 @@ def show_served(served: Served) -> None:
     say(f"Then the verbs as usual: {run_line('setup')}")
 
 
-def show_serving_ended(served: Served) -> None:
+def _show_serving_ended(served: Served) -> None:
     """What went with a simulated account, what did not, and what other terminals still have."""
     say(
         "The simulated AWS is gone, with its machines, queues and buckets and all that was in them."
@@ -91,14 +193,14 @@ def show_rehearsal(report: RehearsalReport) -> None:
     if more > 0:
         attempts = count_of(more, "more failed attempt")
         say(f"And {attempts}: by reason in {report.page}, each log in {report.logs}/.", "red")
-    people.print(_table(report))
+    draw(_table(report))
     say(f"Results: {count_of(len(report.results), 'file')} in {report.directory}/", style="bold")
     say(f"The report is {report.page}", style="bold")
     _show_verdict(report)
     _say_next(report)
 
 
-def print_rehearsal(report: RehearsalReport) -> None:
+def _print_rehearsal(report: RehearsalReport) -> None:
     """How it went as JSON on stdout: all that the table is made of, times and sizes as there."""
     told = {**asdict(report), "removed": report.removed, "succeeded": report.succeeded}
     click.echo(json.dumps(told, default=str))  # paths as their names
@@ -116,37 +218,34 @@ _RUNTIMES = {"docker": "containers", "process": "processes"}
 
 
 def _table(report: RehearsalReport) -> Table:
+    from ..tables import facts_table
+
     summary = report.summary
-    table = Table(title=f"Rehearsal of {report.app_name}", title_justify="left", show_header=False)
     jobs = f"{summary.done:,} of {summary.submitted:,} done"
     if summary.dead:
         jobs += f", {summary.dead:,} in the dead-letter queue"
-    table.add_row("jobs", jobs)
-    table.add_row(
-        "attempts",
-        f"{summary.attempts:,}: {summary.failed:,} failed, {summary.interrupted:,} interrupted",
-    )
-    table.add_row("whole run", f"{report.seconds:.1f} s")
+    rows = [("jobs", jobs)]
+    ended = f"{summary.failed:,} failed, {summary.interrupted:,} interrupted"
+    rows.append(("attempts", f"{summary.attempts:,}: {ended}"))
+    rows.append(("whole run", f"{report.seconds:.1f} s"))
     if times := report.job_times:
-        table.add_row(
-            "a job takes",
-            f"{times.median:.1f} s (from {times.shortest:.1f} to {times.longest:.1f})",
-        )
+        span = f"from {times.shortest:.1f} to {times.longest:.1f}"
+        rows.append(("a job takes", f"{times.median:.1f} s ({span})"))
     memory = f"{report.peak_memory:,.0f} MiB memory"
     if not report.peak_memory:
         memory = "memory not seen (too short to measure)"
-    table.add_row("a job's peak", f"{memory}, {report.peak_disk:,.1f} MiB disk")
+    rows.append(("a job's peak", f"{memory}, {report.peak_disk:,.1f} MiB disk"))
     if fit := report.suggestion:
-        table.add_row("suggested", _constants(fit))
+        rows.append(("suggested", _constants(fit)))
     machines = f"{len(report.machines)} ({', '.join(sorted({t for _, t in report.machines}))})"
     if report.interrupted_machines:
         machines += f", {report.interrupted_machines} taken away"
-    table.add_row("machines", machines)
-    table.add_row("created", _created(report))
-    table.add_row("removed", f"{len(report.removed)} of them")
+    rows.append(("machines", machines))
+    rows.append(("created", _created(report)))
+    rows.append(("removed", f"{len(report.removed)} of them"))
     if report.stays:
-        table.add_row("stays on purpose", ", ".join(report.stays))
-    return table
+        rows.append(("stays on purpose", ", ".join(report.stays)))
+    return facts_table(f"Rehearsal of {report.app_name}", rows)
 
 
 def _constants(fit: Suggestion) -> str:

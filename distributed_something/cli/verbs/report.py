@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from ..commands.runs.runs import choose_run
-from ..errors import DistributedSomethingError
-from ..words import count_of
-from . import jobs_screen, screens
-from .connection import connect
-from .faults import explain
-from .type_runs import file_of_run, for_each_run, is_first_here
+from ...command_lines import run_line
+from ...errors import DistributedSomethingError
+from ...words import count_of
+from ..options import run_option
+from ..people import next_step, say
+from ..type_runs import file_of_run, for_each_run, is_first_here
 
 if TYPE_CHECKING:
-    from ..aws.session import Aws
-    from ..protocol.ledger.record import RunRecord
+    from ...aws.session import Aws
+    from ...inputs.settings import Settings
+    from ...protocol.ledger.record import RunRecord
 
 REPORTS = Path("reports")
 
 
 @click.command()
-@click.option("--run", "run_id", metavar="ID", help="Another run than the app's last one.")
+@run_option
 @click.option("--csv", "as_csv", is_flag=True, help="A row for each attempt instead, to stdout.")
 @click.option("--json", "as_json", is_flag=True, help="All numbers as one object, to stdout.")
 @click.option(
@@ -32,10 +32,9 @@ REPORTS = Path("reports")
     type=click.Path(path_type=Path, dir_okay=False),
     help="The file to write, also for --csv and --json; each machine type's run has its own.",
 )
-@click.pass_obj
 @for_each_run(goes_on=True)
 def report(
-    obj: dict[str, Any], run_id: str | None, as_csv: bool, as_json: bool, output: Path | None
+    settings: Settings, run_id: str | None, as_csv: bool, as_json: bool, output: Path | None
 ) -> None:
     """Make one HTML page of a run: jobs over time, machines, failures, money, slowest jobs.
 
@@ -44,12 +43,13 @@ def report(
 
     Example: python run.py report --csv -o attempts.csv
     """
-    # What draws is much to import, and few verbs need it.
-    from ..commands.reading import report as reporting
+    from ...commands.reading import report as reporting
+    from ...commands.runs.runs import choose_run
+    from ..connection import connect
+    from ..progress import reading_progress
 
     if as_csv and as_json:
         raise click.UsageError("Give one of --csv and --json.")
-    settings = obj["settings"]
     aws = connect(settings)
     record = choose_run(aws, settings, run_id)
     output = file_of_run(output, settings)
@@ -58,18 +58,18 @@ def report(
         with_head = not is_shared or is_first_here()
         with click.open_file(str(output or "-"), "w", encoding="utf-8") as file:
             count = reporting.write_rows(aws, record, file, with_head=with_head)
-        screens.say(f"{count_of(count, 'attempt')} of run {record.run_id}.")
+        say(f"{count_of(count, 'attempt')} of run {record.run_id}.")
         return
-    with jobs_screen.reading_progress() as on_progress:
+    with reading_progress() as on_progress:
         made = reporting.make_report(aws, record, on_progress=on_progress)
     if as_json:
         with click.open_file(str(output or "-"), "w", encoding="utf-8") as file:
             file.write(reporting.to_json(made, in_one_line=is_shared) + "\n")
         return
     path = reporting.write_page(made, output or page_of(record))
-    screens.say(f"The report of run {record.run_id} is one page, to be opened in a browser:")
+    say(f"The report of run {record.run_id} is one page, to be opened in a browser:")
     click.echo(path)
-    screens.next_step("download")
+    next_step("download")
 
 
 def page_of(record: RunRecord) -> Path:
@@ -79,12 +79,14 @@ def page_of(record: RunRecord) -> Path:
 
 def leave_report(aws: Aws, record: RunRecord) -> None:
     """Make the page of a run that has ended; a page that cannot be made is said, and no more."""
-    from ..commands.reading import report as reporting
+    from ...commands.reading import report as reporting
+    from ..faults import explain
+    from ..progress import reading_progress
 
     if not record.run_id:
         return  # upstream's runs have no ledger
     try:
-        with jobs_screen.reading_progress() as on_progress:
+        with reading_progress() as on_progress:
             made = reporting.make_report(aws, record, on_progress=on_progress)
         path = reporting.write_page(made, page_of(record))
     except Exception as error:  # the run is over, whatever becomes of its page
@@ -92,6 +94,6 @@ def leave_report(aws: Aws, record: RunRecord) -> None:
         if explained is None and not isinstance(error, (OSError, DistributedSomethingError)):
             raise
         why = explained[0] if explained else str(error)
-        screens.say(f"No report was made: {why} Try again: {screens.run_line('report')}", "yellow")
+        say(f"No report was made: {why} Try again: {run_line('report')}", "yellow")
         return
-    screens.say(f"The report is {path}", style="bold")
+    say(f"The report is {path}", style="bold")

@@ -8,9 +8,11 @@ import re
 import shlex
 from pathlib import Path
 
+from ..commands.removing.unfinished import Unfinished
 from ..local import FLEET_VARIABLE
 from .connection import is_simulated
 from .options import FILES
+from .people import besides, next_steps, say
 
 UNKNOWN = "FLEET.json"
 # Keys of what is in one region alone.
@@ -52,3 +54,24 @@ def _fits(path: Path, region: str) -> bool:
         return False
     named = _REGION.search(path.name)
     return (named is not None and named[0] == region) or not _BOUND.search(text)
+
+
+def try_again(region: str) -> tuple[str, ...]:
+    """The verbs that go on with a run that is over, and whose queue has gone with it."""
+    return ("setup", "retry", start_words(region))
+
+
+def show_unfinished(unfinished: Unfinished, region: str, *, is_told: bool = False) -> None:
+    """Which jobs are neither done nor given up, and how to go on with their run in its region.
+
+    With `is_told` what follows has been said already.
+    """
+    if not unfinished.count:
+        return
+    more = unfinished.count - len(unfinished.names)
+    names = ", ".join(unfinished.names) + (f" and {more:,} more" if more else "")
+    say(f"Not done: {names}.", style="yellow")
+    if not is_told:
+        next_steps(*try_again(region))
+    if unfinished.path:
+        besides("In a new run, in place of retry", f"submitJob {unfinished.path}")

@@ -16,8 +16,8 @@ from ..commands.watching.monitor import MonitorOutcome, RunProgress
 from ..protocol.ledger.record import RunRecord
 from ..resources.table import staying_kinds
 from ..words import count_of, of_target
-from .screens import next_steps, say
-from .unfinished_screen import show_unfinished, try_again
+from .advice import show_unfinished, try_again
+from .people import next_steps, say
 
 
 def progress_printer(as_json: bool, app_name: str = "") -> Callable[[RunProgress], None]:
@@ -80,6 +80,11 @@ def _stays(record: RunRecord) -> str:
         for kind in staying_kinds(record)
     ]
     return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def show_capacity(machines: int, target: int) -> None:
+    """How many machines are there of how many."""
+    say(f"{machines} of {count_of(target, 'machine')} {'is' if target == 1 else 'are'} up.")
 
 
 class _ChangePrinter:

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from distributed_something.cli.fleet_hint import start_words
-from distributed_something.cli.unfinished_screen import try_again
+from distributed_something.cli.advice import start_words, try_again
 from distributed_something.local import FLEET_VARIABLE
 from tests.builders import write_json
 from tests.fleet_files import fleet, specification

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from distributed_something.cli.build_screen import show_built
+from distributed_something.cli.verbs.build import show_built
 from distributed_something.commands.setting_up.build import Built
 from tests.golden import check_golden
 

@@ -1,0 +1,116 @@
+"""The verb `cancel`: end the run now, and remove everything of its app."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from ...words import count_of
+from ..options import FILES
+from ..people import besides, draw, next_step, people, say
+from ..type_runs import for_each_run
+
+if TYPE_CHECKING:
+    from ...commands.cancelling.cancel import Cancelled
+    from ...inputs.settings import Settings
+    from ...resources.kinds import Resource
+
+_BORDERS = 13  # characters: of a table of four columns
+
+
+@click.command()
+@click.option("--yes", is_flag=True, help="Do not ask before removing.")
+@click.option("--list", "only_list", is_flag=True, help="Show what there is, and change nothing.")
+@click.option("--json", "as_json", is_flag=True, help="With --list: a JSON line for each thing.")
+@for_each_run(goes_on=True)
+def cancel(settings: Settings, yes: bool, only_list: bool, as_json: bool) -> None:
+    """Stop the app's run now, machines first, and remove everything that any of its runs made.
+
+    On a terminal it asks first.  Without one, as in a script, it wants --yes.
+
+    What exists is found by tags and names, with or without a monitor file.  The jobs that were not
+    done are written to a job file.
+
+    Example: python run.py cancel --list
+    """
+    from ...commands.cancelling.cancel import cancel as end_run
+    from ...commands.cancelling.cancel import list_resources
+    from ..connection import connect
+
+    aws = connect(settings)
+    if only_list:
+        _show_resources(settings.app_name, list_resources(aws, settings), as_json)
+        return
+    if not yes and not sys.stdin.isatty():
+        raise click.UsageError("There is nobody to ask: give --yes to remove everything.")
+    cancelled = end_run(aws, settings, folder=FILES, confirm=_show_due if yes else _ask)
+    _show_cancelled(settings.app_name, settings.aws_region, cancelled)
+    if cancelled.unfinished.path:
+        besides("What ran", "report")
+    else:
+        next_step("report")
+
+
+def _show_resources(app_name: str, found: Sequence[Resource], as_json: bool) -> None:
+    """What there is of an app: a table for people, or a JSON line for each thing."""
+    from ..tables import boxed_table
+
+    if as_json:
+        for one in found:
+            click.echo(json.dumps(asdict(one)))
+        return
+    title = f"What there is of {app_name}"
+    widest = [max(map(len, words)) for words in zip(*_rows(found), strict=True)]
+    if sum(widest) + _BORDERS > people().width:  # a table would break every name
+        say(f"{title}:")
+        for row in _rows(found):
+            say("  ".join(word for word in row if word))
+        _say_if_nothing(app_name, found)
+        return
+    draw(boxed_table(title, ("what", "name", "", ""), _rows(found)))
+    _say_if_nothing(app_name, found)
+
+
+def _rows(found: Sequence[Resource]) -> list[tuple[str, str, str, str]]:
+    return [(one.kind, one.name, one.detail, "stays" if one.stays else "") for one in found]
+
+
+def _say_if_nothing(app_name: str, found: Sequence[Resource]) -> None:
+    if not any(not one.stays for one in found):
+        say(f"There is nothing of {app_name} to remove.")
+
+
+def _show_due(found: Sequence[Resource]) -> bool:
+    """What will be removed; always goes on."""
+    from ...resources.table import UNSEEN
+
+    due = [one for one in found if not one.stays]
+    counts = Counter(one.kind for one in due if one.name != UNSEEN)
+    kinds = ", ".join(count_of(count, kind) for kind, count in counts.items())
+    say(f"To be removed: {kinds}.")
+    for one in due:
+        if one.kind in ("spot fleet", "queue") or one.name == UNSEEN:
+            say(f"  {one.kind} {one.name}: {one.detail}")
+    return True
+
+
+def _ask(found: Sequence[Resource]) -> bool:
+    """Show the same, then ask."""
+    _show_due(found)
+    return click.confirm("Stop and remove all of this?", default=False, err=True)
+
+
+def _show_cancelled(app_name: str, region: str, cancelled: Cancelled) -> None:
+    """What went, what stays and why, and the jobs that did not run."""
+    from ..advice import show_unfinished
+
+    say(f"Removed {count_of(len(cancelled.removed), 'thing')} of {app_name}.", style="green")
+    for one in cancelled.stays:
+        say(f"Stays: {one.kind} {one.name}")
+    show_unfinished(cancelled.unfinished, region)

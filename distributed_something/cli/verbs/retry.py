@@ -1,0 +1,131 @@
+"""The verb `retry`: queue a run's jobs again."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from ...words import count_of
+from ..options import FILES, run_option
+from ..people import next_step, say
+from ..type_runs import for_each_run
+
+if TYPE_CHECKING:
+    from ...commands.reading.retry import Retried, RetryPlan
+    from ...inputs.settings import Settings
+
+
+@click.command()
+@click.argument("names", nargs=-1)
+@click.option(
+    "--reason", metavar="TEXT", help="Only jobs that were given up for a reason with TEXT in it."
+)
+@run_option
+@click.option("--yes", is_flag=True, help="Do not ask before queueing.")
+@click.option("--json", "as_json", is_flag=True, help="What was queued as JSON on stdout.")
+@for_each_run(goes_on=True)
+def retry(
+    settings: Settings,
+    names: tuple[str, ...],
+    reason: str | None,
+    run_id: str | None,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Queue the run's jobs again, in the same run: all that are neither done nor running, or NAMES.
+
+    Names are those of the job file's jobs, or their ids.  What is queued again leaves the
+    dead-letter queue.  Jobs that still wait in the queue are left alone unless they are named; if
+    the run was stopped, workers take them again.
+
+    Example: python run.py retry --reason "exit code 137"
+    """
+    from ...commands.reading.retry import retry as queue_again
+    from ..advice import start_words
+    from ..connection import connect
+    from ..progress import sending_progress
+
+    if not yes and not sys.stdin.isatty():
+        raise click.UsageError("There is nobody to ask: give --yes to queue the jobs again.")
+    with sending_progress() as on_progress:
+        retried = queue_again(
+            connect(settings),
+            settings,
+            folder=FILES,
+            names=names,
+            reason=reason,
+            run_id=run_id,
+            confirm=_show_plan if yes else _ask,
+            on_progress=on_progress,
+        )
+    _show_retried(retried)
+    if as_json:
+        _print_retried(retried)
+    if retried.sent or retried.plan.lets_go_on:
+        words = start_words(settings.aws_region) if retried.needs_machines else "monitor"
+        next_step(words)
+
+
+def _show_plan(plan: RetryPlan) -> bool:
+    """What will be queued again; always goes on."""
+    _say_passed_over(plan)
+    more = plan.count - len(plan.names)
+    names = ", ".join(plan.names) + (f" and {more:,} more" if more else "")
+    run = f"run {plan.run_id} of {plan.app_name}"
+    if plan.count:
+        say(f"To be queued again in {run}: {count_of(plan.count, 'job')} ({names}).")
+    if plan.given_up:
+        say(f"Of these were given up, and leave the dead-letter queue: {plan.given_up:,}.")
+    if plan.stopped:
+        say(f"The run was stopped, and goes on: {plan.stopped}", style="yellow")
+    if plan.reopens:
+        say("The run has ended, and is opened again.", style="yellow")
+    return True
+
+
+def _ask(plan: RetryPlan) -> bool:
+    """Show the same, then ask."""
+    _show_plan(plan)
+    question = "Queue them again?" if plan.count else "Let the run go on?"
+    return click.confirm(question, default=False, err=True)
+
+
+def _show_retried(retried: Retried) -> None:
+    """What was queued again, or why nothing was."""
+    plan = retried.plan
+    if retried.other_reasons:
+        say("No job was given up for a reason with these words in it. The reasons are:")
+        for reason in retried.other_reasons:
+            say(f"  {reason}", style="red")
+    if plan.lets_go_on:
+        waiting = "1 job still waits" if plan.waiting == 1 else f"{plan.waiting:,} jobs still wait"
+        say(f"The run goes on; {waiting}.", style="green")
+        if not plan.count:
+            return
+    if not plan.count:
+        _say_passed_over(plan)
+        say(f"There is nothing to queue again in run {plan.run_id} of {plan.app_name}.")
+        return
+    say(f"Queued {count_of(retried.sent, 'job')} again (run {plan.run_id}).", style="green")
+    if plan.given_up or retried.letters:
+        say(f"Removed {retried.letters:,} of the letters in the dead-letter queue.")
+
+
+def _print_retried(retried: Retried) -> None:
+    """The same as one JSON object on stdout."""
+    plan = {**asdict(retried.plan), "job_ids": sorted(retried.plan.job_ids)}
+    click.echo(json.dumps({**asdict(retried), "plan": plan}))
+
+
+def _say_passed_over(plan: RetryPlan) -> None:
+    for count, words in (
+        (plan.done, "done"),
+        (plan.running, "running"),
+        (plan.waiting, "waiting in the queue"),
+    ):
+        if count:
+            say(f"Left alone: {count_of(count, 'job')} {words}.")

@@ -1,0 +1,160 @@
+"""The verb `status`: how far the run is, what it costs, and why nothing moves."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import click
+
+from ..options import run_option
+from ..people import draw, next_step, next_steps, people, say
+from ..type_runs import for_each_run, refuse_to_wait
+
+if TYPE_CHECKING:
+    from ...aws.session import Aws
+    from ...commands.reading.status import Status
+    from ...inputs.settings import Settings
+    from ...protocol.ledger.record import RunRecord
+
+
+@click.command()
+@click.option("--watch", is_flag=True, help="Look again and again, in place, until the run ends.")
+@click.option("--every", type=click.FloatRange(min=1), default=15.0, help="Seconds, with --watch.")
+@click.option("--failed", is_flag=True, help="The jobs that failed, and why.")
+@click.option("--running", is_flag=True, help="The jobs that run, and where.")
+@click.option("--job", metavar="NAME", help="All attempts at one job.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON on stdout, a line for each thing.")
+@run_option
+@for_each_run(goes_on=True)
+def status(
+    settings: Settings,
+    watch: bool,
+    every: float,
+    failed: bool,
+    running: bool,
+    job: str | None,
+    as_json: bool,
+    run_id: str | None,
+) -> None:
+    """Show how far the run is, what its machines do, what it costs, and why nothing moves.
+
+    Reads alone, at any time and from any computer, of a run that has ended too.
+
+    Example: python run.py status --watch
+    """
+    if sum((watch, failed, running, job is not None)) > 1:
+        raise click.UsageError("Give one of --watch, --failed, --running and --job.")
+    from ...commands.reading.status import status as look_at_run
+    from ...commands.runs.runs import choose_run
+    from ..connection import connect
+
+    refuse_to_wait("--watch", watch, settings)
+    aws = connect(settings)
+    record = choose_run(aws, settings, run_id)
+    if failed:
+        _show_failed(aws, record, as_json)
+    elif job is not None:
+        _show_job(aws, record, job, as_json)
+    elif watch:
+        _watch(aws, settings, record, every, as_json)
+    else:
+        seen = look_at_run(aws, record, settings.ssh_key_name)
+        if running:
+            _show_running(seen, as_json)
+        else:
+            _show(seen, as_json)
+            next_steps(*_next(seen, settings.aws_region))
+
+
+def _show(seen: Status, as_json: bool) -> None:
+    from ..status_screen import status_json, status_screen
+
+    if as_json:
+        click.echo(status_json(seen))
+    else:
+        draw(status_screen(seen))
+
+
+def _watch(aws: Aws, settings: Settings, record: RunRecord, every: float, as_json: bool) -> None:
+    """Look until the run has ended; without a terminal, screen below screen."""
+    from rich.live import Live
+
+    from ...commands.reading.status import status as look_at_run
+    from ...commands.runs.runs import refresh
+    from ..status_screen import status_screen
+
+    in_place = people().is_terminal and not as_json
+    with Live(console=people(), auto_refresh=False, transient=False) as live:
+        while True:
+            seen = look_at_run(aws, record, settings.ssh_key_name)
+            if in_place:
+                live.update(status_screen(seen), refresh=True)
+            else:
+                _show(seen, as_json)
+            if seen.ended is not None:
+                return
+            time.sleep(every)
+            record = refresh(aws, record)
+
+
+def _next(seen: Status, region: str) -> tuple[str, ...]:
+    """The verbs that follow, in order."""
+    from ..advice import start_words, try_again
+
+    jobs = seen.jobs
+    if seen.ended is not None:
+        return try_again(region) if jobs.left or jobs.dead else ("download",)
+    if not jobs.submitted:
+        return ("submitJob JOBS.json",)
+    if jobs.dead or jobs.failed:
+        return ("logs --failed",)
+    if seen.machines or not jobs.left:
+        return ("monitor",)
+    return (start_words(region),)
+
+
+def _show_running(seen: Status, as_json: bool) -> None:
+    from ..status_screen import running_screen
+
+    if as_json:
+        for job in seen.running:
+            click.echo(json.dumps(asdict(job)))
+        return
+    draw(running_screen(seen.running, seen.now))
+
+
+def _show_failed(aws: Aws, record: RunRecord, as_json: bool) -> None:
+    from ...commands.reading.status import count_failed, failed_jobs
+    from ...protocol.ledger.survey import survey_run
+    from ..status_screen import MOST_FAILED, failed_screen, more_failed
+
+    survey = survey_run(aws.s3, record.bucket, record.keys)
+    found = failed_jobs(aws, record, survey)
+    if as_json:
+        for one in found:
+            click.echo(json.dumps(asdict(one)))
+        return
+    shown = list(islice(found, MOST_FAILED))
+    draw(failed_screen(shown))
+    if more := more_failed(len(shown), count_failed(survey)):
+        say(more)
+    if shown:
+        next_step("logs --failed")
+
+
+def _show_job(aws: Aws, record: RunRecord, name: str, as_json: bool) -> None:
+    from ...commands.reading.job_logs import job_history
+    from ..status_screen import attempts_screen
+
+    history = job_history(aws, record, name)
+    if as_json:
+        click.echo(json.dumps(asdict(history)))
+        return
+    if history.dead:
+        say(f"{history.name} was given up: {history.dead}", style="red")
+    draw(attempts_screen(history.attempts, time.time()))
+    next_step(f"logs {history.name}")
