@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from distributed_something.protocol import PROTOCOL_VERSION
+from distributed_something import __version__
 from distributed_something.protocol.jobs import BadJob, Job
 from distributed_something.protocol.ledger.attempts import Attempt
 from distributed_something.protocol.ledger.keys import AttemptState, RunKeys, new_attempt_id
@@ -97,7 +97,7 @@ class JobAttempt:
             slot=place.slot,
             started=started,
             instance_type=place.instance_type,
-            worker_version=PROTOCOL_VERSION,
+            worker_version=__version__,
         )
 
     def run(self) -> Outcome:

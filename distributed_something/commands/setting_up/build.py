@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ... import __version__
 from ...definitions.platform import platform_of
 from ...errors import UsageError
 from .engine import OnProgress, build_image, fetch_image
@@ -105,7 +106,12 @@ def build(engine: docker.DockerClient, plan: Plan, on_progress: OnProgress) -> B
     else:
         fetch_image(engine, base, plan.platform, on_progress)
     user = plan.user or _user_of(engine, base)
-    arguments = {"BASE_IMAGE": base, "WORKER_USER": user, "MOUNT_DRIVER": plan.driver}
+    arguments = {
+        "BASE_IMAGE": base,
+        "WORKER_USER": user,
+        "MOUNT_DRIVER": plan.driver,
+        "VERSION": __version__,
+    }
     if plan.python:
         arguments["PYTHON_IMAGE"] = plan.python
     build_image(engine, _CLONE, _DOCKERFILE, plan.tag, arguments, plan.platform, on_progress)

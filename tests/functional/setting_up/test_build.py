@@ -11,6 +11,7 @@ from pathlib import Path
 import docker
 import pytest
 
+from distributed_something import __version__
 from distributed_something.commands.setting_up.build import plan_build
 from distributed_something.commands.setting_up.engine import (
     Progress,
@@ -223,6 +224,8 @@ def test_the_command_makes_a_tools_image_from_its_dockerfile_and_adds_the_worker
     assert f"Building {NAME}:commands [1/" in done.stderr
     assert "\x1b" not in done.stderr
     assert "Jobs run as worker." in done.stderr
-    assert engine.images.get(tag).labels[IMAGE_LABEL] == PROTOCOL_VERSION
+    labels = engine.images.get(tag).labels
+    assert labels[IMAGE_LABEL] == PROTOCOL_VERSION
+    assert labels["org.opencontainers.image.version"] == __version__
     printed = engine.containers.run(tag, ["/mine"], entrypoint=["cat"], remove=True)
     assert printed == b"mine\n"

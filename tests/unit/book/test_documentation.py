@@ -118,7 +118,7 @@ def test_every_option_that_the_text_names_exists() -> None:
     known |= {name for one in verbs.params for name in one.opts}
     known |= {name for one in account.params for name in one.opts}
     named = {name for page in PAGES for name in _OPTION.findall(page.read_text())}
-    assert named <= known | _OF_OTHERS | FLAGS
+    assert named <= known | {"--help"} | _OF_OTHERS | FLAGS
 
 
 def test_the_book_names_every_flag_of_an_upload() -> None:

@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from tests.benchmarks.start import ANSWERS, cpu_seconds, imports
 from tests.golden import CLONE
 from tests.verbs import VERBS
 
@@ -69,3 +70,9 @@ def test_no_verb_imports_anything_large_before_it_is_run() -> None:
         [sys.executable, "-c", line + show], cwd=CLONE, capture_output=True, text=True, check=True
     )
     assert HEAVY & set(json.loads(done.stdout)) == set()
+
+
+def test_the_benchmark_measures_an_answer_and_names_its_modules() -> None:
+    assert cpu_seconds(*ANSWERS["run.py --help"]) > 0
+    modules = {module for _, module in imports(["run.py", "--help"])}
+    assert {"click", "distributed_something.cli.app"} <= modules

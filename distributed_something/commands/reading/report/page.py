@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from .... import __version__
 from ....run.money import LEFT_OUT
 from ...runs.spending import UNWATCHED
 from .facts import RunReport
@@ -26,6 +27,7 @@ def page(report: RunReport) -> str:
     dollars = partial(usd, places=2 if report.cost >= 1 else 4)
     text: str = _template().render(
         usd=dollars,
+        version=__version__,
         report=report,
         figures=Markup(_for_script(drawn)),
         drawn=drawn,
