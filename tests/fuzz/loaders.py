@@ -105,7 +105,7 @@ def run(*words: str) -> str:
     before, sys.argv = sys.argv, ["run.py", *words]
     try:
         with redirect_stderr(screen), redirect_stdout(pipe):
-            code = run_command(verbs, "run.py", {"cheat sheet": ""})
+            code = run_command(verbs, "run.py")
     finally:
         sys.argv = before
     assert code in (0, 1, 2), code

@@ -9,7 +9,7 @@ import click
 import pytest
 
 from distributed_something.cli.app import run_command
-from distributed_something.cli.faults import EXIT_STOPPED, EXIT_USAGE
+from distributed_something.cli.context import EXIT_STOPPED, EXIT_USAGE
 
 
 @click.command()
