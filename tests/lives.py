@@ -35,8 +35,11 @@ from distributed_something.local.machines.scheduler import Scheduler
 from distributed_something.local.machines.spot_machines import Interruptions, Machines
 from distributed_something.local.simulator import ACCOUNT, Rules, Simulator
 from distributed_something.protocol.jobs import Job
-from distributed_something.protocol.ledger.attempts import Attempt, Heartbeat
+from distributed_something.protocol.ledger.attempts import Attempt
+from distributed_something.protocol.ledger.facts import Heartbeat
+from distributed_something.protocol.ledger.keys import new_attempt_id
 from distributed_something.protocol.ledger.record import RunRecord
+from distributed_something.protocol.ledger.run_ledger import RunLedger
 
 from .builders import settings as make_settings
 from .builders import write_json
@@ -66,6 +69,7 @@ class Held:
     job: Job
     instance_id: str
     handle: str
+    attempt_id: str = "1"
 
 
 @dataclass
@@ -132,15 +136,20 @@ class Life:
         """Receive a job as a worker on a machine would, and say so in its heartbeat."""
         url = queues.find_queue(self.aws.sqs, record.queue_name)
         message = self.aws.sqs.receive_message(QueueUrl=url, VisibilityTimeout=600)["Messages"][0]
-        held = Held(Job.from_message(message["Body"]), instance_id, message["ReceiptHandle"])
+        held = Held(
+            Job.from_message(message["Body"]),
+            instance_id,
+            message["ReceiptHandle"],
+            new_attempt_id(self.clock.now()),
+        )
+        self._write_attempt(record, held, "started")
         self.beat(record, instance_id, held.job)
         return held
 
     def beat(self, record: RunRecord, instance_id: str, job: Job | None) -> None:
-        identity, name = (job.job_id, job.name) if job else ("", "")
-        heartbeat = Heartbeat(instance_id, "slot", 0.0, job_id=identity, name=name)
-        key = record.keys.heartbeat(instance_id, "slot")
-        self.aws.s3.put_object(Bucket=record.bucket, Key=key, Body=heartbeat.to_json())
+        """Say what a machine's slot is at; None if it is idle."""
+        work = Heartbeat(job.job_id, job.name, "", 0.0) if job else None
+        RunLedger.of(self.aws.s3, record).write_heartbeat(instance_id, "slot", work)
 
     def drop(self, record: RunRecord, held: Held) -> None:
         """Delete a job's message."""
@@ -148,11 +157,25 @@ class Life:
         self.aws.sqs.delete_message(QueueUrl=url, ReceiptHandle=held.handle)
 
     def mark_done(self, record: RunRecord, held: Held) -> None:
+        attempt = self._write_attempt(record, held, "done")
+        RunLedger.of(self.aws.s3, record).mark_done(attempt)
+
+    def fail(self, record: RunRecord, held: Held, reason: str) -> None:
+        """End an attempt badly."""
+        self._write_attempt(record, held, "failed", reason)
+
+    def _write_attempt(
+        self, record: RunRecord, held: Held, state: str, reason: str = ""
+    ) -> Attempt:
+        began = int(held.attempt_id.split("-")[0]) / 1000
+        ended = None if state == "started" else self.clock.now()
         attempt = Attempt(
-            held.job.job_id, held.job.name, "1", 1, "done", held.instance_id, "slot", 0.0
+            *(held.job.job_id, held.job.name, held.attempt_id, 1, state, held.instance_id),
+            *("slot", began, ended),
+            reason=reason,
         )
-        key = record.keys.done(held.job.job_id)
-        self.aws.s3.put_object(Bucket=record.bucket, Key=key, Body=attempt.to_json())
+        RunLedger.of(self.world.s3, record).write_attempt(attempt)
+        return attempt
 
     def finish(self, record: RunRecord, *held: Held) -> None:
         """End jobs well, as a worker does."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -17,9 +16,9 @@ from distributed_something.commands.reading.report.collect import (
 )
 from distributed_something.commands.reading.report.facts import Counts, RunReport
 from distributed_something.protocol.ledger.attempts import Attempt
-from distributed_something.protocol.ledger.keys import AttemptState
-from distributed_something.protocol.ledger.ledger import SubmittedJob, write_job_list
+from distributed_something.protocol.ledger.facts import GivenUp, SubmittedJob
 from distributed_something.protocol.ledger.record import RunRecord, save_record
+from distributed_something.protocol.ledger.run_ledger import RunLedger
 from distributed_something.run.machine_book import MachineBook, write_machine_book
 from distributed_something.run.money import MachineLife, Prices
 
@@ -121,7 +120,8 @@ def _attempt(
         return one
     reason, code, end = _FAULTS[0 if gives_up else 1]
     log = _LOG.format(name=name, end=end)
-    return replace(one, state="failed", exit_code=code, reason=reason, log_tail=log)
+    one = replace(one, state="failed", exit_code=code, reason=reason, log_tail=log)
+    return replace(one, gave_up=nth == 3)
 
 
 def _job_id(number: int) -> str:
@@ -136,8 +136,9 @@ def made_up_report(attempts: list[Attempt], lives: list[MachineLife], slots: int
     """The report of such a run that is over, its prices unknown; from memory, without a ledger."""
     found = Collector(attempts[0].started + 1e9)
     for one in attempts:
-        found.add(one)
+        found.add(one.key)
     found.end()
+    found.learn({}, attempts)
     began, ended = found.began or 0.0, found.ended or 0.0
     lanes = found.lanes({one.instance_id: one for one in lives}, slots, began, ended)
     jobs, done = len({one.job_id for one in attempts}), len(found.seconds)
@@ -194,29 +195,19 @@ def write_run(aws: Aws, jobs: int = 600, machines: int = 8, slots: int = 2) -> R
     attempts, lives = made_up_attempts(jobs, machines, slots)
     record = made_up_record(max(one.ended or 0.0 for one in lives) + 60)
     save_record(aws.s3, record, None)
-    keys = record.keys
+    ledger = RunLedger.of(aws.s3, record)
     names = {one.job_id: one.name for one in attempts}
     lines = [SubmittedJob(job_id, name, "{}").to_line() for job_id, name in names.items()]
-    write_job_list(aws.s3, record.bucket, keys, "0", lines)
-    write_machine_book(
-        aws.s3, record.bucket, keys, MachineBook({one.instance_id: one for one in lives}, BEGAN)
-    )
-
-    def put(item: tuple[str, bytes]) -> None:
-        aws.s3.put_object(Bucket=record.bucket, Key=item[0], Body=item[1])
-
+    ledger.write_job_list("0", lines)
+    write_machine_book(ledger, MachineBook({one.instance_id: one for one in lives}, BEGAN))
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(put, _objects(record, attempts)))
+        list(pool.map(lambda one: _write(ledger, one), attempts))
     return record
 
 
-def _objects(record: RunRecord, attempts: list[Attempt]) -> Iterator[tuple[str, bytes]]:
-    keys = record.keys
-    for one in attempts:
-        state = AttemptState(one.state)
-        yield keys.attempt(one.job_id, one.attempt_id, state), one.to_json()
-        if one.state == "done":
-            yield keys.done(one.job_id), one.to_json()
-        elif one.state == "failed" and one.number == 3:
-            body = f'{{"job_id": "{one.job_id}", "reason": "{one.reason}"}}'
-            yield keys.dead(one.job_id), body.encode()
+def _write(ledger: RunLedger, one: Attempt) -> None:
+    ledger.write_attempt(one)
+    if one.state == "done":
+        ledger.mark_done(one)
+    elif one.gave_up:
+        ledger.write_given_up(GivenUp(one.job_id, one.reason))

@@ -77,7 +77,7 @@ def _loop(parent: int) -> int:
     end_with_parent(parent, signal.SIGTERM)
     adopt_orphans()
     clients = make_clients(place.settings.aws_region)
-    heart = Heart(clients.s3, place)
+    heart = Heart(place)
     heart.start()
     try:
         Loop(clients, place, stopping, heart).run()

@@ -13,9 +13,13 @@ from functools import lru_cache
 from botocore.exceptions import BotoCoreError, ClientError
 
 from distributed_something.protocol.jobs import BadJob, Job
-from distributed_something.protocol.ledger.keys import RunKeys
+from distributed_something.protocol.ledger.attempts import AttemptKey
+from distributed_something.protocol.ledger.claims import Receipt
+from distributed_something.protocol.ledger.facts import GivenUp, History
+from distributed_something.protocol.ledger.keys import NO_RUN
+from distributed_something.protocol.ledger.record import latest_run_id
+from distributed_something.protocol.ledger.run_ledger import RunLedger
 
-from . import ledger
 from .clients import Clients
 from .environment import Place
 from .job.attempt import JobAttempt
@@ -25,7 +29,7 @@ from .job.tool import ToolResult, run_tool
 from .machine.faults import check_disk
 from .machine.heartbeat import Heart
 from .queue import job_queue
-from .queue.handover import Claim, leave_receipt, living_claimant
+from .queue.handover import Claim
 from .queue.job_queue import Message
 from .queue.lease import Lease
 from .stopping import Stopping
@@ -33,7 +37,7 @@ from .stopping import Stopping
 logger = logging.getLogger(__name__)
 
 NOT_STARTED_LIMIT = 3  # different jobs in a row; fewer may be the jobs' own fault
-_PERHAPS_A_SECOND = "(A worker ended while it sent this letter: there may be two of it.)"
+_PERHAPS_A_SECOND = "(A worker ended while it sent this message: there may be two of it.)"
 _LONGEST_PAUSE = 30.0  # seconds between two tries to reach a queue that does not answer
 
 
@@ -109,7 +113,7 @@ class Loop:
         return message
 
     def _deal_with(self, message: Message) -> None:
-        keys = RunKeys(self._settings.app_name, message.run_id or self._latest_run())
+        ledger = self._ledger(message.run_id or self._latest_run())
         with self._make_lease(
             self._clients.lease_sqs,
             self._settings.sqs_queue_url,
@@ -123,31 +127,30 @@ class Loop:
                 job = Job.from_message(message.body)
             except BadJob as error:
                 identity = _identity(message)
-                if not self._was_given_up(message, lease, keys, identity):
-                    self._bury(lease, keys, identity, str(error))
+                if not self._was_given_up(message, lease, ledger, identity):
+                    self._give_up(lease, ledger, identity, str(error))
             else:
-                self._decide(message, lease, keys, job)
+                self._decide(message, lease, ledger, job)
 
-    def _decide(self, message: Message, lease: Lease, keys: RunKeys, job: Job) -> None:
+    def _decide(self, message: Message, lease: Lease, ledger: RunLedger, job: Job) -> None:
         """Attempt a job, unless it is done or has failed often enough."""
-        s3, bucket = self._clients.s3, self._settings.aws_bucket
-        if ledger.is_done(s3, bucket, keys, job.job_id):
+        if ledger.is_done(job.job_id):
             logger.info("Job %s is done already; its message is removed.", job.name)
             lease.release()
-            if message.receive_count > 1:
-                ledger.complete(s3, bucket, keys, job.job_id)
             self._delete(message)
             return
-        if self._was_given_up(message, lease, keys, job.job_id):
+        if self._was_given_up(message, lease, ledger, job.job_id):
             return
-        history = ledger.History()
+        history = History()
         if message.receive_count > 1:
-            if self._is_alive_elsewhere(message, lease, keys, job):
+            if self._is_alive_elsewhere(message, lease, ledger, job):
                 return
-            history = ledger.read_history(s3, bucket, keys, job.job_id, message.sent)
+            history = ledger.history(job.job_id, message.sent)
+            if history.done:
+                self._complete(lease, ledger, job, history.done)
+                return
         if history.failures >= self._settings.job_retries:
-            reason = ledger.why_failed(s3, bucket, keys, job.job_id, history)
-            self._bury(lease, keys, job.job_id, reason)
+            self._give_up(lease, ledger, job.job_id, ledger.why_failed(history))
             return
         attempt = JobAttempt(
             self._clients,
@@ -155,8 +158,9 @@ class Loop:
             self._stopping,
             lease,
             job,
-            keys,
+            ledger,
             history.attempts + 1,
+            is_last=history.failures + 1 >= self._settings.job_retries,
             run=self._run_tool,
             now=self._now,
         )
@@ -165,9 +169,9 @@ class Loop:
             lease.release()
             self._delete(message)
             return
-        claim = Claim(self._clients.lease_s3, bucket, keys, job.job_id, attempt.facts.attempt_id)
-        lease.claim_with(claim)
-        self._heart.busy(keys, job.job_id, job.name, attempt.facts.attempt_id)
+        brisk = self._ledger(ledger.keys.run_id, brisk=True)
+        lease.claim_with(Claim(brisk.lease_claims(job.job_id), attempt.facts.attempt_id))
+        self._heart.busy(ledger, job.job_id, job.name, attempt.facts.attempt_id)
         try:
             outcome = attempt.run()
         except Exception as error:  # a job that trips us up must not do so for ever
@@ -175,27 +179,35 @@ class Loop:
             outcome = attempt.failed(f"The worker failed: {type(error).__name__}: {error}")
         finally:
             self._heart.idle()
-        self._settle(lease, keys, outcome, history.failures)
+        self._settle(lease, ledger, outcome, history.failures)
         self._blame_the_machine(attempt.cannot_start, outcome)
 
-    def _was_given_up(self, message: Message, lease: Lease, keys: RunKeys, job_id: str) -> bool:
+    def _complete(self, lease: Lease, ledger: RunLedger, job: Job, done: AttemptKey) -> None:
+        """Mark a job done whose worker ended when its results were there and it had said so."""
+        logger.info("Job %s was done by a worker that then ended; it is marked so.", job.name)
+        ledger.mark_done(done)
+        ledger.forget_checkpoint(job.job_id)
+        lease.release()
+        self._delete(lease.message)
+
+    def _was_given_up(self, message: Message, lease: Lease, ledger: RunLedger, job_id: str) -> bool:
         """Whether the job was given up before; if so, what its worker did not come to is done."""
         if message.receive_count == 1:
             return False
-        if not self._is_buried(message, keys, job_id):
+        if not self._is_given_up(message, ledger, job_id):
             return False
         logger.info("Job %s was given up already; its message is removed.", job_id)
         lease.release()
         self._delete(message)
         return True
 
-    def _is_buried(self, message: Message, keys: RunKeys, job_id: str) -> bool:
-        """Whether a worker began to give this very message's job up; then its letter is sent."""
-        s3, bucket = self._clients.s3, self._settings.aws_bucket
-        burial = ledger.find_burial(s3, bucket, keys, job_id, message.message_id)
-        if burial and not burial.letter_sent:
-            self._send_letter(message, keys, burial, f"{_PERHAPS_A_SECOND} {burial.reason}")
-        return burial is not None
+    def _is_given_up(self, message: Message, ledger: RunLedger, job_id: str) -> bool:
+        """Whether a worker began to give this very message's job up; then its dead-letter message
+        is sent."""
+        found = ledger.find_given_up(job_id, message.message_id)
+        if found and not found.is_sent:
+            self._send_dead_letter(message, ledger, found, f"{_PERHAPS_A_SECOND} {found.reason}")
+        return found is not None
 
     def _blame_the_machine(self, cannot_start: bool, outcome: Outcome) -> None:
         """Raise MachineFault if it was not the job's fault, or not so many jobs' in a row."""
@@ -213,16 +225,16 @@ class Loop:
 
     def _look_at_latest_run(self) -> None:
         """See before a first job is taken whether the run is stopped, and beat for it."""
-        s3, app_name = self._clients.s3, self._settings.app_name
+        bucket, app_name = self._settings.aws_bucket, self._settings.app_name
         try:
-            run_id = ledger.find_run_id(s3, self._settings.aws_bucket, app_name)
+            run_id = latest_run_id(self._clients.s3, bucket, app_name)
         except (ClientError, BotoCoreError) as error:
             logger.warning("The latest run could not be looked up: %s", error)
             return
-        if run_id != ledger.NO_RUN:
-            keys = RunKeys(app_name, run_id)
-            self._heart.begin(keys)
-            self._heart.look_at_run(keys)
+        if run_id != NO_RUN:
+            ledger = self._ledger(run_id)
+            self._heart.begin(ledger)
+            self._heart.look_at_run(ledger)
 
     def _wait_for_room(self) -> bool:
         """Whether the disk is too full for another job, after waiting a while if it is.
@@ -261,28 +273,29 @@ class Loop:
         self._stopping.wait(0.5)
         return True
 
-    def _is_alive_elsewhere(self, message: Message, lease: Lease, keys: RunKeys, job: Job) -> bool:
+    def _is_alive_elsewhere(
+        self, message: Message, lease: Lease, ledger: RunLedger, job: Job
+    ) -> bool:
         """Whether an attempt has outlived its lease; if so, ours is left for it."""
-        s3, bucket = self._clients.s3, self._settings.aws_bucket
-        visibility = self._settings.sqs_message_visibility
-        claimant = living_claimant(s3, bucket, keys, job.job_id, visibility)
+        claims = ledger.lease_claims(job.job_id)
+        claimant = claims.claimant(self._settings.sqs_message_visibility)
         if claimant is None:
             return False
         logger.info("Job %s still runs elsewhere; its lease is passed on.", job.name)
         # The message stays hidden for the rest of our lease, in which its holder takes it over.
         lease.release()
-        leave_receipt(s3, bucket, keys, job.job_id, claimant, message)
+        claims.leave(Receipt(claimant, message.receipt, message.received))
         return True
 
-    def _settle(self, lease: Lease, keys: RunKeys, outcome: Outcome, failures: int) -> None:
+    def _settle(self, lease: Lease, ledger: RunLedger, outcome: Outcome, failures: int) -> None:
         """Do with the message what the attempt's end calls for."""
         name, ending, job_id = outcome.attempt.name, outcome.ending, outcome.attempt.job_id
         logger.info("Job %s: %s. %s", name, ending.value, outcome.reason)
         if ending is Ending.HOPELESS:
-            self._bury(lease, keys, job_id, outcome.reason)
+            self._give_up(lease, ledger, job_id, outcome.reason)
         elif ending is Ending.FAILED and failures + 1 >= self._settings.job_retries:
             reason = f"{failures + 1} attempts failed; the last one: {outcome.reason}"
-            self._bury(lease, keys, job_id, reason)
+            self._give_up(lease, ledger, job_id, reason)
         else:
             lease.release()
             self._pass_on(lease.message, ending, failures)
@@ -296,39 +309,38 @@ class Loop:
         elif ending is not Ending.LOST:  # then the message is somebody else's
             self._give_back(message, self._backoff(failures + 1))
 
-    def _bury(self, lease: Lease, keys: RunKeys, job_id: str, reason: str) -> None:
+    def _give_up(self, lease: Lease, ledger: RunLedger, job_id: str, reason: str) -> None:
         """Send a job to the dead letters for good, unless it is another worker's by now.
 
-        The ledger is told before and after. Whoever gets the message after a worker that died in
-        between neither runs the job nor loses its letter; a second one is the least evil then, and
-        says that it may be one.
+        The ledger knows before and after. Whoever gets the message after a worker that died in
+        between neither runs the job nor loses its dead-letter message; a second one is the least
+        evil then, and says that it may be one.
         """
         if not lease.renew():
             return
         logger.error("Job %s is given up: %s", job_id, reason)
         message = lease.message
-        s3, bucket = self._clients.s3, self._settings.aws_bucket
-        burial = ledger.Burial(job_id, reason, message.message_id)
-        if ledger.begin_burial(s3, bucket, keys, burial):
-            self._send_letter(message, keys, burial, reason)
+        job = GivenUp(job_id, reason, message.message_id)
+        if ledger.begin_giving_up(job):
+            self._send_dead_letter(message, ledger, job, reason)
         else:
-            self._is_buried(message, keys, job_id)
+            self._is_given_up(message, ledger, job_id)
         lease.release()
         self._delete(lease.message)
         most = self._settings.max_failures
-        if most and ledger.count_dead(s3, bucket, keys, most) >= most:
+        if most and ledger.count_given_up(most) >= most:
             why = f"{most} jobs or more were given up (MAX_FAILURES); the last one: {reason}"
-            ledger.stop_run(s3, bucket, keys, why)
-            self._heart.look_at_run(keys)
+            logger.error("The run is stopped: %s", why)
+            ledger.stop(why)
+            self._heart.look_at_run(ledger)
 
-    def _send_letter(
-        self, message: Message, keys: RunKeys, burial: ledger.Burial, reason: str
+    def _send_dead_letter(
+        self, message: Message, ledger: RunLedger, job: GivenUp, reason: str
     ) -> None:
-        # By a client that asks once: what the SDK sends again would be a second letter unsaid.
+        # By a client that asks once: what the SDK sends again would be a second message unsaid.
         sqs, url = self._clients.lease_sqs, self._settings.sqs_dead_letter_queue_url
         job_queue.send_to_dead_letters(sqs, url, message, reason)
-        sent = replace(burial, letter_sent=True)
-        ledger.write_burial(self._clients.s3, self._settings.aws_bucket, keys, sent)
+        ledger.write_given_up(replace(job, is_sent=True))
 
     def _delete(self, message: Message) -> None:
         job_queue.delete(self._clients.sqs, self._settings.sqs_queue_url, message)
@@ -348,6 +360,11 @@ class Loop:
         doubled = pace.backoff_seconds * 2.0 ** min(failures - 1, 30)
         return min(pace.backoff_most_seconds, doubled) * random.uniform(0.8, 1.2)
 
+    def _ledger(self, run_id: str, *, brisk: bool = False) -> RunLedger:
+        """A run's ledger; `brisk` by the client that does not wait long for an answer."""
+        s3 = self._clients.lease_s3 if brisk else self._clients.s3
+        return RunLedger(s3, self._settings.aws_bucket, self._settings.app_name, run_id)
+
     def _latest_run(self) -> str:
         return _latest_run(self._clients, self._settings.aws_bucket, self._settings.app_name)
 
@@ -355,7 +372,7 @@ class Loop:
 @lru_cache(maxsize=1)
 def _latest_run(clients: Clients, bucket: str, app_name: str) -> str:
     """The run that messages without one belong to; asked for once a worker."""
-    return ledger.find_run_id(clients.s3, bucket, app_name)
+    return latest_run_id(clients.s3, bucket, app_name)
 
 
 def _identity(message: Message) -> str:

@@ -18,7 +18,8 @@ from ..errors import DistributedSomethingError, UsageError
 from ..inputs.job_files import JobFile, open_job_file
 from ..inputs.job_sample import sample_jobs
 from ..protocol.families import FAMILIES
-from ..protocol.ledger.ledger import read_attempts, read_done
+from ..protocol.ledger.attempts import AttemptState
+from ..protocol.ledger.run_ledger import RunLedger
 from ..protocol.sources import place_of
 from ..resources.table import take_inventory, what_stays
 from ..words import count_of
@@ -200,11 +201,12 @@ def _report(
     results: list[Path],
     page: Path,
 ) -> RehearsalReport:
-    s3, record = stage.aws.s3, outcome.record
-    done = list(read_done(s3, record.bucket, record.keys))
+    record = outcome.record
+    ledger = RunLedger.of(stage.aws.s3, record)
+    tried = list(ledger.attempts())
+    done = [key for key in tried if key.state is AttemptState.DONE]
     stays = left & what_stays(record)
     machine = machine_types(stage.aws.ec2, settings.machine_type).get(settings.machine_type[0])
-    failures = read_attempts(s3, record.bucket, record.keys) if outcome.summary.failed else ()
     return RehearsalReport(
         run_id=record.run_id,
         app_name=record.app_name,
@@ -212,15 +214,15 @@ def _report(
         summary=outcome.summary,
         seconds=seconds,
         job_times=job_times(done),
-        peak_memory=max((attempt.peak_memory_mib for attempt in done), default=0.0),
-        peak_disk=max((attempt.peak_disk_mib for attempt in done), default=0.0),
+        peak_memory=float(max((key.memory_mib for key in done), default=0)),
+        peak_disk=float(max((key.disk_mib for key in done), default=0)),
         suggestion=suggest(settings, machine, done),
         machines=tuple(stage.agent.machines.seen.items()),
         interrupted_machines=stage.agent.machines.interrupted,
         created=tuple(sorted(created)),
         left_over=tuple(sorted(left - stays)),
         stays=tuple(sorted(stays)),
-        failures=failed_attempts(failures),
+        failures=failed_attempts(ledger, tried),
         directory=folder,
         results=tuple(results),
         page=page,

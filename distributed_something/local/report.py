@@ -10,12 +10,13 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from ..protocol.ledger.attempts import Attempt
-from ..protocol.ledger.ledger import LedgerSummary
+from ..protocol.ledger.attempts import AttemptKey, AttemptState
+from ..protocol.ledger.facts import LedgerSummary
 
 if TYPE_CHECKING:
     from ..aws.compute.images import MachineType
     from ..inputs.settings import Settings
+    from ..protocol.ledger.run_ledger import RunLedger
 
 _SPARE = 1.25  # a rehearsal's jobs are not the hungriest ones
 _LOOP_MIB = 80  # what a worker loop takes itself
@@ -98,24 +99,24 @@ class RehearsalReport:
         return self.all_done and not self.left_over
 
 
-def job_times(done: Sequence[Attempt]) -> Times | None:
+def job_times(done: Sequence[AttemptKey]) -> Times | None:
     """How long jobs took, by the attempts that finished them: the same as in the run's report."""
-    seconds = [max(0.0, (one.ended or one.started) - one.started) for one in done]
+    seconds = [key.seconds for key in done]
     return Times(min(seconds), median(seconds), max(seconds)) if seconds else None
 
 
 def suggest(
-    settings: Settings, machine: MachineType | None, done: Sequence[Attempt]
+    settings: Settings, machine: MachineType | None, done: Sequence[AttemptKey]
 ) -> Suggestion | None:
     """How many jobs fit on a machine side by side, and the memory and disk that they need."""
     if machine is None or not done:
         return None
     tasks = settings.tasks_per_machine
-    peak = max(attempt.peak_memory_mib for attempt in done)
+    peak = max(key.memory_mib for key in done)
     job_memory = peak * _SPARE + _LOOP_MIB
     room = machine.memory_mib * _MEMORY_FOR_CONTAINERS / tasks - _SUPERVISOR_MIB
     cores = max(1, min(machine.vcpus // tasks, int(room // job_memory)))
-    job_disk = max(attempt.peak_disk_mib for attempt in done) * _SPARE / 1024
+    job_disk = max(key.disk_mib for key in done) * _SPARE / 1024
     return Suggestion(
         machine_type=machine.name,
         docker_cores=cores if peak else None,
@@ -124,10 +125,12 @@ def suggest(
     )
 
 
-def failed_attempts(attempts: Iterable[Attempt], most: int = 10) -> tuple[FailedAttempt, ...]:
+def failed_attempts(
+    ledger: RunLedger, tried: Iterable[AttemptKey], most: int = 10
+) -> tuple[FailedAttempt, ...]:
     """The first attempts that failed, with their reasons."""
-    failed = (attempt for attempt in attempts if attempt.state == "failed")
+    failed = (key for key in tried if key.state is AttemptState.FAILED)
     return tuple(
         FailedAttempt(one.name, one.number, one.exit_code, one.reason, one.log_tail)
-        for one in islice(failed, most)
+        for one in ledger.read_attempts(islice(failed, most))
     )

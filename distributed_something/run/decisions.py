@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from ..protocol.ledger.attempts import HEARTBEAT_LIVE_SECONDS
+from ..protocol.ledger.facts import HEARTBEAT_LIVE_SECONDS
 from ..protocol.scaling import (
     Fleet,
     Machine,

@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING
 from .money import MachineLife
 
 if TYPE_CHECKING:
-    from types_boto3_s3 import S3Client
-
-    from ..protocol.ledger.keys import RunKeys
+    from ..protocol.ledger.run_ledger import RunLedger
 
 
 @dataclass(frozen=True)
@@ -65,15 +63,15 @@ class MachineBook:
         return cls({one.instance_id: one for one in lives}, values["looked"])
 
 
-def read_machine_book(s3: S3Client, bucket: str, keys: RunKeys) -> MachineBook:
-    """The book of a run; an empty one if nobody has watched it yet, or if it cannot be read."""
+def read_machine_book(ledger: RunLedger) -> MachineBook:
+    """The book of a run; an empty one if it was never watched, or if the book cannot be read."""
+    body = ledger.read_machine_book()
     try:
-        body = s3.get_object(Bucket=bucket, Key=keys.machine_book)["Body"].read()
-        return MachineBook.from_json(body)
-    except (s3.exceptions.NoSuchKey, ValueError, KeyError, TypeError, AttributeError):
+        return MachineBook({}) if body is None else MachineBook.from_json(body)
+    except (ValueError, KeyError, TypeError, AttributeError):
         return MachineBook({})
 
 
-def write_machine_book(s3: S3Client, bucket: str, keys: RunKeys, book: MachineBook) -> None:
+def write_machine_book(ledger: RunLedger, book: MachineBook) -> None:
     """Write the book; its object's age tells how long ago the run was last looked at."""
-    s3.put_object(Bucket=bucket, Key=keys.machine_book, Body=book.to_json())
+    ledger.write_machine_book(book.to_json())

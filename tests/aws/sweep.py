@@ -13,8 +13,7 @@ from distributed_something.commands.cancelling.cancel import cancel, list_resour
 from distributed_something.definitions.logs import log_groups
 from distributed_something.definitions.tags import app_tags
 from distributed_something.inputs.settings import Settings
-from distributed_something.protocol.ledger.keys import app_prefix
-from distributed_something.protocol.ledger.record import record_key
+from distributed_something.protocol.ledger.keys import app_prefix, record_key
 from distributed_something.resources.kinds import Resource
 
 

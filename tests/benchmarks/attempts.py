@@ -23,7 +23,7 @@ import time
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import islice
@@ -35,14 +35,14 @@ from rich.console import Console
 
 from distributed_something.aws.session import Aws
 from distributed_something.cli.status_screen import MOST_FAILED, failed_screen
+from distributed_something.commands.reading.failed_jobs import failed_jobs
 from distributed_something.commands.reading.report import make_report, write_page
 from distributed_something.commands.reading.retry import _plan
-from distributed_something.commands.reading.status import failed_jobs
-from distributed_something.protocol.ledger.attempts import Attempt
-from distributed_something.protocol.ledger.keys import AttemptState, RunKeys
-from distributed_something.protocol.ledger.ledger import SubmittedJob
+from distributed_something.protocol.ledger.attempts import Attempt, AttemptState
+from distributed_something.protocol.ledger.facts import GivenUp, SubmittedJob
+from distributed_something.protocol.ledger.keys import RunKeys
 from distributed_something.protocol.ledger.record import RunRecord
-from distributed_something.protocol.ledger.survey import survey_run
+from distributed_something.protocol.ledger.run_ledger import RunLedger
 
 MOST_MB = 300
 PAGE = 1000
@@ -88,13 +88,15 @@ def main() -> int:
 
 def status_failed(aws: Aws) -> None:
     """What `status --failed` reads and prints."""
-    failed = failed_jobs(aws, RECORD, survey_run(aws.s3, BUCKET, KEYS))
+    ledger = RunLedger.of(aws.s3, RECORD)
+    failed = failed_jobs(ledger, ledger.survey())
     Console(file=io.StringIO(), width=10_000).print(failed_screen(islice(failed, MOST_FAILED)))
 
 
 def status_failed_json(aws: Aws) -> None:
     """What `status --failed --json` reads and prints."""
-    for one in failed_jobs(aws, RECORD, survey_run(aws.s3, BUCKET, KEYS)):
+    ledger = RunLedger.of(aws.s3, RECORD)
+    for one in failed_jobs(ledger, ledger.survey()):
         json.dumps(asdict(one))
 
 
@@ -163,7 +165,10 @@ def serve(count: int) -> None:
         number = numbers.get(rest.partition("/")[0])
         if number is None or kind not in ("attempts", "done", "dead"):
             return None
-        return _attempt(number).to_json()
+        one = _attempt(number)
+        if kind == "done":
+            return one.attempt_id.encode()
+        return GivenUp(one.job_id, one.reason).to_json() if kind == "dead" else one.to_json()
 
     class Bucket(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -208,8 +213,8 @@ def _listing(keys: list[str], asked: dict[str, str]) -> bytes:
 
 def _keys(number: int) -> Iterator[str]:
     one = _attempt(number)
-    for state in (AttemptState.STARTED, AttemptState(one.state)):
-        yield KEYS.attempt(one.job_id, one.attempt_id, state)
+    for state in (AttemptState.STARTED.value, one.state):
+        yield KEYS.attempt(replace(one, state=state).key)
     yield KEYS.dead(one.job_id) if number % 2 else KEYS.done(one.job_id)
 
 

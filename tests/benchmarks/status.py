@@ -27,7 +27,9 @@ from urllib.parse import parse_qs, urlsplit
 import boto3
 
 from distributed_something.aws.session import Aws
-from distributed_something.protocol.ledger.keys import AttemptState, RunKeys
+from distributed_something.protocol.ledger.attempts import AttemptKey, AttemptState
+from distributed_something.protocol.ledger.keys import RunKeys
+from distributed_something.protocol.ledger.objects import Objects
 from distributed_something.protocol.ledger.survey import survey_run
 
 MOST = 1.2  # requests for each that is needed
@@ -75,7 +77,7 @@ def ledger(jobs: int) -> list[str]:
         if number % 100 == 0:
             keys.append(KEYS.dead(job))
         elif number % 20 == 0:
-            keys.append(KEYS.attempt(job, "0000000002000-ab", AttemptState.STARTED))
+            keys.append(_key(job, 2, AttemptState.STARTED))
         elif number % 10 == 0:
             keys += [*_attempt(job, 2, AttemptState.DONE), KEYS.done(job)]
         else:
@@ -84,8 +86,16 @@ def ledger(jobs: int) -> list[str]:
 
 
 def _attempt(job: str, number: int, state: AttemptState) -> list[str]:
-    name = f"{number * 1000:013d}-ab"
-    return [KEYS.attempt(job, name, one) for one in (AttemptState.STARTED, state)]
+    return [_key(job, number, one) for one in (AttemptState.STARTED, state)]
+
+
+def _key(job: str, number: int, state: AttemptState) -> str:
+    reason = "ab12cd34" if state is AttemptState.FAILED else ""
+    name = f"{number * 1000:013d}-abcdef"
+    machine = (f"i-0{int(job[:4], 16) % 1000:016x}", f"ip-10-0-0-1-ab12-{int(job[4], 16) % 4 + 1}")
+    return KEYS.attempt(
+        AttemptKey(job, name, state, *machine, 0, 61.5, 1400, 300, 3, 1_500_000, reason=reason)
+    )
 
 
 def serve(jobs: int, delay: float) -> None:
@@ -147,7 +157,7 @@ def measure(endpoint: str) -> dict[str, float]:
     sizes.clear()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     began, worked = time.perf_counter(), time.process_time()
-    seen = survey_run(s3, "bench", KEYS)
+    seen = survey_run(Objects(s3, "bench"), KEYS)
     seconds, work = time.perf_counter() - began, time.process_time() - worked
     megabytes = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     assert seen.submitted == len(seen.done) + len(seen.dead) + len(seen.open)

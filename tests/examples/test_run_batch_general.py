@@ -22,8 +22,8 @@ from distributed_something.commands.setting_up.setup import setup
 from distributed_something.inputs.settings import load_settings
 from distributed_something.local.machines.nominal import nominal_types
 from distributed_something.local.simulator import Simulator
-from distributed_something.protocol.ledger.ledger import read_job_lists
 from distributed_something.protocol.ledger.record import find_record
+from distributed_something.protocol.ledger.run_ledger import RunLedger
 from tests.builders import settings, write_config
 
 from .kit import EXAMPLES, ROOT
@@ -279,6 +279,6 @@ def test_jobs_go_to_the_steps_own_queue_and_into_the_ledger(
         messages = queued(aws, "Proj_QCQueue")
         record = find_record(aws.s3, mine.aws_bucket, "Proj_QC")
         assert record is not None
-        listed = list(read_job_lists(aws.s3, record.bucket, record.keys))
+        listed = list(RunLedger.of(aws.s3, record).submitted_jobs())
     assert sorted(messages, key=str) == made(command, tmp_path, *words)
     assert [json.loads(job.body) for job in listed] == made(command, tmp_path, *words)

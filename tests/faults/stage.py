@@ -15,8 +15,8 @@ from distributed_something.commands.runs.runs import find_run
 from distributed_something.commands.watching.monitor import MonitorOutcome, Pace, monitor
 from distributed_something.definitions.tags import TOKEN_TAG
 from distributed_something.errors import DistributedSomethingError
-from distributed_something.protocol.ledger.ledger import read_done, read_job_lists
 from distributed_something.protocol.ledger.record import RunRecord, find_record
+from distributed_something.protocol.ledger.run_ledger import RunLedger
 from distributed_something.resources.table import take_inventory, what_stays
 from tests.lives import Held, Life, write_fleet_file
 
@@ -177,9 +177,9 @@ class Stage:
         """The names of the jobs that were submitted to the run, and of those that are done."""
         record = self.record()
         assert record is not None
-        s3 = self.theirs.aws.s3
-        submitted = [job.name for job in read_job_lists(s3, record.bucket, record.keys)]
-        done = [attempt.name for attempt in read_done(s3, record.bucket, record.keys)]
+        ledger = RunLedger.of(self.theirs.aws.s3, record)
+        submitted = [job.name for job in ledger.submitted_jobs()]
+        done = [attempt.name for attempt in ledger.read_attempts(ledger.done_attempts())]
         return sorted(submitted), sorted(done)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from distributed_something.commands.watching.auto_monitor import watch_once
 from distributed_something.definitions.auto_monitor import schedule_request
-from distributed_something.protocol.ledger.keys import RunKeys
+from distributed_something.protocol.ledger.run_ledger import RunLedger
 
 from .forks import try_each
 from .stage import JOBS, Stage, outcome_of
@@ -31,7 +31,7 @@ class Watched:
         self.stage = stage
         record = stage.record()
         assert record is not None
-        self.bucket, self.keys = record.bucket, RunKeys(record.app_name, record.run_id)
+        self.record = record
         self.seen: dict[str, Any] = {}
 
     def call(self) -> None:
@@ -39,7 +39,11 @@ class Watched:
         life = self.stage.life
         deadline = life.clock.now() + 600.0
         self.seen = watch_once(
-            life.aws, self.bucket, self.keys, deadline=deadline, pace=self.stage.pace, **life.times
+            life.aws,
+            RunLedger.of(life.aws.s3, self.record),
+            deadline=deadline,
+            pace=self.stage.pace,
+            **life.times,
         )
 
     def call_until_over(self) -> list[str]:

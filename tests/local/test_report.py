@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,19 +21,20 @@ from distributed_something.local.report import (
     job_times,
     suggest,
 )
-from distributed_something.protocol.ledger.attempts import Attempt
-from distributed_something.protocol.ledger.ledger import LedgerSummary
+from distributed_something.protocol.ledger.attempts import Attempt, AttemptKey
+from distributed_something.protocol.ledger.facts import LedgerSummary
+from distributed_something.protocol.ledger.run_ledger import RunLedger
 from tests.builders import settings
 from tests.golden import check_golden
 
 XLARGE = MachineType("m5.xlarge", "x86_64", 16384, 4, False)
 
 
-def attempt(memory: float = 100.0, disk: float = 10.0, seconds: float = 1.0) -> Attempt:
-    return Attempt(
+def attempt(memory: float = 100.0, disk: float = 10.0, seconds: float = 1.0) -> AttemptKey:
+    one = Attempt(
         job_id="1",
         name="job",
-        attempt_id="a",
+        attempt_id="5000-a",
         number=1,
         state="done",
         instance_id="i-1",
@@ -43,6 +45,17 @@ def attempt(memory: float = 100.0, disk: float = 10.0, seconds: float = 1.0) -> 
         peak_memory_mib=memory,
         peak_disk_mib=disk,
     )
+    return one.key
+
+
+class _Ledger(RunLedger):
+    """A ledger of these attempts, in no bucket."""
+
+    def __init__(self, attempts: list[Attempt]) -> None:
+        self._of = {one.key: one for one in attempts}
+
+    def read_attempts(self, keys: Iterable[AttemptKey]) -> Iterator[Attempt]:
+        return (self._of[key] for key in keys)
 
 
 def test_small_jobs_get_a_core_each() -> None:
@@ -109,7 +122,7 @@ def test_times_are_shortest_median_and_longest() -> None:
 def ended(failed: int) -> RehearsalReport:
     """A rehearsal of 40 jobs, some of whose attempts failed."""
     attempts = [
-        Attempt("1", f"job-{n}", "a", 1, "failed", "i", "s", 0.0, reason="Bad.")
+        Attempt("1", f"job-{n}", f"{n}-a", 1, "failed", "i", "s", 0.0, reason="Bad.")
         for n in range(failed)
     ]
     return RehearsalReport(
@@ -125,7 +138,7 @@ def ended(failed: int) -> RehearsalReport:
         created=(),
         left_over=(),
         stays=(),
-        failures=failed_attempts(attempts),
+        failures=failed_attempts(_Ledger(attempts), [one.key for one in attempts]),
         directory=Path("rehearsal/Counting"),
         results=(Path("one"),),
         page=Path("rehearsal/Counting/report.html"),
@@ -172,7 +185,7 @@ def test_the_bar_of_queued_jobs_goes_with_its_step() -> None:
 
 
 def test_no_more_failures_are_kept_than_a_person_reads() -> None:
-    failed = [Attempt("1", "j", "a", 1, "failed", "i", "s", 0.0, reason="exit code 3")] * 30
-    kept = failed_attempts([attempt(), *failed])
+    failed = [Attempt("1", "j", "0-a", 1, "failed", "i", "s", 0.0, reason="exit code 3")] * 30
+    kept = failed_attempts(_Ledger(failed), [attempt(), *(one.key for one in failed)])
     assert len(kept) == 10
     assert kept[0].reason == "exit code 3"

@@ -86,6 +86,7 @@ class Model:
         self.objects: dict[str, tuple[bytes, float]] = {}
         self.finals: list[str] = []  # every done marker that was written
         self.early: list[str] = []  # done markers that were written before the outputs
+        self.deaths = 0  # of workers
         self.lost: list[str] = []  # messages deleted with neither done marker nor dead letter
         self.late: list[str] = []  # jobs of attempts that told of their end without their lease
         self._receipts = itertools.count(1)
@@ -132,7 +133,7 @@ class Model:
         """Whether the ledger says that the letter of this very message was sent."""
         marker, _ = self.objects.get(KEYS.dead(job_of(message.body)), (b"{}", 0.0))
         told = json.loads(marker)
-        return bool(told.get("letter_sent")) and told["message_id"] == message.message_id
+        return bool(told.get("is_sent")) and told["message_id"] == message.message_id
 
     def _find(self, receipt: str) -> Held | None:
         return next((m for m in self.messages if m.receipt == receipt), None)
@@ -146,28 +147,32 @@ class Model:
         self.objects[key] = (body, self.clock)
         if key.startswith(KEYS.done_markers):
             self.finals.append(key)
-            if (
-                json.loads(body)["output"].removeprefix(f"s3://{BUCKET}/") + "/out"
-                not in self.objects
-            ):
+            if not self._has_results(key.rpartition("/")[2], body.decode()):
                 self.early.append(key)
-        for ending, what in _EVENTS.items():
-            self.reached[what] += key.endswith(ending)
+        for part, what in _EVENTS.items():
+            self.reached[what] += part in key
         # Others counted an attempt as vanished if its lease ran out before it told of its end.
-        if key.endswith(".interrupted") and not self.is_held(receipt):
+        if ".interrupted." in key and not self.is_held(receipt):
             self.late.append(json.loads(body)["job_id"])
+
+    def _has_results(self, job: str, attempt_id: str) -> bool:
+        """Whether an attempt at a job has told of its end, and its output is there."""
+        begin = f"{KEYS.attempts_of(job)}{attempt_id}.done."
+        ends = [json.loads(body) for key, (body, _) in self.objects.items() if begin in key]
+        places = [end["output"].removeprefix(f"s3://{BUCKET}/") + "/out" for end in ends]
+        return bool(places) and all(place in self.objects for place in places)
 
     def is_held(self, receipt: str) -> bool:
         message = self._find(receipt)
         return message is not None and message.hidden_until > self.clock
 
 
-# What it means that an object with such a key is written.
+# What it means that an object is written whose key has this in it.
 _EVENTS = {
     "/claim": "lease at SQS's limit",
     "/receipt": "lease passed on",
-    ".interrupted": "interruption",
-    ".failed": "failure",
+    ".interrupted.": "interruption",
+    ".failed.": "failure",
 }
 
 
@@ -253,6 +258,7 @@ class Sqs:
 class S3:
     class exceptions:
         NoSuchKey = NoSuchKey
+        ClientError = ClientError
 
     def __init__(self, model: Model, turn: Turn, receipt: Callable[[], str]) -> None:
         self._model, self._turn, self._receipt = model, turn, receipt
@@ -292,8 +298,18 @@ class S3:
 
     def paginate(self, Prefix: str, **_: Any) -> Iterator[dict[str, Any]]:
         self._turn.wait()
-        keys = sorted(key for key in self._model.objects if key.startswith(Prefix))
-        yield {"Contents": [{"Key": key} for key in keys], "KeyCount": len(keys)}
+        now = datetime.fromtimestamp(self._model.clock, timezone.utc)
+        found = [
+            {
+                "Key": key,
+                "Size": len(body),
+                "LastModified": datetime.fromtimestamp(int(written), timezone.utc),
+            }
+            for key, (body, written) in sorted(self._model.objects.items())
+            if key.startswith(Prefix)
+        ]
+        headers = {"date": format_datetime(now, usegmt=True)}
+        yield {"Contents": found, "ResponseMetadata": {"HTTPHeaders": headers}}
 
 
 class Worker:
@@ -340,7 +356,7 @@ class Worker:
             lease_s3=s3,  # type: ignore[arg-type]
             logs=None,  # type: ignore[arg-type]
         )
-        heart = Heart(s3, place, now=model.now)  # type: ignore[arg-type]  # never started: silent
+        heart = Heart(place, now=model.now)  # never started: silent
         self._loop = Loop(
             clients,
             place,
@@ -361,6 +377,7 @@ class Worker:
 
     def kill(self) -> None:
         self._model.reached["death while it held a message"] += self.lease is not None
+        self._model.deaths += 1
         self.turn.dead = True
         self.step()
         self._thread.join()

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -20,8 +20,11 @@ from distributed_something.aws.session import Aws
 from distributed_something.local.simulator import Simulator
 from distributed_something.protocol.environment import WorkerEnvironment
 from distributed_something.protocol.jobs import JOB_ID_ATTRIBUTE, RUN_ID_ATTRIBUTE, job_id
-from distributed_something.protocol.ledger.attempts import Attempt, Heartbeat
-from distributed_something.protocol.ledger.keys import RunKeys
+from distributed_something.protocol.ledger.attempts import Attempt
+from distributed_something.protocol.ledger.facts import Heartbeat
+from distributed_something.protocol.ledger.keys import RunKeys, parse_attempt, record_key
+from distributed_something.protocol.ledger.record import RunRecord
+from distributed_something.protocol.ledger.run_ledger import RunLedger
 
 REPOSITORY = Path(__file__).parents[2]
 RUN_ID = "20261121-142233-a1b2"
@@ -150,6 +153,16 @@ class World:
         self.workers.append(worker)
         return worker
 
+    def write_record(self, **changes: Any) -> None:
+        """Write the record of the run, as submitJob and startCluster do."""
+        names = (self.name, "cluster", f"{self.name}Queue", self.bucket, self.name)
+        record = replace(RunRecord(*names, run_id=RUN_ID), **changes)
+        self.put(record_key(self.name), record.to_json())
+
+    @property
+    def ledger(self) -> RunLedger:
+        return RunLedger(self.aws.s3, self.bucket, self.name, RUN_ID)
+
     # Looking
 
     def object_keys(self, prefix: str = "") -> list[str]:
@@ -170,7 +183,7 @@ class World:
         """The attempts of one job or of all, in the order of their keys, with the key's state."""
         prefix = self.keys.attempts_of(job) if job else self.keys.attempts
         return [
-            (key.rsplit(".", 1)[1], Attempt.from_json(self.read(key)))
+            (parse_attempt(key).state.value, Attempt.from_json(self.read(key)))
             for key in self.object_keys(prefix)
         ]
 
@@ -181,10 +194,14 @@ class World:
     def done(self) -> list[str]:
         return [key.rsplit("/", 1)[1] for key in self.object_keys(self.keys.done_markers)]
 
-    def heartbeats(self) -> list[Heartbeat]:
-        return [
-            Heartbeat.from_json(self.read(key)) for key in self.object_keys(self.keys.heartbeats)
-        ]
+    def heartbeats(self) -> list[Heartbeat | None]:
+        """What each slot says that it works on, None of one that is idle."""
+        bodies = [self.read(key) for key in self.object_keys(self.keys.heartbeats)]
+        return [Heartbeat.from_json(body) if body else None for body in bodies]
+
+    def busy(self) -> list[Heartbeat]:
+        """What the slots that are at a job say of it."""
+        return [beat for beat in self.heartbeats() if beat]
 
     def counts(self) -> tuple[int, int]:
         """How many messages wait, and how many are in flight."""

@@ -14,11 +14,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from distributed_something import __version__
 from distributed_something.protocol.jobs import BadJob, Job
-from distributed_something.protocol.ledger.attempts import Attempt
-from distributed_something.protocol.ledger.keys import AttemptState, RunKeys, new_attempt_id
+from distributed_something.protocol.ledger.attempts import Attempt, AttemptState
+from distributed_something.protocol.ledger.keys import new_attempt_id
+from distributed_something.protocol.ledger.run_ledger import RunLedger
 from distributed_something.protocol.upload_flags import UploadFlags
 
-from .. import ledger, something
+from .. import something
 from ..clients import Clients
 from ..environment import Place, tool_environment
 from ..files.inputs import Inputs
@@ -28,7 +29,7 @@ from ..queue.lease import Lease
 from ..stopping import Stopping
 from .checkpoint import Checkpoint
 from .directories import Directories, private_directories
-from .done_before import begin_upload, end_upload, own_results, results_are_there
+from .done_before import own_results, results_are_there, upload_mark
 from .log_stream import JobLog
 from .outcomes import (
     DoneElsewhere,
@@ -48,6 +49,8 @@ logger = logging.getLogger(__name__)
 # Of the time from TERM to KILL. The rest is for the ledger and the queue: an attempt that is killed
 # before it has told of its interruption counts as a failed one.
 _SAVE_SHARE = 0.7
+
+_ANOTHER_WAS_FIRST = "Another attempt finished the job first."
 
 _STATES = {
     Ending.DONE: AttemptState.DONE,
@@ -70,22 +73,24 @@ class JobAttempt:
         stopping: Stopping,
         lease: Lease,
         job: Job,
-        keys: RunKeys,
+        ledger: RunLedger,
         number: int,
         *,
+        is_last: bool = False,
         run: Callable[..., ToolResult] = run_tool,
         now: Callable[[], float] = time.time,
     ) -> None:
+        """`is_last` says that the job is given up should this attempt fail."""
         self._clients = clients
         self._place = place
         self._stopping = stopping
         self._lease = lease
         self._job = job
-        self._keys = keys
+        self._ledger = ledger
+        self._is_last = is_last
         self._now = now
         self._run_command = run
         self.cannot_start = False
-        self._bucket = place.settings.aws_bucket
         started = now()
         self.facts = Attempt(
             job_id=job.job_id,
@@ -102,13 +107,14 @@ class JobAttempt:
 
     def run(self) -> Outcome:
         """Work on the job until it ends, one way or another, and write the end to the ledger."""
-        ledger.write_attempt(self._clients.s3, self._bucket, self._keys, self.facts)
+        self._ledger.write_attempt(self.facts)
         log = JobLog(self._clients.logs, self._place.settings.log_group_name, self._job.name)
         try:
             outcome = self._ended_by(log)
         finally:
             log.close()
-        self._record(outcome)
+        if outcome.ending is not Ending.DONE:  # whose end stands before its marker
+            self._record(outcome)
         return outcome
 
     def is_done_before(self) -> bool:
@@ -126,15 +132,19 @@ class JobAttempt:
             reason="The results were there already (CHECK_IF_DONE_BOOL).",
             output=str(target),
         )
-        ledger.mark_done(self._clients.s3, self._bucket, self._keys, self.facts)
-        ledger.write_attempt(self._clients.s3, self._bucket, self._keys, self.facts)
+        self._ledger.write_attempt(self.facts)
+        self._ledger.mark_done(self.facts)
         return True
 
     def failed(self, reason: str) -> Outcome:
         """End the attempt from outside, after an error that nothing here expects."""
         ending = self._ending_of_error()
         self.facts = replace(
-            self.facts, state=_STATES[ending].value, ended=self._now(), reason=reason
+            self.facts,
+            state=_STATES[ending].value,
+            ended=self._now(),
+            reason=reason,
+            gave_up=self._gives_up(ending),
         )
         outcome = Outcome(ending, self.facts, reason)
         self._record(outcome)
@@ -144,14 +154,13 @@ class JobAttempt:
         try:
             folder, attempt_id = self._place.directory, self.facts.attempt_id
             with private_directories(folder, attempt_id, self._leaves_files) as directories:
-                self._work(directories, log)
+                return self._work(directories, log)
         except Ended as ended:
             return self._outcome(ended.ending, str(ended), log)
         except BadJob as error:
             return self._outcome(Ending.HOPELESS, str(error), log)
         except (ClientError, BotoCoreError, OSError) as error:
             return self._outcome(self._ending_of_error(), f"{type(error).__name__}: {error}", log)
-        return self._outcome(Ending.DONE, "", log)
 
     def _leaves_files(self) -> bool:
         """Whether this loop is ending: then it tells of the job before it removes all files."""
@@ -171,18 +180,22 @@ class JobAttempt:
             state=_STATES[ending].value,
             ended=self._now(),
             reason=reason,
+            gave_up=self._gives_up(ending),
             log_tail=log.tail,
         )
         return Outcome(ending, self.facts, reason)
 
+    def _gives_up(self, ending: Ending) -> bool:
+        return ending is Ending.HOPELESS or (ending is Ending.FAILED and self._is_last)
+
     def _record(self, outcome: Outcome) -> None:
-        """Write how the attempt ended; a done one is in the done marker already."""
+        """Write how the attempt ended."""
         try:
-            ledger.write_attempt(self._clients.s3, self._bucket, self._keys, outcome.attempt)
+            self._ledger.write_attempt(outcome.attempt)
         except (ClientError, BotoCoreError) as error:
             logger.error("The end of the attempt could not be written: %s", error)
 
-    def _work(self, directories: Directories, log: JobLog) -> None:
+    def _work(self, directories: Directories, log: JobLog) -> Outcome:
         """The recipe."""
         inputs = Inputs(
             self._clients.s3,
@@ -201,6 +214,7 @@ class JobAttempt:
             result = self._run_tool(directories, log)
         self._judge(result, directories)
         self._publish(directories)
+        return self._finish(log)
 
     @contextmanager
     def _checkpointed(self, directories: Directories, log: JobLog) -> Iterator[None]:
@@ -210,8 +224,8 @@ class JobAttempt:
             return
         checkpoint = Checkpoint(
             self._clients.s3,
-            self._bucket,
-            self._keys.checkpoint(self._job.job_id),
+            self._place.settings.aws_bucket,
+            self._ledger.keys.checkpoint(self._job.job_id),
             directories.checkpoint,
         )
         if checkpoint.bring_back(self._check):
@@ -271,7 +285,7 @@ class JobAttempt:
             raise Failure(missing + full_disk(directories.output))
 
     def _publish(self, directories: Directories) -> None:
-        """Send the outputs and write the done marker, unless another attempt was first."""
+        """Send the outputs, unless another attempt was first."""
         try:
             flags = UploadFlags.read(self._place.settings.upload_flags)
         except ValueError as error:
@@ -281,12 +295,13 @@ class JobAttempt:
             raise LostLease(self._lease.lost)
         self._end_if_done()
         target = destination(self._job, self._place.settings.app_name, self._place.buckets)
-        s3, settings, own = self._clients.s3, self._place.settings, own_results(self._job, target)
+        s3, settings = self._clients.s3, self._place.settings
+        mark = upload_mark(s3, settings, own_results(self._job, target))
         files = wanted_files(directories.output, flags)
         # A single file is there whole or not at all; of several, a later run may find a part.
         marks = len(files) > 1 or settings.check_if_done_bool
         if marks:
-            begin_upload(s3, settings, own)
+            mark.begin()
         with self._timed("upload_seconds"):
             sent = send_results(s3, directories.output, files, target, self._check_upload, flags)
         self.facts = replace(
@@ -295,18 +310,24 @@ class JobAttempt:
         if self._lease.lost:
             raise LostLease(self._lease.lost)
         if marks:
-            end_upload(s3, settings, own)
-        done = replace(self.facts, state=AttemptState.DONE.value, ended=self._now())
-        if not ledger.mark_done(self._clients.s3, self._bucket, self._keys, done):
-            raise DoneElsewhere("Another attempt finished the job first.")
+            mark.end()
+
+    def _finish(self, log: JobLog) -> Outcome:
+        """Write how the attempt ended, and last the done marker, unless another attempt was first.
+
+        Whoever sees the marker so finds all that there is to say of the job.
+        """
+        outcome = self._outcome(Ending.DONE, "", log)
+        self._ledger.write_attempt(outcome.attempt)
+        if not self._ledger.mark_done(outcome.attempt):
+            raise DoneElsewhere(_ANOTHER_WAS_FIRST)
         if self._job.keys.checkpoint:
-            self._clients.s3.delete_object(
-                Bucket=self._bucket, Key=self._keys.checkpoint(self._job.job_id)
-            )
+            self._ledger.forget_checkpoint(self._job.job_id)
+        return outcome
 
     def _end_if_done(self) -> None:
-        if ledger.is_done(self._clients.s3, self._bucket, self._keys, self._job.job_id):
-            raise DoneElsewhere("Another attempt finished the job first.")
+        if self._ledger.is_done(self._job.job_id):
+            raise DoneElsewhere(_ANOTHER_WAS_FIRST)
 
     def _why_end(self) -> str:
         return self._lease.lost or (self._stopping.reason if self._stopping.asked else "")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
-
-from botocore.exceptions import ClientError
 
 from distributed_something.protocol.environment import WorkerEnvironment
 from distributed_something.protocol.jobs import Job
-from distributed_something.protocol.ledger.keys import UPLOADS, app_prefix
+from distributed_something.protocol.ledger.claims import UploadMark
+from distributed_something.protocol.ledger.objects import Objects
 
 from ..files.results import Destination
 
@@ -39,31 +37,10 @@ def results_are_there(s3: S3Client, settings: WorkerEnvironment, target: Destina
             ):
                 count += 1
         if count >= settings.expected_number_files:
-            return count > 0 and not _is_unfinished(s3, settings, target)
+            return count > 0 and not upload_mark(s3, settings, target).is_there
     return False
 
 
-def begin_upload(s3: S3Client, settings: WorkerEnvironment, target: Destination) -> None:
-    """Note that results are on their way: until `end_upload` they may be there in part."""
-    s3.put_object(Bucket=settings.aws_bucket, Key=_key(settings, target), Body=str(target).encode())
-
-
-def end_upload(s3: S3Client, settings: WorkerEnvironment, target: Destination) -> None:
-    """Note that all results are there."""
-    s3.delete_object(Bucket=settings.aws_bucket, Key=_key(settings, target))
-
-
-def _is_unfinished(s3: S3Client, settings: WorkerEnvironment, target: Destination) -> bool:
-    try:
-        s3.head_object(Bucket=settings.aws_bucket, Key=_key(settings, target))
-    except ClientError as error:
-        if error.response["Error"]["Code"] in ("404", "NoSuchKey"):
-            return False
-        raise
-    return True
-
-
-def _key(settings: WorkerEnvironment, target: Destination) -> str:
-    """Beside the app's runs, not in one: the next run must see it too."""
-    place = hashlib.sha256(str(target).encode()).hexdigest()[:20]
-    return f"{app_prefix(settings.app_name)}{UPLOADS}/{place}"
+def upload_mark(s3: S3Client, settings: WorkerEnvironment, target: Destination) -> UploadMark:
+    """The mark that says while results are on their way: they may be there in part."""
+    return UploadMark(Objects(s3, settings.aws_bucket), settings.app_name, str(target))

@@ -9,17 +9,17 @@ import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import boto3
 import psutil
 from botocore.exceptions import BotoCoreError, ClientError
 
 from distributed_something.protocol.environment import WorkerEnvironment
-from distributed_something.protocol.ledger.attempts import HEARTBEAT_LIVE_SECONDS, Heartbeat
-from distributed_something.protocol.ledger.keys import RunKeys
+from distributed_something.protocol.fleet_target import lower_target
+from distributed_something.protocol.ledger.record import RunRecord, find_record, record_age
+from distributed_something.protocol.ledger.run_ledger import RunLedger
 from distributed_something.protocol.machine_alarm import (
     NAMESPACE,
     busy_slots,
@@ -27,8 +27,7 @@ from distributed_something.protocol.machine_alarm import (
     machine_alarm,
 )
 
-from ..ledger import why_stopped
-from .faults import lower_target, read_record, record_key, terminate_self
+from .faults import own_fleets, terminate_self
 
 if TYPE_CHECKING:
     from types_boto3_cloudwatch import CloudWatchClient
@@ -116,8 +115,9 @@ class Duties:
         logger.info("Machine: %d slots busy; %s", busy, machine_state(self._folder))
 
     def _make_alarm(self) -> None:
-        if read_record(self._clients.s3, self._settings).get("ended"):
-            return  # nobody would delete it
+        record = self._find_record()
+        if record is not None and not record.is_live:
+            return  # it would never be deleted
         cloudwatch, now = self._clients.cloudwatch, self._now()
         cloudwatch.put_metric_data(**first_words(self._instance_id, now))
         request = machine_alarm(
@@ -134,8 +134,8 @@ class Duties:
 
     def _end_if_over(self, busy: int) -> None:
         """End this machine when the run has long been over and nobody takes it down."""
-        record = read_record(self._clients.s3, self._settings)
-        has_ended = record.get("ended") is not None
+        record = self._find_record()
+        has_ended = record is not None and not record.is_live
         if busy or not (has_ended or self._is_over(record)):
             self._empty_since = None
             return
@@ -148,17 +148,23 @@ class Duties:
             "The run has been taken down" if has_ended else f"Nothing was left to do for {idle:g} s"
         )
         logger.warning("%s, and nobody has ended this machine: it ends.", why)
-        lower_target(self._clients.ec2, record, self._settings.app_name, self._instance_id)
-        terminate_self(self._clients.ec2, self._instance_id)
+        ec2 = self._clients.ec2
+        fleet_ids = own_fleets(ec2, record, self._settings.app_name, self._instance_id)
+        if all(lower_target(ec2, fleet_id, 0) for fleet_id in fleet_ids):
+            terminate_self(ec2, self._instance_id)
 
-    def _is_over(self, record: dict[str, Any]) -> bool:
-        """Whether no job is left that may be taken, and nobody works on one."""
-        keys = RunKeys(self._settings.app_name, str(record.get("run_id", "")))
-        s3, bucket = self._clients.s3, self._settings.aws_bucket
+    def _find_record(self) -> RunRecord | None:
+        return find_record(self._clients.s3, self._settings.aws_bucket, self._settings.app_name)
+
+    def _is_over(self, record: RunRecord | None) -> bool:
+        """Whether no job is left that may be taken, and no worker is at one."""
+        run_id = record.run_id if record else ""
+        settings = self._settings
+        ledger = RunLedger(self._clients.s3, settings.aws_bucket, settings.app_name, run_id)
         return (
-            not self._jobs_left(is_stopped=bool(why_stopped(s3, bucket, keys)))
-            and (self._was_submitted(keys) or self._is_forgotten())
-            and not self._somebody_works(keys)
+            not self._jobs_left(is_stopped=bool(ledger.why_stopped()))
+            and (ledger.has_jobs() or self._is_forgotten())
+            and not ledger.busy_slots()
         )
 
     def _jobs_left(self, is_stopped: bool) -> int:
@@ -183,36 +189,9 @@ class Duties:
 
         The record's age says so, as it outlives this machine: an idle one is soon replaced.
         """
-        found = self._clients.s3.list_objects_v2(
-            Bucket=self._settings.aws_bucket, Prefix=record_key(self._settings), MaxKeys=1
-        )
-        ages = [
-            self._now() - item["LastModified"].timestamp() for item in found.get("Contents", [])
-        ]
-        return bool(ages) and ages[0] > FORGOTTEN_SECONDS
-
-    def _was_submitted(self, keys: RunKeys) -> bool:
-        for prefix in (keys.job_lists, keys.done_markers):
-            found = self._clients.s3.list_objects_v2(
-                Bucket=self._settings.aws_bucket, Prefix=prefix, MaxKeys=1
-            )
-            if found.get("KeyCount"):
-                return True
-        return False
-
-    def _somebody_works(self, keys: RunKeys) -> bool:
-        """Whether a fresh heartbeat names a job; ages are by the clock of S3."""
-        s3, bucket = self._clients.s3, self._settings.aws_bucket
-        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=keys.heartbeats)
-        for page in pages:
-            asked = parsedate_to_datetime(page["ResponseMetadata"]["HTTPHeaders"]["date"])
-            for item in page.get("Contents", []):
-                if (asked - item["LastModified"]).total_seconds() > HEARTBEAT_LIVE_SECONDS:
-                    continue
-                body = s3.get_object(Bucket=bucket, Key=item["Key"])["Body"].read()
-                if Heartbeat.from_json(body).job_id:
-                    return True
-        return False
+        settings = self._settings
+        age = record_age(self._clients.s3, settings.aws_bucket, settings.app_name)
+        return age is not None and age > FORGOTTEN_SECONDS
 
 
 def is_ec2(instance_id: str) -> bool:

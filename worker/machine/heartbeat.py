@@ -1,4 +1,9 @@
-"""Write what a worker slot is doing to the ledger, once a minute and at every change."""
+"""Write what a worker slot is doing to the ledger: once a minute, and when it turns busy or idle.
+
+The monitor gives back machines whose slots are all idle. So a slot that takes a job after it wrote
+that it is idle writes at once that it is busy, and one that has had no job for GAP seconds writes
+that it is idle. A slot that goes from job to job writes once a minute: it was busy, and still is.
+"""
 
 from __future__ import annotations
 
@@ -6,23 +11,20 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from distributed_something.protocol.ledger.attempts import Heartbeat
-from distributed_something.protocol.ledger.keys import RunKeys
+from distributed_something.protocol.ledger.facts import Heartbeat
 
 from ..environment import Place
-from ..ledger import why_stopped
 
 if TYPE_CHECKING:
-    from types_boto3_s3 import S3Client
+    from distributed_something.protocol.ledger.run_ledger import RunLedger
 
 logger = logging.getLogger(__name__)
 
-SHORTEST_GAP = 2.0  # seconds; a worker of very short jobs need not write one for each
+GAP = 2.0  # seconds, the least between two beats; so long a slot without a job may get another
 
 
 class Heart:
@@ -30,26 +32,20 @@ class Heart:
 
     def __init__(
         self,
-        s3: S3Client,
         place: Place,
         *,
-        gap: float = SHORTEST_GAP,
+        gap: float = GAP,
         now: Callable[[], float] = time.time,
     ) -> None:
-        """`gap` is the least time between two beats, in seconds."""
-        self._s3 = s3
         self._gap = gap
         self._look_at = 0.0
         self._place = place
         self._now = now
-        self._keys: RunKeys | None = None
-        self._beat = Heartbeat(
-            instance_id=place.instance_id,
-            slot=place.slot,
-            written=0.0,
-            instance_type=place.instance_type,
-            zone=place.zone,
-        )
+        self._ledger: RunLedger | None = None
+        self._job: Heartbeat | None = None
+        self._turned = 0.0  # when it took its job or ended its last, by the monotonic clock
+        self._wrote_at = -place.pace.heartbeat_seconds  # likewise
+        self._wrote_busy: bool | None = None
         self._changed = threading.Event()
         self._ended = threading.Event()
         self._lock = threading.Lock()
@@ -59,69 +55,78 @@ class Heart:
     def start(self) -> None:
         self._thread.start()
 
-    def busy(self, keys: RunKeys, job_id: str, name: str, attempt_id: str) -> None:
+    def busy(self, ledger: RunLedger, job_id: str, name: str, attempt_id: str) -> None:
         """Say that the slot works on an attempt."""
-        self._keys = keys
-        self._beat = replace(
-            self._beat, job_id=job_id, name=name, attempt_id=attempt_id, since=self._now()
-        )
-        self._changed.set()
+        self._ledger = ledger
+        self._turn(Heartbeat(job_id, name, attempt_id, since=self._now()))
 
     def idle(self) -> None:
         """Say that the slot waits for a job."""
-        self._beat = replace(self._beat, job_id="", name="", attempt_id="", since=self._now())
-        self._changed.set()
+        self._turn(None)
 
-    def begin(self, keys: RunKeys) -> None:
+    def begin(self, ledger: RunLedger) -> None:
         """Say that the slot waits for a job of this run."""
-        self._keys = keys
+        self._ledger = ledger
         self.idle()
 
     def end(self) -> None:
         """Write that the slot is idle, and stop."""
-        self.idle()
         self._ended.set()
-        self._changed.set()
+        self.idle()
         if self._thread.is_alive():
             self._thread.join(timeout=10)
-        self.write()
+        if self._wrote_busy is not False:
+            self.write()
 
-    def look_at_run(self, keys: RunKeys) -> None:
+    def look_at_run(self, ledger: RunLedger) -> None:
         """See whether the run is stopped."""
         try:
-            self.run_is_stopped = why_stopped(self._s3, self._place.settings.aws_bucket, keys)
+            self.run_is_stopped = ledger.why_stopped()
         except (ClientError, BotoCoreError) as error:
             logger.warning("Whether the run is stopped could not be read: %s", error)
 
     def write(self) -> None:
         """Write the heartbeat as it is now; a failure is logged, the next beat comes anyway."""
         with self._lock:
-            if self._keys is None:
+            ledger, job = self._ledger, self._job
+            self._wrote_at = time.monotonic()
+            if ledger is None:
                 return
-            beat = replace(self._beat, written=self._now())
             try:
-                self._s3.put_object(
-                    Bucket=self._place.settings.aws_bucket,
-                    Key=self._keys.heartbeat(beat.instance_id, beat.slot),
-                    Body=beat.to_json(),
-                )
+                ledger.write_heartbeat(self._place.instance_id, self._place.slot, job)
+                self._wrote_busy = job is not None
             except (ClientError, BotoCoreError) as error:
                 logger.warning("The heartbeat could not be written: %s", error)
 
+    def seconds_until_due(self) -> float:
+        """In how many seconds the next beat is to be written; 0 for now."""
+        due = self._wrote_at + self._place.pace.heartbeat_seconds
+        is_busy = self._job is not None
+        if is_busy is not self._wrote_busy:
+            begun = self._wrote_at if is_busy else max(self._wrote_at, self._turned)
+            due = min(due, begun + self._gap)
+        return max(0.0, due - time.monotonic())
+
+    def _turn(self, job: Heartbeat | None) -> None:
+        self._job = job
+        self._turned = time.monotonic()
+        self._changed.set()
+
     def _keep(self) -> None:
         while not self._ended.is_set():
-            self._changed.wait(self._place.pace.heartbeat_seconds)
+            self._changed.wait(self.seconds_until_due())
             self._changed.clear()
             if self._ended.is_set():
                 return
+            if self.seconds_until_due() > 0:
+                continue
             try:
                 self._beat_now()
             except Exception:  # a slot that falls silent looks idle, and its machine is given back
                 logger.exception("The heartbeat failed; the next one comes anyway.")
-            self._ended.wait(self._gap)
 
     def _beat_now(self) -> None:
         self.write()
-        if self._keys is not None and self._now() >= self._look_at:
+        if self._ledger is not None and self._now() >= self._look_at:
             self._look_at = self._now() + self._place.pace.heartbeat_seconds
-            self.look_at_run(self._keys)
+            self.look_at_run(self._ledger)

@@ -18,7 +18,6 @@ from ..tags import has_tags
 
 if TYPE_CHECKING:
     from types_boto3_ec2 import EC2Client
-    from types_boto3_ec2.type_defs import ModifySpotFleetRequestRequestTypeDef
 
 logger = logging.getLogger(__name__)
 
@@ -138,24 +137,6 @@ def fleet_instances(ec2: EC2Client, fleet_id: str) -> list[FleetInstance]:
         if error_code(error) in _FLEET_NOT_FOUND:
             return []
         raise
-
-
-def set_target(ec2: EC2Client, fleet_id: str, target: int) -> None:
-    """Change how many machines a fleet keeps; none of those that run is ended by it.
-
-    Its On-Demand machines are part of them, and their number may not stay above the whole.
-    """
-    request: ModifySpotFleetRequestRequestTypeDef = {
-        "SpotFleetRequestId": fleet_id,
-        "TargetCapacity": target,
-        "ExcessCapacityTerminationPolicy": "noTermination",
-    }
-    fleets = ec2.describe_spot_fleet_requests(SpotFleetRequestIds=[fleet_id])
-    for found in fleets["SpotFleetRequestConfigs"]:
-        if found["SpotFleetRequestConfig"].get("OnDemandTargetCapacity", 0) > target:
-            request["OnDemandTargetCapacity"] = target
-    ec2.modify_spot_fleet_request(**request)
-    logger.info("The spot fleet %s now keeps %s.", fleet_id, count_of(target, "machine"))
 
 
 def fleet_errors(ec2: EC2Client, fleet_id: str, since: float) -> list[FleetError]:

@@ -75,11 +75,12 @@ def logs(
 
 def _print_failed(aws: Aws, record: RunRecord, as_json: bool) -> None:
     """The ledger's last lines of each job that failed."""
-    from ...commands.reading.status import failed_jobs
-    from ...protocol.ledger.survey import survey_run
+    from ...commands.reading.failed_jobs import failed_jobs
+    from ...protocol.ledger.run_ledger import RunLedger
     from ..advice import try_again
 
-    found = failed_jobs(aws, record, survey_run(aws.s3, record.bucket, record.keys))
+    ledger = RunLedger.of(aws.s3, record)
+    found = failed_jobs(ledger, ledger.survey(), whole=None)
     count = 0
     for count, one in enumerate(found, start=1):  # noqa: B007
         if as_json:

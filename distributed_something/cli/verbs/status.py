@@ -128,12 +128,13 @@ def _show_running(seen: Status, as_json: bool) -> None:
 
 
 def _show_failed(aws: Aws, record: RunRecord, as_json: bool) -> None:
-    from ...commands.reading.status import count_failed, failed_jobs
-    from ...protocol.ledger.survey import survey_run
+    from ...commands.reading.failed_jobs import count_failed, failed_jobs
+    from ...protocol.ledger.run_ledger import RunLedger
     from ..status_screen import MOST_FAILED, failed_screen, more_failed
 
-    survey = survey_run(aws.s3, record.bucket, record.keys)
-    found = failed_jobs(aws, record, survey)
+    ledger = RunLedger.of(aws.s3, record)
+    survey = ledger.survey()
+    found = failed_jobs(ledger, survey)
     if as_json:
         for one in found:
             click.echo(json.dumps(asdict(one)))

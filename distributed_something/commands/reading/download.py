@@ -18,8 +18,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ...aws.session import PARALLEL_REQUESTS
 from ...errors import DistributedSomethingError
-from ...protocol.ledger.ledger import read_done
 from ...protocol.ledger.record import RunRecord
+from ...protocol.ledger.run_ledger import RunLedger
 from ...run.places import local_paths
 from ...words import count_of
 from ..runs.runs import choose_run
@@ -128,7 +128,8 @@ def find_results(aws: Aws, record: RunRecord, only: str | None) -> tuple[int, li
     """How many jobs are done, and their results, by bucket and key; each object once."""
     jobs = 0
     outputs: set[str] = set()
-    for attempt in read_done(aws.s3, record.bucket, record.keys):
+    ledger = RunLedger.of(aws.s3, record)
+    for attempt in ledger.read_attempts(ledger.done_attempts()):
         jobs += 1
         if attempt.output:
             outputs.add(attempt.output)

@@ -16,8 +16,7 @@ from ...command_lines import run_line
 from ...definitions.logs import container_log_group
 from ...errors import NotFound
 from ...protocol.ledger.attempts import Attempt
-from ...protocol.ledger.keys import AttemptState, RunKeys, parse_attempt_key
-from ...protocol.ledger.ledger import list_keys, read_attempts_at, read_dead_jobs, read_job_lists
+from ...protocol.ledger.run_ledger import RunLedger
 from ...protocol.log_streams import stream_name
 from ...run.machine_book import read_machine_book
 from ...run.money import MachineLife
@@ -50,17 +49,12 @@ class JobHistory:
 
 def job_history(aws: Aws, record: RunRecord, name: str) -> JobHistory:
     """What became of one job, by its name or id; raises NotFound if the run has none such."""
-    s3, bucket, keys = aws.s3, record.bucket, record.keys
-    job_id, known = _find_job(aws, record, name)
-    ends: dict[str, str] = {}
-    for key in list_keys(s3, bucket, keys.attempts_of(job_id)):
-        _, attempt_id, state = parse_attempt_key(key)
-        if state is not AttemptState.STARTED or attempt_id not in ends:
-            ends[attempt_id] = key
-    attempts = tuple(read_attempts_at(s3, bucket, ends.values()))
-    marks = {*list_keys(s3, bucket, keys.done(job_id)), *list_keys(s3, bucket, keys.dead(job_id))}
-    done = keys.done(job_id) in marks
-    dead = _why_dead(aws, record, job_id) if keys.dead(job_id) in marks and not done else ""
+    ledger = RunLedger.of(aws.s3, record)
+    job_id, known = _find_job(ledger, record, name)
+    attempts = tuple(ledger.read_attempts(ledger.attempts(job_id)))
+    done = ledger.is_done(job_id)
+    marks = () if done else ledger.given_up_jobs([job_id])
+    dead = "".join(mark.reason for mark in marks)
     return JobHistory(job_id, attempts[-1].name if attempts else known, attempts, done, dead)
 
 
@@ -166,9 +160,7 @@ def machine_lines_since(
 
 def job_is_over(aws: Aws, record: RunRecord, job_id: str) -> bool:
     """Whether a job is done or given up."""
-    keys: RunKeys = record.keys
-    marks = (keys.done(job_id), keys.dead(job_id))
-    return any(mark in list_keys(aws.s3, record.bucket, mark) for mark in marks)
+    return RunLedger.of(aws.s3, record).has_ended(job_id)
 
 
 def _began(record: RunRecord) -> float:
@@ -185,20 +177,15 @@ def _machines(aws: Aws, record: RunRecord) -> Mapping[str, MachineLife]:
     try:
         return look_at_machines(aws, record, time.time()).machines
     except (ClientError, BotoCoreError):
-        return read_machine_book(aws.s3, record.bucket, record.keys).machines
+        return read_machine_book(RunLedger.of(aws.s3, record)).machines
 
 
-def _find_job(aws: Aws, record: RunRecord, name: str) -> tuple[str, str]:
+def _find_job(ledger: RunLedger, record: RunRecord, name: str) -> tuple[str, str]:
     """The id and name of a job of the run; raises NotFound."""
-    for job in read_job_lists(aws.s3, record.bucket, record.keys):
+    for job in ledger.submitted_jobs():
         if name in (job.name, job.job_id):
             return job.job_id, job.name
     raise NotFound(
         f"Run {record.run_id} of {record.app_name} has no job named {name}: "
         f"`{run_line('status --failed')}` and `--running` tell names."
     )
-
-
-def _why_dead(aws: Aws, record: RunRecord, job_id: str) -> str:
-    found = list(read_dead_jobs(aws.s3, record.bucket, record.keys, [job_id]))
-    return found[0].reason if found else ""

@@ -17,17 +17,10 @@ from ...aws.messaging.messages import Message, send_messages
 from ...aws.messaging.queues import count_jobs, find_queue
 from ...command_lines import run_line
 from ...errors import DistributedSomethingError, NotFound, UsageError
-from ...protocol.ledger.ledger import (
-    forget_dead,
-    live_heartbeats,
-    read_dead,
-    read_job_lists,
-    resume_run,
-    settled_jobs,
-    why_stopped,
-)
 from ...protocol.ledger.record import RunRecord, save_record
+from ...protocol.ledger.run_ledger import RunLedger
 from ..runs.runs import choose_run, find_run
+from .failed_jobs import given_up_for
 
 if TYPE_CHECKING:
     from ...aws.session import Aws
@@ -113,7 +106,7 @@ def retry(
     try:
         record = _open_again(aws, record, plan, folder)
         # Before they are sent: a job that fails at once writes its marker anew.
-        forget_dead(aws.s3, record.bucket, record.keys, plan.job_ids)
+        RunLedger.of(aws.s3, record).forget_given_up(plan.job_ids)
         sent = send_messages(
             aws.sqs,
             queue_url,
@@ -132,7 +125,7 @@ def retry(
 
 def _reasons(aws: Aws, record: RunRecord) -> tuple[str, ...]:
     """The first few reasons for which jobs were given up, each once."""
-    dead = islice(read_dead(aws.s3, record.bucket, record.keys), _LOOKED_AT)
+    dead = islice(RunLedger.of(aws.s3, record).given_up_jobs(), _LOOKED_AT)
     return tuple(islice(dict.fromkeys(one.reason for one in dead), _NAMED))
 
 
@@ -189,13 +182,11 @@ def _plan(
     aws: Aws, record: RunRecord, queue_url: str, names: Sequence[str], reason: str | None
 ) -> RetryPlan:
     """What is to be queued again, by the ledger."""
-    s3, bucket, keys = aws.s3, record.bucket, record.keys
-    done, dead = settled_jobs(s3, bucket, keys)
-    running = {beat.job_id for beat in live_heartbeats(s3, bucket, keys)} - done - dead
-    if reason is not None:
-        part = reason.casefold()
-        asked = {one.job_id for one in read_dead(s3, bucket, keys) if part in one.reason.casefold()}
-    listed, asked_names = _listed(aws, record, None if reason is None else asked, set(names))
+    ledger = RunLedger.of(aws.s3, record)
+    survey = ledger.survey()
+    done, dead, running = set(survey.done), set(survey.dead), set(survey.at_work())
+    asked = None if reason is None else given_up_for(ledger, survey, reason)
+    listed, asked_names = _listed(ledger, asked, set(names))
     if unknown := set(names) - asked_names:
         raise UsageError(
             f"Run {record.run_id} of {record.app_name} has no job named "
@@ -220,18 +211,18 @@ def _plan(
         done=len(done & listed.keys()),
         running=len(running & listed.keys()),
         waiting=waiting,
-        stopped=why_stopped(s3, bucket, keys),
+        stopped=ledger.why_stopped() if survey.is_stopped else "",
         reopens=not record.is_live,
     )
 
 
 def _listed(
-    aws: Aws, record: RunRecord, ids: set[str] | None, names: set[str]
+    ledger: RunLedger, ids: set[str] | None, names: set[str]
 ) -> tuple[dict[str, str], set[str]]:
     """The names by id of the jobs that are asked for, and which of `names` a job answers to."""
     listed: dict[str, str] = {}
     answered: set[str] = set()
-    for job in read_job_lists(aws.s3, record.bucket, record.keys):
+    for job in ledger.submitted_jobs():
         called = names & {job.name, job.job_id}
         answered |= called
         if (called or not names) and (ids is None or job.job_id in ids):
@@ -253,7 +244,7 @@ def _open_again(aws: Aws, record: RunRecord, plan: RetryPlan, folder: Path | Non
     """The run's record, live; what stopped the run is forgotten."""
     if not plan.reopens and not plan.stopped:
         return record
-    resume_run(aws.s3, record.bucket, record.keys)
+    RunLedger.of(aws.s3, record).resume()
     if plan.reopens:
         # All of these were removed when the run ended.
         record = replace(record, ended=None, fleets=(), launch_templates=(), schedule="")
@@ -265,7 +256,7 @@ def _open_again(aws: Aws, record: RunRecord, plan: RetryPlan, folder: Path | Non
 
 def _messages(aws: Aws, record: RunRecord, plan: RetryPlan) -> Iterator[Message]:
     left = set(plan.job_ids)
-    for job in read_job_lists(aws.s3, record.bucket, record.keys):
+    for job in RunLedger.of(aws.s3, record).submitted_jobs():
         if job.job_id in left:
             left.remove(job.job_id)
             yield Message(job.job_id, job.body)

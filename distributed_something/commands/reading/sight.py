@@ -21,9 +21,9 @@ from ...aws.monitoring.log_lines import find_lines
 from ...definitions.logs import container_log_group
 from ...definitions.tags import run_tags
 from ...errors import NotFound
-from ...protocol.ledger.attempts import HEARTBEAT_LIVE_SECONDS, Heartbeat
-from ...protocol.ledger.ledger import read_heartbeats_at, why_stopped
-from ...protocol.ledger.survey import Survey, survey_run
+from ...protocol.ledger.attempts import Attempt
+from ...protocol.ledger.run_ledger import RunLedger
+from ...protocol.ledger.survey import Survey
 from ...run.machine_book import MachineBook, read_machine_book
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Sight:
     now: float
     survey: Survey
     stopped: str = ""  # why workers take no more jobs
-    beats: tuple[Heartbeat, ...] = ()
+    running: tuple[Attempt, ...] = ()  # at a slot that is alive
     queue: QueueCounts | None = None  # None: there is none, or it was not seen
     fleets: tuple[FleetStatus, ...] = ()
     events: tuple[FleetError, ...] = ()
@@ -128,7 +128,7 @@ def look_around(aws: Aws, record: RunRecord, now: float) -> Sight:
     """
     with ThreadPoolExecutor(_LOOKS) as pool:
         looks = _Looks(pool, record.is_live)
-        survey = pool.submit(survey_run, aws.s3, record.bucket, record.keys)
+        survey = pool.submit(RunLedger.of(aws.s3, record).survey)
         begun = _begin(aws, record, looks, now)
         sight = replace(begun(), survey=survey.result())
         return _look_closer(aws, record, looks, sight)
@@ -139,7 +139,7 @@ def _begin(aws: Aws, record: RunRecord, looks: _Looks, now: float) -> Callable[[
     empty = MachineBook({})
     book = looks.take(
         "which machines there were",
-        lambda: read_machine_book(aws.s3, record.bucket, record.keys),
+        lambda: read_machine_book(RunLedger.of(aws.s3, record)),
         empty,
         always=True,
     )
@@ -170,14 +170,12 @@ def _begin(aws: Aws, record: RunRecord, looks: _Looks, now: float) -> Callable[[
 
 def _look_closer(aws: Aws, record: RunRecord, looks: _Looks, sight: Sight) -> Sight:
     """Read what the first looks showed to be worth it."""
-    bucket, keys, survey = record.bucket, record.keys, sight.survey
-    fresh = survey.beats_since(survey.looked - HEARTBEAT_LIVE_SECONDS)
-    beats = looks.take(
-        "what machines do", lambda: tuple(read_heartbeats_at(aws.s3, bucket, fresh)), ()
-    )
+    ledger, survey = RunLedger.of(aws.s3, record), sight.survey
+    at_work = survey.at_work().values()
+    running = looks.take("what machines do", lambda: tuple(ledger.read_attempts(at_work)), ())
     stopped = looks.take(
         "why the run was stopped",
-        lambda: why_stopped(aws.s3, bucket, keys) if survey.is_stopped else "",
+        lambda: ledger.why_stopped() if survey.is_stopped else "",
         "",
         always=True,
     )
@@ -187,8 +185,8 @@ def _look_closer(aws: Aws, record: RunRecord, looks: _Looks, sight: Sight) -> Si
         lambda: {name: console_output(aws.ec2, name) for name in late},
         {},
     )
-    seen = replace(sight, beats=beats(), stopped=stopped(), consoles=consoles())
-    if seen.service and (seen.service.running or seen.tasks) and not seen.beats:
+    seen = replace(sight, running=running(), stopped=stopped(), consoles=consoles())
+    if seen.service and (seen.service.running or seen.tasks) and not seen.running:
         group, since = container_log_group(record.log_group_name), sight.now - _LOG_SECONDS
         errors = looks.take(
             "the machines' log",

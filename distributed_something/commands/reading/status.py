@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from itertools import islice
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...aws.compute.instances import Machine
 from ...errors import UsageError
-from ...protocol.ledger.attempts import Attempt
-from ...protocol.ledger.keys import AttemptState
-from ...protocol.ledger.ledger import READ_AHEAD, read_attempts_at, read_dead_jobs
-from ...protocol.ledger.survey import LastAttempt, Survey
+from ...protocol.ledger.facts import HEARTBEAT_LIVE_SECONDS
+from ...protocol.ledger.run_ledger import RunLedger
+from ...protocol.ledger.survey import Survey
 from ...run.money import LEFT_OUT, cost_of_all, cost_per_hour
 from ...run.troubles import Trouble
 from ..runs.spending import UNWATCHED, is_unwatched, lives, prices_or_caps, with_machines
@@ -27,9 +25,8 @@ if TYPE_CHECKING:
 
 RATE_SECONDS = 1800.0  # over which jobs are counted to say how many an hour
 _SAMPLE = 20  # failed attempts that are read to say what they fail of
-_YOUNG_SECONDS = (
-    150.0  # an attempt that began so lately runs, though its heartbeat may be on its way
-)
+# An attempt that began so lately runs, though its heartbeat may be on its way.
+_YOUNG_SECONDS = HEARTBEAT_LIVE_SECONDS
 
 
 @dataclass(frozen=True)
@@ -154,16 +151,14 @@ def count_jobs(sight: Sight) -> JobCounts:
     """Each job once: by its mark, else by the worker that has it, else by its last attempt."""
     survey = sight.survey
     open_ids = set(survey.open)
-    running = {beat.job_id for beat in sight.beats} - set(survey.dead)
-    running -= set(survey.done)
-    young = {
-        job_id
-        for job_id, last in survey.open.items()
-        if last.state is AttemptState.STARTED and abs(survey.looked - last.started) < _YOUNG_SECONDS
+    running = set(survey.at_work()) if sight.running else set()
+    running |= {
+        begun.job_id
+        for begun in survey.begun()
+        if abs(survey.looked - begun.started) < _YOUNG_SECONDS
     }
-    running |= young
     left = open_ids - running
-    failed = sum(survey.open[one].state is AttemptState.FAILED for one in left)
+    failed = sum(survey.open[job_id].has_failed for job_id in left)
     interrupted = len(left) - failed  # with those that vanished with their machine
     submitted = max(survey.submitted, len(survey.done) + len(survey.dead) + len(running | open_ids))
     others = len(survey.done) + len(survey.dead) + len(running) + failed + interrupted
@@ -180,8 +175,10 @@ def count_jobs(sight: Sight) -> JobCounts:
 
 def running_jobs(sight: Sight) -> list[RunningJob]:
     """The jobs that workers say they are at, those that run longest first."""
-    beats = sorted(sight.beats, key=lambda beat: beat.since)
-    return [RunningJob(b.job_id, b.name, b.instance_id, b.slot, b.since) for b in beats]
+    running = sorted(sight.running, key=lambda attempt: attempt.started)
+    return [
+        RunningJob(one.job_id, one.name, one.instance_id, one.slot, one.started) for one in running
+    ]
 
 
 def machine_rows(sight: Sight, running: Iterable[RunningJob], ssh_key: str) -> Iterable[MachineRow]:
@@ -207,61 +204,13 @@ def machine_rows(sight: Sight, running: Iterable[RunningJob], ssh_key: str) -> I
         )
 
 
-def failed_jobs(aws: Aws, record: RunRecord, survey: Survey) -> Iterator[Attempt]:
-    """The last attempts of the jobs that were given up, then of those that failed and are retried.
-
-    A job that was never tried has an attempt that says no more than why it was given up. They are
-    read as they are asked for: there may be 100,000, each with the last lines of its log.
-    """
-    bucket, keys = record.bucket, record.keys
-    dead = [(one, last) for one, last in survey.dead.items() if _has_failed(last)]
-    failed = [(one, last) for one, last in survey.open.items() if _has_failed(last)]
-    others = {one: last for one, last in survey.dead.items() if not _has_failed(last)}
-    yield from _given_up_unsaid(aws, record, others)
-    for job_ids, state in ((dead, "dead"), (failed, "failed")):
-        places = (keys.attempt(one, last.attempt_id, last.state) for one, last in job_ids if last)
-        for attempt in read_attempts_at(aws.s3, bucket, places):
-            yield replace(attempt, state=state)
-
-
-def _has_failed(last: LastAttempt | None) -> bool:
-    return last is not None and last.state is AttemptState.FAILED
-
-
-def _given_up_unsaid(
-    aws: Aws, record: RunRecord, jobs: Mapping[str, LastAttempt | None]
-) -> Iterator[Attempt]:
-    """Jobs given up whose last attempt did not fail: their dead marks alone say why."""
-    bucket, keys = record.bucket, record.keys
-    waiting = iter(jobs.items())
-    while some := dict(islice(waiting, READ_AHEAD)):
-        tried = [(one, last) for one, last in some.items() if last]
-        places = (keys.attempt(one, last.attempt_id, last.state) for one, last in tried)
-        lasts = {one.job_id: one for one in read_attempts_at(aws.s3, bucket, places)}
-        for mark in read_dead_jobs(aws.s3, bucket, keys, some):
-            untried = Attempt(mark.job_id, mark.job_id, "", 0, "dead", "", "", 0.0)
-            last = lasts.get(mark.job_id, untried)
-            yield replace(last, state="dead", reason=mark.reason or last.reason)
-
-
-def count_failed(survey: Survey) -> int:
-    """How many jobs were given up, or failed last and are tried again."""
-    return len(survey.dead) + sum(_has_failed(last) for last in survey.open.values())
-
-
 def _latest_reasons(aws: Aws, record: RunRecord, survey: Survey) -> list[str]:
     """Why the latest failed attempts failed."""
-    tried: list[tuple[str, LastAttempt]] = [
-        (job_id, last)
-        for job_id, last in (*survey.open.items(), *survey.dead.items())
-        if last is not None and last.state is AttemptState.FAILED
-    ]
-    tried.sort(key=lambda one: one[1].attempt_id)
-    places = [
-        record.keys.attempt(job_id, last.attempt_id, last.state)
-        for job_id, last in tried[-_SAMPLE:]
-    ]
-    return [one.reason for one in read_attempts_at(aws.s3, record.bucket, places)]
+    lasts = (*survey.open.values(), *survey.dead.values())
+    failed = [last.key for last in lasts if last is not None and last.has_failed]
+    failed.sort(key=lambda key: key.attempt_id)
+    latest = RunLedger.of(aws.s3, record).read_attempts(failed[-_SAMPLE:])
+    return [attempt.reason for attempt in latest]
 
 
 def _rate(survey: Survey) -> float | None:

@@ -55,7 +55,7 @@ def _of_the_jobs(sight: Sight, record: RunRecord, reasons: Sequence[str]) -> Ite
     if failing := _failing(sight, reasons):
         yield failing
         return
-    if sight.beats:
+    if sight.running:
         return
     for look in (_queue, _fleets, _machines, _containers):
         if trouble := look(sight, record):
@@ -74,7 +74,7 @@ def _failing(sight: Sight, reasons: Sequence[str]) -> Trouble | None:
     """Jobs fail and none was done lately."""
     survey = sight.survey
     failed = sum(survey.attempts[state] for state in survey.attempts if state.value == "failed")
-    if failed < max(FEW_FAILURES, len(sight.beats)) or not reasons:
+    if failed < max(FEW_FAILURES, len(sight.running)) or not reasons:
         return None
     if survey.done_between(survey.looked - STILL_SECONDS, survey.looked):
         return None
@@ -192,7 +192,7 @@ def _idle(sight: Sight) -> Trouble | None:
     survey = sight.survey
     if sight.queue is None or not sight.queue.waiting:
         return None  # they are leased, or wait until they are tried again
-    begun = max((last.started for last in survey.open.values()), default=0.0)
+    begun = max((last.key.started for last in survey.open.values()), default=0.0)
     since = survey.looked - IDLE_SECONDS
     if begun > since or survey.done_between(since, survey.looked):
         return None

@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ...aws.compute import instances
 from ...definitions.tags import run_tags
+from ...protocol.ledger.run_ledger import RunLedger
 from ...run.machine_book import read_machine_book, write_machine_book
 from ..runs.spending import with_machines
 
@@ -48,10 +49,10 @@ def note_machines(
         looks = [seen for seen in (before, see_machines(aws, record)) if seen is not None]
         if not looks:
             return
-        book = read_machine_book(aws.s3, record.bucket, record.keys)
+        book = read_machine_book(RunLedger.of(aws.s3, record))
         for seen in looks:
             book = with_machines(book, record, seen, now)
-        write_machine_book(aws.s3, record.bucket, record.keys, book)
+        write_machine_book(RunLedger.of(aws.s3, record), book)
     except (ClientError, BotoCoreError) as error:
         logger.warning("Could not note what machines the run had: %s", error)
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ...protocol.ledger.ledger import unfinished_jobs
 from ...protocol.ledger.record import RunRecord
+from ...protocol.ledger.run_ledger import RunLedger
 
 if TYPE_CHECKING:
     from ...aws.session import Aws
@@ -41,7 +41,7 @@ def write_unfinished(aws: Aws, record: RunRecord, folder: Path | None) -> Unfini
     path = folder / f"{record.app_name}_unfinished_{record.run_id}.jsonl" if folder else None
     file = None
     try:
-        for job in unfinished_jobs(aws.s3, record.bucket, record.keys):
+        for job in RunLedger.of(aws.s3, record).unfinished_jobs():
             count += 1
             if path and file is None:
                 file = path.open("w", encoding="utf-8")

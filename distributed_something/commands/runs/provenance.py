@@ -16,15 +16,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ...aws.account.rights import find_task_definition
 from ...inputs.settings import is_secret_name
-from ...protocol.ledger.ledger import list_keys
+from ...protocol.ledger.run_ledger import RunLedger
 
 if TYPE_CHECKING:
-    from types_boto3_s3 import S3Client
-
     from ...aws.session import Aws
     from ...inputs.job_files import JobFile
     from ...inputs.settings import Settings
-    from ...protocol.ledger.keys import RunKeys
     from ...protocol.ledger.record import RunRecord
 
 logger = logging.getLogger(__name__)
@@ -83,14 +80,12 @@ def keep_purchase(
         _put(aws, record, IMAGE, f"{settings.dockerhub_tag} {digest}".strip())
 
 
-def read_provenance(s3: S3Client, bucket: str, keys: RunKeys) -> dict[str, str]:
+def read_provenance(ledger: RunLedger) -> dict[str, str]:
     """The kept files by name, those that are long cut short."""
-    found = {}
-    for key in list_keys(s3, bucket, keys.made_with):
-        body = s3.get_object(Bucket=bucket, Key=key, Range=f"bytes=0-{_SHOWN - 1}")["Body"].read()
-        more = "\n..." if len(body) == _SHOWN else ""
-        found[key.removeprefix(keys.made_with)] = body.decode(errors="replace") + more
-    return found
+    return {
+        name: body.decode(errors="replace") + ("\n..." if len(body) == _SHOWN else "")
+        for name, body in ledger.made_with(_SHOWN)
+    }
 
 
 def config_text(settings: Settings) -> str:
@@ -129,8 +124,8 @@ def _or_say_so(what: str) -> Iterator[None]:
 
 
 def _put(aws: Aws, record: RunRecord, name: str, body: str | BinaryIO) -> None:
-    key = record.keys.made_with + name
-    aws.s3.put_object(Bucket=record.bucket, Key=key, Body=body)
+    text = body.encode() if isinstance(body, str) else body
+    RunLedger.of(aws.s3, record).write_made_with(name, text)
 
 
 def _put_file(aws: Aws, record: RunRecord, name: str, path: Path) -> None:

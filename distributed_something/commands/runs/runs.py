@@ -12,16 +12,15 @@ from typing import TYPE_CHECKING
 from ...aws.compute import fleet
 from ...command_lines import run_line
 from ...errors import NotFound, UsageError
-from ...protocol.ledger.keys import RunKeys, new_run_id
+from ...protocol.ledger.keys import new_run_id, record_name
 from ...protocol.ledger.record import (
     FleetRecord,
     RunRecord,
     find_record,
     read_record_file,
-    read_run,
-    record_name,
     save_record,
 )
+from ...protocol.ledger.run_ledger import RunLedger
 
 if TYPE_CHECKING:
     from ...aws.session import Aws
@@ -68,7 +67,7 @@ def choose_run(aws: Aws, settings: Settings, run_id: str | None = None) -> RunRe
     """One run of the app by its id, else the live or last one; raises NotFound."""
     if not run_id:
         return find_run(aws, settings)
-    record = read_run(aws.s3, settings.aws_bucket, RunKeys(settings.app_name, run_id))
+    record = RunLedger(aws.s3, settings.aws_bucket, settings.app_name, run_id).read_record()
     if record is None:
         raise NotFound(
             f"No run {run_id} of {settings.app_name} in s3://{settings.aws_bucket}: leave --run "
@@ -85,7 +84,7 @@ def refresh(aws: Aws, record: RunRecord) -> RunRecord:
     that is the record now.
     """
     if record.run_id:
-        return read_run(aws.s3, record.bucket, record.keys) or record
+        return RunLedger.of(aws.s3, record).read_record() or record
     found = find_record(aws.s3, record.bucket, record.app_name)
     if found and (found.fleet_ids == record.fleet_ids or (found.run_id and found.is_live)):
         return found

@@ -12,6 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ...aws.compute import instances
 from ...aws.compute.prices import on_demand_prices, spot_prices
 from ...definitions.tags import run_tags
+from ...protocol.ledger.run_ledger import RunLedger
 from ...run.machine_book import MachineBook, read_machine_book, write_machine_book
 from ...run.money import MachineLife, Prices
 
@@ -26,7 +27,7 @@ UNWATCHED = "What the run cost is not known: nobody watched it, and EC2 forgets 
 
 def look_at_machines(aws: Aws, record: RunRecord, now: float) -> MachineBook:
     """The run's machine book as it is now, and not written; of a run of upstream's an empty one."""
-    book = read_machine_book(aws.s3, record.bucket, record.keys)
+    book = read_machine_book(RunLedger.of(aws.s3, record))
     if not record.is_live or not record.run_id:
         return book
     tags = run_tags(record.app_name, record.run_id)
@@ -44,7 +45,7 @@ def keep_book(aws: Aws, record: RunRecord, now: float) -> MachineBook:
     """Bring the run's machine book up to date, whose age tells that somebody watches."""
     book = look_at_machines(aws, record, now)
     if record.run_id:
-        write_machine_book(aws.s3, record.bucket, record.keys, book)
+        write_machine_book(RunLedger.of(aws.s3, record), book)
     return book
 
 

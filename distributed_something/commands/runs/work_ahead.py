@@ -9,7 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ...aws.messaging import queues
 from ...command_lines import run_line
-from ...protocol.ledger.ledger import why_stopped
+from ...protocol.ledger.run_ledger import RunLedger
 from ...words import count_of
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def stopped_notes(aws: Aws, record: RunRecord | None) -> Iterator[str]:
     """A sentence for a live run that was stopped and not removed: it goes on only if asked to."""
     if record is None or not record.is_live or not record.run_id:
         return
-    if stopped := why_stopped(aws.s3, record.bucket, record.keys):
+    if stopped := RunLedger.of(aws.s3, record).why_stopped():
         yield (
             f"Run {record.run_id} of {record.app_name} was stopped ({stopped.rstrip('.')}), and "
             f"its workers take no job: `{run_line('retry')}` lets it go on."

@@ -6,9 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ...protocol.ledger.attempts import HEARTBEAT_LIVE_SECONDS
-from ...protocol.ledger.ledger import count_submitted, read_heartbeats_at, read_job_lists
-from ...protocol.ledger.survey import survey_run
+from ...protocol.ledger.run_ledger import RunLedger
 
 if TYPE_CHECKING:
     from ...aws.session import Aws
@@ -37,8 +35,8 @@ class Again:
 def listed_jobs(aws: Aws, run: RunRecord | None) -> set[int]:
     """The hashes (`hash_of`) of the jobs that were submitted to a run."""
     listed: set[int] = set()
-    if run is not None and run.run_id and count_submitted(aws.s3, run.bucket, run.keys):
-        for job in read_job_lists(aws.s3, run.bucket, run.keys):
+    if run is not None and run.run_id:
+        for job in RunLedger.of(aws.s3, run).submitted_jobs():
             listed.add(hash_of(job.job_id))
     return listed
 
@@ -60,9 +58,8 @@ def find_again(aws: Aws, run: RunRecord, listed: set[int], jobs: Iterator[JobMes
 
 def _look_up(aws: Aws, run: RunRecord) -> Callable[[str], str]:
     """Look at a run's ledger, once; returns what tells of a job, by its id, how it stands."""
-    seen = survey_run(aws.s3, run.bucket, run.keys)
-    fresh = seen.beats_since(seen.looked - HEARTBEAT_LIVE_SECONDS) if run.is_live else []
-    busy = {beat.job_id for beat in read_heartbeats_at(aws.s3, run.bucket, fresh)}
+    seen = RunLedger.of(aws.s3, run).survey()
+    busy = set(seen.at_work()) if run.is_live else set()
     done = set(seen.done)
 
     def standing(job_id: str) -> str:

@@ -25,8 +25,9 @@ from ...inputs.type_runs import type_settings
 from ...protocol.buckets import Buckets
 from ...protocol.families import FAMILIES
 from ...protocol.jobs import DIRECTORY_FIELDS, Job
-from ...protocol.ledger.ledger import read_done
+from ...protocol.ledger.attempts import AttemptState
 from ...protocol.ledger.record import find_record
+from ...protocol.ledger.run_ledger import RunLedger
 from ...protocol.sources import place_of
 from ...run.money import LEFT_OUT, besides_per_hour
 from .again import Again, find_again, listed_jobs
@@ -44,7 +45,7 @@ logger = logging.getLogger(__name__)
 GUESSED_MINUTES = 10.0
 STARTING_MINUTES = 5.0  # a machine costs before its first job: it boots and fetches the image
 _MEASURED = 200  # jobs of the last run whose times are taken
-_LOOKED_AT = 1000  # jobs of it that are read to find them, for some may have been passed over
+_LOOKED_AT = 1000  # attempts that are looked at to find them
 _FOLDERS = {field: field.removesuffix("_dir").upper() for field in DIRECTORY_FIELDS}
 
 
@@ -199,9 +200,9 @@ def _of_last_run(aws: Aws, settings: Settings) -> float | None:
     record = find_record(aws.s3, settings.aws_bucket, settings.app_name)
     if record is None or not record.run_id:
         return None
-    done = islice(read_done(aws.s3, record.bucket, record.keys), _LOOKED_AT)
-    ran = (one for one in done if not one.is_passed_over)
-    seconds = [one.ended - one.started for one in islice(ran, _MEASURED) if one.ended is not None]
+    tried = islice(RunLedger.of(aws.s3, record).attempts(), _LOOKED_AT)
+    done = (key for key in tried if key.state is AttemptState.DONE and not key.passed_over)
+    seconds = [key.seconds for key in islice(done, _MEASURED)]
     return median(seconds) if seconds else None
 
 

@@ -19,9 +19,10 @@ from ...inputs.jobs import Group, JobMaker, JobMessage, add_if_new, fingerprint_
 from ...inputs.key_slips import idle_keys, misspelt_columns, misspelt_keys, slip_of_column
 from ...protocol.families import FAMILIES, SOMETHING
 from ...protocol.jobs import RESERVED_KEYS, BadJob
+from ...protocol.ledger.facts import SubmittedJob
 from ...protocol.ledger.keys import new_attempt_id
-from ...protocol.ledger.ledger import SubmittedJob, write_job_list
 from ...protocol.ledger.record import RunRecord, find_record
+from ...protocol.ledger.run_ledger import RunLedger
 from ..runs.provenance import keep_jobs
 from ..runs.runs import ensure_run
 from ..runs.work_ahead import stopped_notes
@@ -275,7 +276,7 @@ def _listed_first(
         ]
         if lines:
             name = f"{submission}-{chunk:06d}"
-            write_job_list(aws.s3, run.bucket, run.keys, name, lines)
+            RunLedger.of(aws.s3, run).write_job_list(name, lines)
         yield from (Message(job.job_id, job.body) for job in jobs_here)
         chunk += 1
 

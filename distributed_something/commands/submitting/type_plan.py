@@ -11,9 +11,8 @@ from ...errors import UsageError
 from ...inputs.job_files import JobFile, open_job_file
 from ...inputs.type_runs import type_settings
 from ...protocol.families import FAMILIES
-from ...protocol.ledger.keys import RunKeys
-from ...protocol.ledger.ledger import count_submitted, list_runs, read_job_lists, settled_jobs
 from ...protocol.ledger.record import RunRecord, find_record
+from ...protocol.ledger.run_ledger import RunLedger, list_runs
 from .submit_job import check_groups, make_maker, unique_jobs
 from .type_runs import jobs_of_type, tagged_jobs, types_of_jobs
 
@@ -55,7 +54,7 @@ def machines_of_type(aws: Aws, settings: Settings) -> Settings:
     if not settings.run_per_machine_type:
         return settings
     record = _live_run(aws, settings)
-    jobs = count_submitted(aws.s3, record.bucket, record.keys) if record else 0
+    jobs = RunLedger.of(aws.s3, record).count_submitted() if record else 0
     slots = settings.tasks_per_machine * settings.docker_cores
     useful = -(-jobs // slots)
     return settings.model_copy(update={"cluster_machines": min(settings.cluster_machines, useful)})
@@ -72,7 +71,7 @@ def _refuse_taken_tags(aws: Aws, settings: Settings, file: JobFile, tag_offset: 
     for own in type_settings(settings):
         record = _live_run(aws, own)
         if record is not None:
-            live |= {job.name for job in read_job_lists(aws.s3, record.bucket, record.keys)}
+            live |= {job.name for job in RunLedger.of(aws.s3, record).submitted_jobs()}
     done = _done_before(aws, settings)
     numbers = [name.removeprefix(settings.app_name) for name in live | done.keys()]
     free = 1 + max((int(number) for number in numbers if number.isdigit()), default=-1)
@@ -99,14 +98,14 @@ def _tags(settings: Settings, file: JobFile, tag_offset: int) -> Iterator[tuple[
 def _done_before(aws: Aws, settings: Settings) -> dict[str, str]:
     """The tags that have results of any run, of any type, each with the id of the last such job."""
     runs = [
-        RunKeys(own.app_name, run_id)
+        RunLedger(aws.s3, own.aws_bucket, own.app_name, run_id)
         for own in type_settings(settings)
         for run_id in list_runs(aws.s3, own.aws_bucket, own.app_name)
     ]
     tags: dict[str, str] = {}
-    for keys in sorted(runs, key=lambda run: run.run_id):  # which begin with the time
-        done, _ = settled_jobs(aws.s3, settings.aws_bucket, keys)
-        listed = read_job_lists(aws.s3, settings.aws_bucket, keys) if done else ()
+    for ledger in sorted(runs, key=lambda run: run.keys.run_id):  # which begin with the time
+        done, _ = ledger.ended_jobs()
+        listed = ledger.submitted_jobs() if done else ()
         tags |= {job.name: job.job_id for job in listed if job.job_id in done}
     return tags
 

@@ -21,13 +21,14 @@ from ...definitions.account import SCHEDULE_GROUP
 from ...definitions.auto_monitor import schedule_name
 from ...errors import DistributedSomethingError
 from ...protocol.ledger.keys import RunKeys
-from ...protocol.ledger.record import read_run
+from ...protocol.ledger.run_ledger import RunLedger
 from ...run.decisions import MonitorState, Pace
 from ..removing.tear_down import tear_down
 from .notices import tell_if_due
 from .one_look import step, stranded
 
 if TYPE_CHECKING:
+    from ...protocol.ledger.keys import RunKeys
     from ...protocol.ledger.record import RunRecord
 
 logger = logging.getLogger(__name__)
@@ -40,14 +41,13 @@ def handler(event: Mapping[str, str], context: Any) -> dict[str, Any]:
     logging.getLogger(__package__.split(".")[0]).setLevel(logging.INFO)
     deadline = time.time() + context.get_remaining_time_in_millis() / 1000 - SPARE_SECONDS
     aws = Aws(make_session(os.environ["AWS_REGION"]))
-    keys = RunKeys(event["app_name"], event["run_id"])
-    return watch_once(aws, event["bucket"], keys, deadline=deadline)
+    ledger = RunLedger(aws.s3, event["bucket"], event["app_name"], event["run_id"])
+    return watch_once(aws, ledger, deadline=deadline)
 
 
 def watch_once(
     aws: Aws,
-    bucket: str,
-    keys: RunKeys,
+    ledger: RunLedger,
     *,
     deadline: float,
     pace: Pace | None = None,
@@ -58,12 +58,12 @@ def watch_once(
 
     `deadline` is in seconds since 1970. Returns what was seen, which Lambda keeps nowhere.
     """
-    record = _run(aws, bucket, keys)
+    record = _run(aws, ledger)
     if record is None or not record.is_live:
-        return _see_off(aws, keys, record, now())
-    state = _read_state(aws, bucket, keys) or MonitorState(began=now())
+        return _see_off(aws, ledger.keys, record, now())
+    state = _read_state(ledger) or MonitorState(began=now())
     state, progress = step(aws, record, state, pace=pace or Pace(), now=now)
-    _write_state(aws, bucket, keys, state)
+    _write_state(ledger, state)
     logger.info("%s", json.dumps(asdict(progress)))
     if state.is_stranded:
         return asdict(progress) | {"stranded": _leave_alone(aws, record)}
@@ -80,7 +80,7 @@ def watch_once(
         now=now,
     )
     if not failures and record.topic:
-        return {"failures": []} | _see_off(aws, keys, _run(aws, bucket, keys), now())
+        return {"failures": []} | _see_off(aws, ledger.keys, _run(aws, ledger), now())
     return {"over": not failures, "failures": [str(failure) for failure in failures]}
 
 
@@ -94,7 +94,7 @@ def _see_off(aws: Aws, keys: RunKeys, record: RunRecord | None, now: float) -> d
 
 def _leave_alone(aws: Aws, record: RunRecord) -> bool:
     """End the calls for a run that has no machines; False if somebody is buying some just now."""
-    latest = _run(aws, record.bucket, record.keys)
+    latest = _run(aws, RunLedger.of(aws.s3, record))
     if (
         latest
         and latest.is_live
@@ -109,28 +109,27 @@ def _leave_alone(aws: Aws, record: RunRecord) -> bool:
     return True
 
 
-def _run(aws: Aws, bucket: str, keys: RunKeys) -> RunRecord | None:
+def _run(aws: Aws, ledger: RunLedger) -> RunRecord | None:
     """The run's record; None if there is none, or if its bucket is gone with all that it said."""
     try:
-        return read_run(aws.s3, bucket, keys)
+        return ledger.read_record()
     except aws.s3.exceptions.NoSuchBucket:
         return None
 
 
-def _read_state(aws: Aws, bucket: str, keys: RunKeys) -> MonitorState | None:
+def _read_state(ledger: RunLedger) -> MonitorState | None:
     """What the last look left for this one; None if it was the first, or of another version."""
     try:
-        body = aws.s3.get_object(Bucket=bucket, Key=keys.monitor_state)["Body"].read()
-        return MonitorState.from_values(json.loads(body))
-    except (aws.s3.exceptions.NoSuchKey, ValueError, TypeError):
+        body = ledger.read_monitor_state()
+        return None if body is None else MonitorState.from_values(json.loads(body))
+    except (ValueError, TypeError):
         return None
 
 
-def _write_state(aws: Aws, bucket: str, keys: RunKeys, state: MonitorState) -> None:
+def _write_state(ledger: RunLedger, state: MonitorState) -> None:
     """Leave what was seen for the next look; no run goes on because that cannot be written."""
-    body = json.dumps(asdict(state))
     try:
-        aws.s3.put_object(Bucket=bucket, Key=keys.monitor_state, Body=body)
+        ledger.write_monitor_state(json.dumps(asdict(state)).encode())
     except (ClientError, BotoCoreError) as error:
         logger.warning("What this look saw is not kept; the next knows what others left: %s", error)
 

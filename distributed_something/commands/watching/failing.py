@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ...protocol.ledger.keys import AttemptState
-from ...protocol.ledger.ledger import read_attempts_at
-from ...protocol.ledger.survey import Survey, survey_run
+from ...protocol.ledger.run_ledger import RunLedger
+from ...protocol.ledger.survey import LastAttempt, Survey
 from ...words import count_of
 
 if TYPE_CHECKING:
@@ -45,14 +44,18 @@ class Failing:
 
 def failing_jobs(aws: Aws, record: RunRecord, survey: Survey) -> Failing | None:
     """The jobs of a survey that fail and are tried again; None if there are none."""
-    failing = {job_id: last for job_id, last in survey.open.items() if last.failed}
+    failing = [last for last in survey.open.values() if last.failed]
     if not failing:
         return None
-    job_id, latest = max(failing.items(), key=lambda one: one[1].last_failed)
-    key = record.keys.attempt(job_id, latest.last_failed, AttemptState.FAILED)
-    reasons = [one.reason for one in read_attempts_at(aws.s3, record.bucket, [key])]
-    most = max(one.failed for one in failing.values())
+    latest = max(failing, key=_last_failed)
+    keys = [latest.last_failed] if latest.last_failed else []
+    reasons = [attempt.reason for attempt in RunLedger.of(aws.s3, record).read_attempts(keys)]
+    most = max(last.failed for last in failing)
     return Failing(len(failing), most, "".join(reasons))
+
+
+def _last_failed(last: LastAttempt) -> str:
+    return last.last_failed.attempt_id if last.last_failed else ""
 
 
 class FailureWatch:
@@ -72,7 +75,7 @@ class FailureWatch:
             return self._last
         self._next = now + submitted * _KEYS_A_JOB / _KEYS_A_PAGE
         try:
-            survey = survey_run(aws.s3, record.bucket, record.keys)
+            survey = RunLedger.of(aws.s3, record).survey()
             self.given_up = len(survey.dead)
             self._last = failing_jobs(aws, record, survey)
         except (ClientError, BotoCoreError) as error:

@@ -6,8 +6,9 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ...aws.compute import cluster, fleet, instances
+from ...aws.compute import cluster, instances
 from ...errors import NotFound
+from ...protocol.fleet_target import lower_target
 from ...protocol.ledger.record import RunRecord
 from ...protocol.scaling import Fleet, Machine, Plan, wanted_containers
 from ...words import count_of
@@ -33,7 +34,7 @@ def carry_out(aws: Aws, record: RunRecord, plan: Plan) -> None:
 def lower_targets(aws: Aws, fleets: Sequence[Fleet]) -> None:
     """Let fleets keep fewer machines; none of those that run is ended by it."""
     for one in fleets:
-        fleet.set_target(aws.ec2, one.fleet_id, one.target)
+        lower_target(aws.ec2, one.fleet_id, one.target)
 
 
 def balance_service(aws: Aws, record: RunRecord, view: View, machines: tuple[Machine, ...]) -> None:

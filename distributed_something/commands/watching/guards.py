@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from ...protocol.ledger.ledger import stop_run
+from ...protocol.ledger.run_ledger import RunLedger
 from ...run.money import Cost, cost_of_all
 from ...words import count_of
 from ..runs.spending import lives, prices_or_caps
@@ -46,7 +46,7 @@ def find_limit(aws: Aws, record: RunRecord, book: MachineBook, now: float) -> Li
 def hold_to(aws: Aws, record: RunRecord, limit: Limit) -> None:
     """Let workers take no more jobs."""
     logger.warning("The run is stopped: %s", limit.reason)
-    stop_run(aws.s3, record.bucket, record.keys, limit.reason)
+    RunLedger.of(aws.s3, record).stop(limit.reason)
 
 
 def ends_by(record: RunRecord) -> float | None:

@@ -11,9 +11,9 @@ from ...aws.compute import cluster, fleet
 from ...aws.messaging import queues
 from ...aws.messaging.queues import QueueCounts
 from ...errors import NotFound
-from ...protocol.ledger.attempts import Heartbeat
-from ...protocol.ledger.ledger import count_submitted, live_heartbeats, why_stopped
+from ...protocol.ledger.facts import Beat
 from ...protocol.ledger.record import RunRecord
+from ...protocol.ledger.run_ledger import RunLedger
 from ...protocol.scaling import Fleet, Machine
 from ...run.decisions import RunLoad
 
@@ -32,7 +32,7 @@ class View:
     submitted: int
     fleets: tuple[Fleet, ...]  # those that still ask for machines
     machines: tuple[Machine, ...]
-    beats: tuple[Heartbeat, ...]  # read only while no job is to be taken: nobody asks before
+    beats: tuple[Beat, ...]  # of busy slots; not listed while jobs wait: nothing asks for them
     stopped: str  # why workers take no more jobs, or empty
 
     @property
@@ -73,10 +73,11 @@ class View:
 def look(aws: Aws, record: RunRecord, submitted: int, heartbeat_seconds: float) -> View:
     """What there is; `submitted` is what an earlier look knew, the age is that of a dead worker."""
     counts, queue_is_there = _count(aws, record)
-    stopped = why_stopped(aws.s3, record.bucket, record.keys) if record.run_id else ""
-    beats: list[Heartbeat] = []
+    ledger = RunLedger.of(aws.s3, record)
+    stopped = ledger.why_stopped() if record.run_id else ""
+    beats: list[Beat] = []
     if record.run_id and (stopped or counts.waiting == 0):
-        beats = live_heartbeats(aws.s3, record.bucket, record.keys, heartbeat_seconds)
+        beats = ledger.busy_slots(heartbeat_seconds)
     return View(
         counts=counts,
         queue_is_there=queue_is_there,
@@ -98,7 +99,7 @@ def _count(aws: Aws, record: RunRecord) -> tuple[QueueCounts, bool]:
 
 def _submitted(aws: Aws, record: RunRecord) -> int:
     """How many jobs the ledger says were submitted; messages sent by hand are not in it."""
-    return count_submitted(aws.s3, record.bucket, record.keys) if record.run_id else 0
+    return RunLedger.of(aws.s3, record).count_submitted() if record.run_id else 0
 
 
 def _live_fleets(aws: Aws, record: RunRecord) -> Iterator[Fleet]:
@@ -111,7 +112,7 @@ def _live_fleets(aws: Aws, record: RunRecord) -> Iterator[Fleet]:
             yield Fleet(fleet_id, status.target)
 
 
-def _machines(aws: Aws, record: RunRecord, beats: list[Heartbeat]) -> Iterator[Machine]:
+def _machines(aws: Aws, record: RunRecord, beats: list[Beat]) -> Iterator[Machine]:
     """The machines of all fleets, with what ECS and the ledger know of each."""
     joined = {m.instance_id: m for m in cluster.container_instances(aws.ecs, record.cluster)}
     busy = Counter(beat.instance_id for beat in beats)

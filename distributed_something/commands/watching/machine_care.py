@@ -13,8 +13,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ...aws.compute import fleet, instances
 from ...aws.monitoring import alarms
 from ...command_lines import run_line
-from ...protocol.ledger.ledger import broken_machines, stop_run, write_broken_machine
+from ...protocol.fleet_target import lower_target
 from ...protocol.ledger.record import RunRecord
+from ...protocol.ledger.run_ledger import REFILLS, RunLedger
 from ...protocol.machine_alarm import PATIENT_PERIODS, PERIODS, busy_slots, machine_alarm
 from ...protocol.scaling import Fleet, lower_by
 from .look import View
@@ -27,7 +28,6 @@ logger = logging.getLogger(__name__)
 # CloudWatch makes three alarms a second, and startCluster ends some time:
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html
 MOST_GUARDED = 200
-REFILLS = 3  # machines that a run may lose because they cannot work; no later one is replaced
 
 
 def find_late(
@@ -56,21 +56,22 @@ def see_to_late(
     They count with those that workers reported as broken. Where nothing else is left the run
     is stopped: the next machine would not join either.
     """
-    known = broken_machines(aws.s3, record.bucket, record.keys) if record.run_id else set()
+    ledger = RunLedger.of(aws.s3, record)
+    known = ledger.broken_machines() if record.run_id else set()
     new = [(machine, cause) for machine, cause in late if machine.instance_id not in known]
     for machine, cause in new:
         name = machine.instance_id
         logger.warning("Machine %s does not join the cluster %s: %s", name, record.cluster, cause)
         alarms.ensure_alarm(aws.cloudwatch, machine_alarm(record.app_name, name, aws.region))
         if record.run_id:
-            write_broken_machine(aws.s3, record.bucket, record.keys, name, cause, now)
+            ledger.write_broken_machine(name, cause, now)
     if not new or not record.run_id:
         return view
     replaced = max(0, REFILLS - len(known))
     view = _shrink(aws, view, {machine.instance_id for machine, _ in new[replaced:]})
     if not any(one.target for one in view.fleets) and not any(m.joined for m in view.machines):
         reason = f"{len(known) + len(new)} machines did not join the cluster: {new[-1][1]}"
-        stop_run(aws.s3, record.bucket, record.keys, reason)
+        ledger.stop(reason)
         view = replace(view, stopped=reason)
     return view
 
@@ -127,7 +128,7 @@ def _shrink(aws: Aws, view: View, not_replaced: set[str]) -> View:
     fewer = Counter(m.fleet_id for m in view.machines if m.instance_id in not_replaced)
     lowered = lower_by(view.fleets, fewer)
     for one in lowered:
-        fleet.set_target(aws.ec2, one.fleet_id, one.target)
+        lower_target(aws.ec2, one.fleet_id, one.target)
         logger.warning(
             "Machines that cannot work are replaced %d times at most: the spot fleet %s now asks "
             "for %d.",

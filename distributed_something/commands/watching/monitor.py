@@ -18,9 +18,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ...aws.faults import is_throttled
 from ...command_lines import run_line
 from ...errors import DistributedSomethingError, TeardownIncomplete
-from ...protocol.ledger.ledger import DeadJob, LedgerSummary, read_dead, why_stopped
+from ...protocol.ledger.facts import GivenUp, LedgerSummary
 from ...protocol.ledger.record import RunRecord
-from ...protocol.ledger.survey import summarise
+from ...protocol.ledger.run_ledger import RunLedger
 from ...run.decisions import MonitorState as MonitorState
 from ...run.decisions import Pace as Pace
 from ..removing.export import export_if_due
@@ -51,7 +51,7 @@ class MonitorOutcome:
     record: RunRecord
     summary: LedgerSummary
     stopped: str = ""  # why the run was stopped before all its jobs were settled
-    given_up: tuple[DeadJob, ...] = ()  # the first few of the jobs that are dead
+    given_up: tuple[GivenUp, ...] = ()  # the first few
     unfinished: Unfinished = field(default_factory=Unfinished)
 
     @property
@@ -109,11 +109,12 @@ def find_watched(
 
 
 def _outcome(aws: Aws, record: RunRecord, folder: Path | None) -> MonitorOutcome:
+    ledger = RunLedger.of(aws.s3, record)
     return MonitorOutcome(
         record,
-        summarise(aws.s3, record.bucket, record.keys),
-        why_stopped(aws.s3, record.bucket, record.keys),
-        tuple(islice(read_dead(aws.s3, record.bucket, record.keys), _TOLD_DEAD)),
+        ledger.summary(),
+        ledger.why_stopped(),
+        tuple(islice(ledger.given_up_jobs(), _TOLD_DEAD)),
         write_unfinished(aws, record, folder),
     )
 

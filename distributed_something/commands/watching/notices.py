@@ -15,16 +15,16 @@ from ...aws.faults import may_pass
 from ...aws.messaging import topics
 from ...command_lines import run_line
 from ...definitions.tags import app_tags
-from ...protocol.ledger.ledger import Notice, claim_notice, note_told, why_stopped
+from ...protocol.ledger.claims import Notice
 from ...protocol.ledger.record import amend_ended
-from ...protocol.ledger.survey import summarise
+from ...protocol.ledger.run_ledger import RunLedger
 from ...run.money import LEFT_OUT, cost_of_all
 from ..runs.spending import lives, look_at_machines, prices_of
 
 if TYPE_CHECKING:
     from ...aws.session import Aws
     from ...inputs.settings import Settings
-    from ...protocol.ledger.ledger import LedgerSummary
+    from ...protocol.ledger.facts import LedgerSummary
     from ...protocol.ledger.record import RunRecord
 
 logger = logging.getLogger(__name__)
@@ -86,8 +86,8 @@ def tell_end(aws: Aws, record: RunRecord, now: float, *, cancelled: bool = False
     if not record.topic or not record.run_id:
         return True
     try:
-        summary = summarise(aws.s3, record.bucket, record.keys)
-        stopped = why_stopped(aws.s3, record.bucket, record.keys)
+        ledger = RunLedger.of(aws.s3, record)
+        summary, stopped = ledger.summary(), ledger.why_stopped()
         how = "was cancelled" if cancelled else "was stopped" if stopped else "has ended"
         text = "\n".join(_end_lines(aws, record, summary, stopped, now))
         return _tell(aws, record, "end", _end_subject(record, summary, how), text)
@@ -118,10 +118,11 @@ def tell_stall(aws: Aws, record: RunRecord, why: str, finished: int) -> None:
 
 def _tell(aws: Aws, record: RunRecord, what: str, subject: str, text: str) -> bool:
     """Publish unless somebody else who watches the run tells the same; whether it is told."""
-    notice = claim_notice(aws.s3, record.bucket, record.keys, what)
+    notices = RunLedger.of(aws.s3, record).notices
+    notice = notices.claim(what)
     if notice is Notice.OURS:
         topics.publish(aws.sns, record.topic, subject, text)
-        note_told(aws.s3, record.bucket, record.keys, what)
+        notices.note_told(what)
         logger.info("Told %s: %s.", record.topic.rsplit(":", 1)[-1], subject)
     return notice is not Notice.ANOTHERS
 

@@ -17,9 +17,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ...aws.compute import instances
 from ...command_lines import run_line
-from ...protocol.ledger.attempts import Heartbeat
-from ...protocol.ledger.ledger import is_settled
+from ...protocol.ledger.facts import Beat, Heartbeat
 from ...protocol.ledger.record import RunRecord
+from ...protocol.ledger.run_ledger import RunLedger
 from ...protocol.scaling import Plan, cap_targets
 from ...run.decisions import (
     MonitorState,
@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from ...aws.session import Aws
 
 logger = logging.getLogger(__name__)
+
+Holder = tuple[Beat, Heartbeat]  # a slot, and the job that it is still at
 
 
 @dataclass(frozen=True)
@@ -197,11 +199,12 @@ def _is_weighted(record: RunRecord) -> bool:
     return any("WeightedCapacity" in json.dumps(dict(one.request)) for one in record.fleets)
 
 
-def _lease_holder(aws: Aws, record: RunRecord, view: View) -> Heartbeat | None:
+def _lease_holder(aws: Aws, record: RunRecord, view: View) -> Holder | None:
     """A worker slot that still holds a job which is neither done nor given up."""
-    for beat in view.beats:
-        if not is_settled(aws.s3, record.bucket, record.keys, beat.job_id):
-            return beat
+    ledger = RunLedger.of(aws.s3, record)
+    for beat, work in ledger.read_heartbeats(view.beats):
+        if not ledger.has_ended(work.job_id):
+            return beat, work
     return None
 
 
@@ -213,7 +216,7 @@ def _has_no_machines(view: View) -> bool:
 def _progress(
     view: View,
     state: MonitorState,
-    holder: Heartbeat | None,
+    holder: Holder | None,
     late: tuple[int, Sequence[str]],
     now: float,
 ) -> RunProgress:
@@ -233,7 +236,7 @@ def _progress(
 def _note(
     view: View,
     state: MonitorState,
-    holder: Heartbeat | None,
+    holder: Holder | None,
     late: tuple[int, Sequence[str]],
 ) -> str:
     """What the run waits for, if it is not simply its jobs."""
@@ -246,7 +249,8 @@ def _note(
     if not view.has_begun:
         return f"Nothing was submitted yet: run `{run_line('submitJob JOBS.json')}`."
     if holder:
-        return f"The queue is empty, but {holder.instance_id} is still at {holder.name}."
+        beat, work = holder
+        return f"The queue is empty, but {beat.instance_id} is still at {work.name}."
     if state.quiet:
         gone = "" if view.queue_is_there else " (it is gone)"
         return f"The queue is empty{gone}; looking again to be sure."

@@ -1,10 +1,11 @@
-"""Where a run's ledger is in the bucket: one object a fact, with the state in its key.
+"""Where a run's ledger is in the bucket: one object a fact, and in its key all that lists need.
 
+    runs/<APP_NAME>/<run id>/record.json                          what the run is made of
     runs/<APP_NAME>/<run id>/jobs/<chunk>-<count>.jsonl.gz        what submitJob sent
-    runs/<APP_NAME>/<run id>/attempts/<job id>/<attempt>.<state>  what became of each attempt
-    runs/<APP_NAME>/<run id>/done/<job id>                        written once, after the outputs
-    runs/<APP_NAME>/<run id>/dead/<job id>                        dead-lettered, with the reason
-    runs/<APP_NAME>/<run id>/heartbeats/<instance>/<slot>         one a worker slot, once a minute
+    runs/<APP_NAME>/<run id>/attempts/<job id>/<AttemptKey.name>  start and end of each attempt
+    runs/<APP_NAME>/<run id>/done/<job id>                        the attempt that was first, last
+    runs/<APP_NAME>/<run id>/dead/<job id>                        given up, with the reason
+    runs/<APP_NAME>/<run id>/heartbeats/<hash>/<instance>/<slot>  once a minute; empty while idle
     runs/<APP_NAME>/<run id>/broken/<instance>                    a machine that could not work
     runs/<APP_NAME>/<run id>/stopped                              why no more jobs are to be taken
     runs/<APP_NAME>/<run id>/monitor_state.json                   what the Lambda's last look saw
@@ -13,28 +14,30 @@
     runs/<APP_NAME>/<run id>/notices/<what>                       what people were told of, once
     runs/<APP_NAME>/<run id>/checkpoints/<job id>.tar             what the next attempt starts with
     runs/<APP_NAME>/<run id>/leases/<job id>/<claim or receipt>   a lease on its way to its holder
+    runs/<APP_NAME>/uploads/<hash>                                results that are on their way
+    monitors/<APP_NAME>SpotFleetRequestId.json                    the record of the live or last run
 
-Job ids are uniformly spread hexadecimal, so a listing can be cut into equal ranges by StartAfter.
+Job ids are uniformly spread hexadecimal. So a listing can be cut into equal ranges by StartAfter,
+and S3, which takes 3,500 writes a second below each prefix, can cut anywhere in their first digits;
+machines' ids, which all begin alike, have the digits of a hash before them.
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/optimizing-performance.html
 """
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import time
 from dataclasses import dataclass
-from enum import Enum
+
+from .attempts import AttemptKey
+from .unreadable import Unreadable
 
 RUNS = "runs/"
-UPLOADS = "uploads"  # beside an app's runs: the results that are on their way, CHECK_IF_DONE_BOOL
-
-
-class AttemptState(str, Enum):
-    """What a ledger key says of an attempt; `STARTED` with none later is running or vanished."""
-
-    STARTED = "started"
-    DONE = "done"
-    FAILED = "failed"
-    INTERRUPTED = "interrupted"
+UPLOADS = "uploads"  # beside an app's runs: the next run must see them too
+# A message that was sent by hand, with no run of this app ever begun, still gets a ledger.
+NO_RUN = "no-run"
+_SPREAD = 2  # digits of a machine's hash
 
 
 @dataclass(frozen=True)
@@ -67,8 +70,8 @@ class RunKeys:
     def attempts_of(self, job_id: str) -> str:
         return f"{self.attempts}{job_id}/"
 
-    def attempt(self, job_id: str, attempt_id: str, state: AttemptState) -> str:
-        return f"{self.attempts_of(job_id)}{attempt_id}.{state.value}"
+    def attempt(self, key: AttemptKey) -> str:
+        return f"{self.attempts_of(key.job_id)}{key.name}"
 
     @property
     def done_markers(self) -> str:
@@ -89,7 +92,8 @@ class RunKeys:
         return f"{self.prefix}heartbeats/"
 
     def heartbeat(self, instance_id: str, slot: str) -> str:
-        return f"{self.heartbeats}{instance_id}/{slot}"
+        spread = hashlib.sha256(instance_id.encode()).hexdigest()[:_SPREAD]
+        return f"{self.heartbeats}{spread}/{instance_id}/{slot}"
 
     @property
     def broken_machines(self) -> str:
@@ -111,7 +115,7 @@ class RunKeys:
 
     @property
     def machine_book(self) -> str:
-        """Which machines the run had, rewritten at every look of whoever watches it."""
+        """Which machines the run had, rewritten at every look of the monitor or the Lambda."""
         return f"{self.prefix}machines.json"
 
     @property
@@ -124,7 +128,7 @@ class RunKeys:
         return f"{self.prefix}notices/"
 
     def notice(self, what: str) -> str:
-        """Where whoever watches the run says that people were told of something."""
+        """Where the monitor or the Lambda says that people were told of something."""
         return f"{self.notices}{what}"
 
     def checkpoint(self, job_id: str) -> str:
@@ -136,7 +140,7 @@ class RunKeys:
         return f"{self.prefix}leases/{job_id}/claim"
 
     def lease_receipt(self, job_id: str) -> str:
-        """Where whoever received its message then leaves the new receipt for it."""
+        """Where the worker that received its message then leaves the new receipt for it."""
         return f"{self.prefix}leases/{job_id}/receipt"
 
 
@@ -145,16 +149,40 @@ def app_prefix(app_name: str) -> str:
     return f"{RUNS}{app_name}/"
 
 
+def upload_mark(app_name: str, address: str) -> str:
+    """Where it is noted that results are on their way to an address."""
+    place = hashlib.sha256(address.encode()).hexdigest()[:20]
+    return f"{app_prefix(app_name)}{UPLOADS}/{place}"
+
+
+def record_name(app_name: str) -> str:
+    """The name of an app's monitor file, upstream's own."""
+    return f"{app_name}SpotFleetRequestId.json"
+
+
+def record_key(app_name: str) -> str:
+    """Where the bucket keeps the record of an app's live or last run."""
+    return f"monitors/{record_name(app_name)}"
+
+
 def job_list_count(key: str) -> int:
-    """How many jobs a job list holds, read off its key."""
-    return int(key.rsplit("-", 1)[1].split(".", 1)[0])
+    """How many jobs a job list holds, read off its key; raises Unreadable."""
+    try:
+        return int(key.rsplit("-", 1)[1].split(".", 1)[0])
+    except (IndexError, ValueError):
+        raise Unreadable("it is no key of a job list") from None
 
 
-def parse_attempt_key(key: str) -> tuple[str, str, AttemptState]:
-    """The job id, attempt id and state that an attempt's key says."""
-    job_id, name = key.rsplit("/", 2)[1:]
-    attempt_id, _, state = name.rpartition(".")
-    return job_id, attempt_id, AttemptState(state)
+def parse_attempt(key: str) -> AttemptKey:
+    """What an attempt's whole key says; raises Unreadable."""
+    *_, job_id, name = key.rsplit("/", 2)
+    return AttemptKey.parse(job_id, name)
+
+
+def parse_heartbeat(key: str) -> tuple[str, str]:
+    """The machine and the slot that a heartbeat's key names."""
+    _, instance_id, slot = key.rsplit("/", 2)
+    return instance_id, slot
 
 
 def new_run_id(now: float) -> str:

@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import DistributedSomethingError, UsageError
-from .keys import RunKeys
+from .. import PROTOCOL_VERSION
+from .keys import NO_RUN, RunKeys, record_key, record_name
+from .objects import Objects
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -72,6 +74,7 @@ class RunRecord:
     queue_deleted: float | None = None  # a deleted queue's name is not free for 60 s
     export_due: bool = False  # it has ended, and its logs are still to be exported
     notice_due: bool = False  # it has ended, and its topic is still to be told
+    protocol: str = PROTOCOL_VERSION  # of the run's messages and ledger
 
     @property
     def service(self) -> str:
@@ -127,6 +130,14 @@ class RunRecord:
         missing = [key for key in _UPSTREAM_KEYS if key not in values]
         if missing:
             raise UsageError(f"{source} is not a monitor file: it has no {', '.join(missing)}.")
+        _refuse_other_version(values, source)
+        try:
+            return cls._of(values)
+        except (ValueError, TypeError, AttributeError) as error:
+            raise UsageError(f"{source} is not a monitor file: {error}.") from None
+
+    @classmethod
+    def _of(cls, values: Mapping[str, Any]) -> RunRecord:
         known = {f.name for f in fields(cls)}
         own = {key: value for key, value in values.items() if key in known}
         own |= {name: values[key] for key, name in _UPSTREAM_KEYS.items()}
@@ -139,18 +150,20 @@ class RunRecord:
         return cls(**own)
 
 
+def _refuse_other_version(values: Mapping[str, Any], source: str) -> None:
+    """Raise UsageError for a run of another version of this program; upstream's have no id."""
+    version = str(values.get("protocol", "1"))
+    if values.get("run_id") and version != PROTOCOL_VERSION:
+        raise UsageError(
+            f"{source} tells of a run of another version of this program (its protocol is "
+            f"{version}, and this is {PROTOCOL_VERSION}): end that run with the version that began "
+            "it, or delete this file once nothing of the run is left."
+        )
+
+
 def _fleet(values: Mapping[str, Any]) -> FleetRecord:
     known = {f.name for f in fields(FleetRecord)}
     return FleetRecord(**{key: value for key, value in values.items() if key in known})
-
-
-def record_name(app_name: str) -> str:
-    return f"{app_name}SpotFleetRequestId.json"
-
-
-def record_key(app_name: str) -> str:
-    """Where the bucket keeps the record of an app's live or last run."""
-    return f"monitors/{record_name(app_name)}"
 
 
 def save_record(s3: S3Client, record: RunRecord, folder: Path | None) -> None:
@@ -179,12 +192,35 @@ def amend_ended(s3: S3Client, record: RunRecord) -> None:
 
 def find_record(s3: S3Client, bucket: str, app_name: str) -> RunRecord | None:
     """The record of the app's live or last run, from the bucket; None if there has been no run."""
-    return _from_bucket(s3, bucket, record_key(app_name))
+    return read_record(Objects(s3, bucket), record_key(app_name))
 
 
-def read_run(s3: S3Client, bucket: str, keys: RunKeys) -> RunRecord | None:
-    """The record of one run, from beside its ledger; None if there is no such run."""
-    return _from_bucket(s3, bucket, keys.record)
+def find_readable(s3: S3Client, bucket: str, app_name: str) -> RunRecord | None:
+    """The same; None for a record that cannot be read too, as upstream's may be."""
+    try:
+        return find_record(s3, bucket, app_name)
+    except UsageError:
+        return None
+
+
+def latest_run_id(s3: S3Client, bucket: str, app_name: str) -> str:
+    """The id of the app's live or last run, for what belongs to none; NO_RUN if there is none."""
+    record = find_readable(s3, bucket, app_name)
+    return (record.run_id if record else "") or NO_RUN
+
+
+def record_age(s3: S3Client, bucket: str, app_name: str) -> float | None:
+    """How many seconds ago the record of the app's live or last run was written; None without."""
+    found, _, _ = Objects(s3, bucket).first_page(record_key(app_name), most=1)
+    return found[0].age if found else None
+
+
+def read_record(objects: Objects, key: str) -> RunRecord | None:
+    """The record under a key; None if there is none; raises UsageError if it cannot be read."""
+    body = objects.fetch(key)
+    if body is None:
+        return None
+    return RunRecord.from_json(body.decode(errors="replace"), f"s3://{objects.bucket}/{key}")
 
 
 def read_record_file(path: Path) -> RunRecord:
@@ -194,14 +230,6 @@ def read_record_file(path: Path) -> RunRecord:
     except OSError as error:
         raise UsageError(f"Cannot read the monitor file {path}: {error.strerror}.") from None
     return RunRecord.from_json(text, str(path))
-
-
-def _from_bucket(s3: S3Client, bucket: str, key: str) -> RunRecord | None:
-    try:
-        body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-    except s3.exceptions.NoSuchKey:
-        return None
-    return RunRecord.from_json(body.decode(), f"s3://{bucket}/{key}")
 
 
 def _read_object(text: str, source: str) -> dict[str, Any]:

@@ -7,40 +7,39 @@ the rest is cut at job ids, which are spread evenly, and listed side by side.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime
-from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING
 
-from .keys import AttemptState, RunKeys, job_list_count
-from .ledger import LedgerSummary
-
-if TYPE_CHECKING:
-    from types_boto3_s3 import S3Client
-    from types_boto3_s3.type_defs import ListObjectsV2OutputTypeDef
+from .attempts import AttemptKey, AttemptState
+from .facts import HEARTBEAT_LIVE_SECONDS, Beat, LedgerSummary
+from .keys import RunKeys, job_list_count
+from .objects import Item, Objects
+from .unreadable import LeftOut, Unreadable
 
 PARALLEL_LISTINGS = 16
 # A cut costs half a page, since pages do not end at it: so many parts for each page of all.
 _PARTS_A_PAGE = 0.2
 _DIGITS = 8  # of a job id, enough to say where to cut
+_STATES: Mapping[str, AttemptState] = {state.value: state for state in AttemptState}
 
 
 @dataclass(frozen=True)
 class LastAttempt:
     """How a job's last attempt stands; `attempts` is how many it has had, `failed` of them did."""
 
-    attempt_id: str
-    state: AttemptState
+    key: AttemptKey
     attempts: int
     failed: int = 0
-    last_failed: str = ""  # the id of the last of these, or empty
+    last_failed: AttemptKey | None = None  # the last of these
 
     @property
-    def started(self) -> float:
-        """Seconds since 1970, by the worker's clock."""
-        return int(self.attempt_id.split("-", 1)[0]) / 1000
+    def state(self) -> AttemptState:
+        return self.key.state
+
+    @property
+    def has_failed(self) -> bool:
+        return self.state is AttemptState.FAILED
 
 
 @dataclass
@@ -56,49 +55,65 @@ class Survey:
     open: dict[str, LastAttempt] = field(default_factory=dict)
     attempts: Counter[AttemptState] = field(default_factory=Counter)
     done_at: Counter[int] = field(default_factory=Counter)  # jobs by the minute of their mark
-    heartbeats: dict[str, float] = field(default_factory=dict)  # keys, and when each was written
+    beats: list[Beat] = field(default_factory=list)
     broken: set[str] = field(default_factory=set)  # ids of machines that could not work
-    watched: float | None = None  # when whoever watches the run last looked
+    watched: float | None = None  # when the monitor or the Lambda last looked
     is_stopped: bool = False
+    left_out: LeftOut = field(default_factory=LeftOut)  # keys that could not be read
 
-    def beats_since(self, time: float) -> list[str]:
-        """The keys of the heartbeats that were written after a time."""
-        return [key for key, written in self.heartbeats.items() if written > time]
+    @property
+    def summary(self) -> LedgerSummary:
+        """How far the run is, in numbers."""
+        return LedgerSummary(
+            submitted=self.submitted,
+            done=len(self.done),
+            dead=len(self.dead),
+            attempts=self.attempts.total(),
+            failed=self.attempts[AttemptState.FAILED],
+            interrupted=self.attempts[AttemptState.INTERRUPTED],
+            open=self.attempts[AttemptState.STARTED],
+        )
 
     def done_between(self, since: float, until: float) -> int:
         """How many jobs were done in some minutes, to the minute."""
         first, last = since // 60, until // 60
         return sum(count for minute, count in self.done_at.items() if first < minute <= last)
 
+    def at_work(self, live_seconds: float = HEARTBEAT_LIVE_SECONDS) -> dict[str, AttemptKey]:
+        """The attempts that slots are at now, by job: the last that a slot which is alive began.
 
-def survey_run(s3: S3Client, bucket: str, keys: RunKeys) -> Survey:
+        A slot is alive whose heartbeat is younger than `live_seconds`.
+        """
+        alive = {
+            (beat.instance_id, beat.slot)
+            for beat in self.beats
+            if beat.is_busy and beat.age < live_seconds
+        }
+        last: dict[tuple[str, str], AttemptKey] = {}
+        for begun in self.begun():
+            place = (begun.instance_id, begun.slot)
+            if place in alive and (place not in last or begun.started > last[place].started):
+                last[place] = begun
+        return {begun.job_id: begun for begun in last.values()}
+
+    def begun(self) -> Iterable[AttemptKey]:
+        """The attempts without an end at jobs without one: they run, or vanished."""
+        return (last.key for last in self.open.values() if last.state is AttemptState.STARTED)
+
+
+def survey_run(objects: Objects, keys: RunKeys) -> Survey:
     """List the whole ledger of a run, in parallel where it is long."""
-    first = s3.list_objects_v2(Bucket=bucket, Prefix=keys.prefix)
+    first, has_more, looked = objects.first_page(keys.prefix)
     parts = [_Part(keys)]
-    if not first.get("IsTruncated"):
+    if not has_more:
         parts[0].take(first, until=None)
     else:
-        after, until = first_cut(keys, first["Contents"][-1]["Key"])
+        after, until = first_cut(keys, first[-1].key)
         parts[0].take(first, until)
         ranges = cut_ranges(keys.prefix, after)
         with ThreadPoolExecutor(PARALLEL_LISTINGS) as pool:
-            parts += pool.map(lambda cut: _list_part(s3, bucket, keys, *cut), ranges)
-    looked = parsedate_to_datetime(first["ResponseMetadata"]["HTTPHeaders"]["date"])
-    return _together(parts, looked.timestamp())
-
-
-def summarise(s3: S3Client, bucket: str, keys: RunKeys) -> LedgerSummary:
-    """How far a run is, in numbers; raises what listing its ledger does."""
-    seen = survey_run(s3, bucket, keys)
-    return LedgerSummary(
-        submitted=seen.submitted,
-        done=len(seen.done),
-        dead=len(seen.dead),
-        attempts=seen.attempts.total(),
-        failed=seen.attempts[AttemptState.FAILED],
-        interrupted=seen.attempts[AttemptState.INTERRUPTED],
-        open=seen.attempts[AttemptState.STARTED],
-    )
+            parts += pool.map(lambda cut: _list_part(objects, keys, *cut), ranges)
+    return _together(parts, looked)
 
 
 def first_cut(keys: RunKeys, last: str) -> tuple[str, str | None]:
@@ -158,82 +173,95 @@ class _Part:
         self._keys = keys
         self._skip = len(keys.prefix)
         self._job = ""
-        self._attempt = ""
+        self._attempt = ""  # its id
+        self._last = ""  # what the key that counts for it says
         self._state = AttemptState.STARTED
         self._attempts = 0
         self._failed = 0
         self._last_failed = ""
 
-    def take(self, page: ListObjectsV2OutputTypeDef, until: str | None) -> bool:
+    def take(self, page: Iterable[Item], until: str | None) -> bool:
         """Read a page; False once the part's end is reached."""
-        for item in page.get("Contents", []):
-            if until is not None and item["Key"] >= until:
+        for item in page:
+            if until is not None and item.key >= until:
                 return False
-            self._take_key(item["Key"], item["LastModified"])
+            try:
+                self._take_item(item)
+            except Unreadable as error:
+                self.survey.left_out.add(item.key, error)
         return True
 
     def end(self) -> None:
-        """Settle the last job."""
+        """Count the last job."""
         if self._job:
-            self.survey.attempts[self._state] += 1
-            if self._state is not AttemptState.DONE:
+            self._end_attempt()
+            if self._state is not AttemptState.DONE and (last := self._read(self._last)):
+                failed = self._read(self._last_failed) if self._failed else None
                 self.survey.open[self._job] = LastAttempt(
-                    self._attempt, self._state, self._attempts, self._failed, self._last_failed
+                    last, self._attempts, self._failed, failed
                 )
         self._job = self._attempt = self._last_failed = ""
         self._attempts = self._failed = 0
 
-    def _take_key(self, key: str, written: datetime) -> None:
-        kind, _, name = key[self._skip :].partition("/")
+    def _read(self, name: str) -> AttemptKey | None:
+        try:
+            return AttemptKey.parse(self._job, name)
+        except Unreadable as error:
+            self.survey.left_out.add(f"{self._keys.attempts_of(self._job)}{name}", error)
+            return None
+
+    def _take_item(self, item: Item) -> None:
+        kind, _, name = item.key[self._skip :].partition("/")
         if kind == "attempts":
             self._take_attempt(name)
         elif kind == "done":
             self.survey.done.append(name)
-            self.survey.done_at[int(written.timestamp()) // 60] += 1
+            self.survey.done_at[int(item.written) // 60] += 1
         elif kind == "dead":
             self.survey.dead[name] = None
         elif kind == "heartbeats":
-            self.survey.heartbeats[key] = written.timestamp()
+            self.survey.beats.append(Beat.of(item))
         elif kind == "broken":
             self.survey.broken.add(name)
         elif kind == "jobs":
-            self.survey.submitted += job_list_count(key)
-        elif key == self._keys.machine_book:
-            self.survey.watched = written.timestamp()
-        elif key == self._keys.stopped:
+            self.survey.submitted += job_list_count(item.key)
+        elif item.key == self._keys.machine_book:
+            self.survey.watched = item.written
+        elif item.key == self._keys.stopped:
             self.survey.is_stopped = True
 
     def _take_attempt(self, name: str) -> None:
-        """The key of an attempt's end comes right before that of its start."""
+        """The keys of an attempt's end, of which the last counts, come before that of its start."""
         job, _, rest = name.partition("/")
-        attempt, _, state = rest.rpartition(".")
+        attempt, _, more = rest.partition(".")
+        state = _STATES.get(more.partition(".")[0])
+        if state is None:
+            raise Unreadable("it is no key of an attempt")
         if job != self._job:
             self.end()
             self._job = job
         elif attempt == self._attempt:
+            if state is not AttemptState.STARTED:
+                self._state, self._last = state, rest
             return
         else:
-            self.survey.attempts[self._state] += 1
-        self._attempt, self._state = attempt, AttemptState(state)
+            self._end_attempt()
+        self._attempt, self._state, self._last = attempt, state, rest
         self._attempts += 1
+
+    def _end_attempt(self) -> None:
+        self.survey.attempts[self._state] += 1
         if self._state is AttemptState.FAILED:
             self._failed += 1
-            self._last_failed = attempt
+            self._last_failed = self._last
 
 
-def _list_part(s3: S3Client, bucket: str, keys: RunKeys, after: str, until: str | None) -> _Part:
+def _list_part(objects: Objects, keys: RunKeys, after: str, until: str | None) -> _Part:
     part = _Part(keys)
-    for page in _pages(s3, bucket, keys.prefix, after):
+    for page in objects.pages(keys.prefix, after):
         if not part.take(page, until):
             break
     return part
-
-
-def _pages(
-    s3: S3Client, bucket: str, prefix: str, after: str
-) -> Iterator[ListObjectsV2OutputTypeDef]:
-    paginator = s3.get_paginator("list_objects_v2")
-    yield from paginator.paginate(Bucket=bucket, Prefix=prefix, StartAfter=after)
 
 
 def _together(parts: Sequence[_Part], looked: float) -> Survey:
@@ -241,17 +269,18 @@ def _together(parts: Sequence[_Part], looked: float) -> Survey:
     whole = Survey(looked=looked)
     for part in parts:
         part.end()
-        one = part.survey
-        whole.submitted += one.submitted
-        whole.done += one.done
-        whole.dead |= one.dead
-        whole.open |= one.open
-        whole.attempts += one.attempts
-        whole.done_at += one.done_at
-        whole.heartbeats |= one.heartbeats
-        whole.broken |= one.broken
-        whole.watched = one.watched if whole.watched is None else whole.watched
-        whole.is_stopped |= one.is_stopped
+        found = part.survey
+        whole.submitted += found.submitted
+        whole.done += found.done
+        whole.dead |= found.dead
+        whole.open |= found.open
+        whole.attempts += found.attempts
+        whole.done_at += found.done_at
+        whole.beats += found.beats
+        whole.broken |= found.broken
+        whole.watched = found.watched if whole.watched is None else whole.watched
+        whole.is_stopped |= found.is_stopped
+        whole.left_out.keys += found.left_out.keys
     for job_id in whole.done:
         whole.open.pop(job_id, None)
         whole.dead.pop(job_id, None)

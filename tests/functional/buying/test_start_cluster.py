@@ -22,8 +22,9 @@ from distributed_something.commands.setting_up.setup import setup
 from distributed_something.errors import DistributedSomethingError, NotFound, UsageError
 from distributed_something.inputs.settings import Settings
 from distributed_something.local.simulator import Simulator
-from distributed_something.protocol.ledger.ledger import stop_run
+from distributed_something.protocol.fleet_target import lower_target
 from distributed_something.protocol.ledger.record import RunRecord, read_record_file, save_record
+from distributed_something.protocol.ledger.run_ledger import RunLedger
 from tests.account import Clock, new_account, simulated_ec2, working_fleet
 from tests.builders import settings, write_config, write_json
 from tests.fleet_files import specification
@@ -214,7 +215,7 @@ def test_machines_that_no_job_waits_for_are_told_before_they_are_bought(
 def test_who_buys_for_a_run_that_was_stopped_is_told_first(aws: Aws, tmp_path: Path) -> None:
     run = start(aws, tmp_path)
     assert "was stopped" not in notes_of(aws, tmp_path)
-    stop_run(aws.s3, run.bucket, run.keys, "5 jobs were given up (MAX_FAILURES)")
+    RunLedger.of(aws.s3, run).stop("5 jobs were given up (MAX_FAILURES)")
     said = notes_of(aws, tmp_path)
     assert f"Run {run.run_id} of Counting was stopped (5 jobs were given up (MAX_FAILURES))" in said
     assert "`python run.py retry` lets it go on" in said
@@ -665,7 +666,7 @@ def test_cancelling_a_fleet_twice_or_one_that_never_was_is_fine(aws: Aws, tmp_pa
 
 def test_lowering_the_target_ends_no_machine(aws: Aws, tmp_path: Path) -> None:
     record = start(aws, tmp_path)
-    fleet.set_target(aws.ec2, record.fleet_ids[0], 1)
+    lower_target(aws.ec2, record.fleet_ids[0], 1)
     assert fleet.describe_fleet(aws.ec2, record.fleet_ids[0]).target == 1
     assert len(machines(aws)) == 2
 
@@ -706,5 +707,5 @@ def test_a_fleet_of_on_demand_machines_is_asked_for_and_lowered_as_a_whole(
     record = start(aws, tmp_path, settings(ON_DEMAND="True"), confirm=agree)
     assert any("2 of the 2 machines are On-Demand (ON_DEMAND)" in note for note in notes)
     assert record.fleets[0].request["OnDemandTargetCapacity"] == 2
-    fleet.set_target(aws.ec2, record.fleet_ids[0], 1)
+    lower_target(aws.ec2, record.fleet_ids[0], 1)
     assert (asked[0]["TargetCapacity"], asked[0]["OnDemandTargetCapacity"]) == (1, 1)

@@ -28,7 +28,7 @@ from distributed_something.local.account import make_roles
 from distributed_something.local.simulator import Rules, Simulator
 from distributed_something.protocol import IMAGE_LABEL, PROTOCOL_VERSION
 from distributed_something.protocol.ledger.record import RunRecord, read_record_file
-from distributed_something.protocol.ledger.survey import summarise
+from distributed_something.protocol.ledger.run_ledger import RunLedger
 from distributed_something.resources.table import take_inventory, what_stays
 from tests.family_files import CONFIGS
 from tests.lives import Clock, Life
@@ -202,7 +202,7 @@ def work(
         )
     deadline = time.monotonic() + 60
     try:
-        while summarise(admin.s3, record.bucket, record.keys).done < 2:
+        while RunLedger.of(admin.s3, record).summary().done < 2:
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.1)
     finally:

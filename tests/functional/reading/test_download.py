@@ -16,6 +16,7 @@ from distributed_something.commands.reading.download import Downloaded, download
 from distributed_something.errors import DistributedSomethingError
 from distributed_something.protocol.ledger.attempts import Attempt
 from distributed_something.protocol.ledger.record import RunRecord, save_record
+from distributed_something.protocol.ledger.run_ledger import RunLedger
 from distributed_something.run.places import local_paths
 from tests.account import open_account, variables
 from tests.builders import settings, write_config
@@ -37,7 +38,9 @@ def put_done(aws: Aws, job_id: str, output: str, **files: bytes) -> None:
     for name, body in files.items():
         aws.s3.put_object(Bucket=bucket, Key=f"{prefix}/{name}.csv", Body=body)
     attempt = Attempt(job_id, job_id, "1", 1, "done", "i-0", "slot", 0.0, output=output)
-    aws.s3.put_object(Bucket="lab-data", Key=RECORD.keys.done(job_id), Body=attempt.to_json())
+    ledger = RunLedger.of(aws.s3, RECORD)
+    ledger.write_attempt(attempt)
+    ledger.mark_done(attempt)
 
 
 def bring(aws: Aws, folder: Path, only: str | None = None) -> Downloaded:

@@ -13,8 +13,9 @@ from distributed_something.aws.session import Aws
 from distributed_something.commands.setting_up.setup import setup
 from distributed_something.local.simulator import Simulator
 from distributed_something.protocol.ledger.attempts import Attempt
-from distributed_something.protocol.ledger.ledger import read_job_lists
+from distributed_something.protocol.ledger.facts import GivenUp
 from distributed_something.protocol.ledger.record import find_record
+from distributed_something.protocol.ledger.run_ledger import RunLedger
 from tests.account import new_account, working_fleet
 from tests.builders import settings, write_config, write_json
 from tests.golden import check_golden, screen
@@ -38,16 +39,19 @@ def finish(aws: Aws, name: str, state: str, **files: bytes) -> None:
     """Write of a job what its worker does: results, and the marker that it is done or given up."""
     record = find_record(aws.s3, "lab-data", "Counting")
     assert record is not None
-    (job,) = (one for one in read_job_lists(aws.s3, record.bucket, record.keys) if one.name == name)
+    (job,) = (one for one in RunLedger.of(aws.s3, record).submitted_jobs() if one.name == name)
     output = f"s3://lab-data/results/{name}"
     for file, body in files.items():
         aws.s3.put_object(Bucket="lab-data", Key=f"results/{name}/{file}.csv", Body=body)
     reason = "" if state == "done" else "exit code 1"
-    ended = Attempt(
-        job.job_id, name, "1", 1, state, "i-0", "slot", 0.0, output=output, reason=reason
-    )
-    marker = record.keys.done(job.job_id) if state == "done" else record.keys.dead(job.job_id)
-    aws.s3.put_object(Bucket="lab-data", Key=marker, Body=ended.to_json())
+    how = "done" if state == "done" else "failed"
+    ended = Attempt(job.job_id, name, "1", 1, how, "i-0", "slot", 0.0, output=output, reason=reason)
+    ledger = RunLedger.of(aws.s3, record)
+    ledger.write_attempt(ended)
+    if state == "done":
+        ledger.mark_done(ended)
+    else:
+        ledger.write_given_up(GivenUp(job.job_id, reason))
 
 
 def test_the_screens_of_setup_submitjob_and_startcluster(

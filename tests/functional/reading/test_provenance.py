@@ -19,6 +19,7 @@ from distributed_something.commands.submitting.submit_job import submit_job
 from distributed_something.inputs.settings import load_settings
 from distributed_something.local.simulator import Simulator
 from distributed_something.protocol.ledger.record import RunRecord, find_record
+from distributed_something.protocol.ledger.run_ledger import RunLedger
 from tests.account import Clock, new_account, working_fleet
 from tests.builders import settings, write_json
 
@@ -47,7 +48,7 @@ def submitted(aws: Aws, folder: Path, **changes: object) -> RunRecord:
 
 
 def kept(aws: Aws, record: RunRecord) -> dict[str, str]:
-    return read_provenance(aws.s3, record.bucket, record.keys)
+    return read_provenance(RunLedger.of(aws.s3, record))
 
 
 def test_a_run_can_be_made_again_from_what_is_kept(account: Aws, tmp_path: Path) -> None:

@@ -17,9 +17,9 @@ from distributed_something.aws.messaging import queues
 from distributed_something.commands.reading.retry import RetryPlan, retry
 from distributed_something.commands.runs.runs import find_run
 from distributed_something.errors import DistributedSomethingError, NotFound, UsageError
-from distributed_something.protocol.ledger.ledger import stop_run, why_stopped
+from distributed_something.protocol.ledger.facts import GivenUp
 from distributed_something.protocol.ledger.record import RunRecord, save_record
-from distributed_something.protocol.ledger.survey import summarise
+from distributed_something.protocol.ledger.run_ledger import RunLedger
 from tests.account import variables
 from tests.builders import write_config
 from tests.lives import Held, Life, open_life, refusing
@@ -51,8 +51,8 @@ def give_up(life: Life, record: RunRecord, held: Held, reason: str) -> None:
     """End a job badly, as a worker does."""
     job_id = held.job.job_id
     put_letter(life, held.job.name, record.run_id, job_id)
-    body = json.dumps({"job_id": job_id, "reason": reason}).encode()
-    life.aws.s3.put_object(Bucket=record.bucket, Key=record.keys.dead(job_id), Body=body)
+    life.fail(record, held, reason)
+    RunLedger.of(life.aws.s3, record).write_given_up(GivenUp(job_id, reason))
     life.drop(record, held)
     life.beat(record, held.instance_id, None)
 
@@ -109,7 +109,7 @@ def test_bare_it_queues_what_is_neither_done_nor_running_in_the_same_run(life: L
     assert (retried.sent, retried.letters) == (2, 1)
     assert (plans[0].count, plans[0].given_up, plans[0].done, plans[0].running) == (2, 1, 1, 1)
     assert sorted(plans[0].names) == ["dead", "lost"]
-    summary = summarise(life.aws.s3, record.bucket, record.keys)
+    summary = RunLedger.of(life.aws.s3, record).summary()
     assert (summary.submitted, summary.done, summary.dead) == (4, 1, 0)
     again = life.take(record, "i-9")
     assert again.job.job_id in {held["dead"].job.job_id, held["lost"].job.job_id}
@@ -145,7 +145,7 @@ def test_a_reason_chooses_among_the_jobs_that_were_given_up(life: Life) -> None:
     give_up(life, record, held["b"], "exit code 137")
     assert try_again(life, reason="IS MISSING").sent == 1
     assert waiting(life) == ["a"]
-    assert summarise(life.aws.s3, record.bucket, record.keys).dead == 1
+    assert RunLedger.of(life.aws.s3, record).summary().dead == 1
     assert try_again(life, reason="no such words").sent == 0
     assert try_again(life, reason="no such words").other_reasons == ("exit code 137",)
 
@@ -174,22 +174,22 @@ def test_what_is_done_or_runs_is_not_queued_even_when_it_is_named(life: Life) ->
 def test_a_run_that_was_stopped_goes_on(life: Life) -> None:
     record, held = begin(life, "a")
     give_up(life, record, held["a"], "exit code 3")
-    stop_run(life.aws.s3, record.bucket, record.keys, "1 jobs were given up (MAX_FAILURES)")
+    RunLedger.of(life.aws.s3, record).stop("1 jobs were given up (MAX_FAILURES)")
     assert "MAX_FAILURES" in try_again(life).plan.stopped
-    assert why_stopped(life.aws.s3, record.bucket, record.keys) == ""
+    assert RunLedger.of(life.aws.s3, record).why_stopped() == ""
 
 
 def test_a_run_that_was_stopped_while_all_its_jobs_wait_goes_on(life: Life) -> None:
     life.set_up()
     life.submit("a", "b")
     record = life.record()
-    stop_run(life.aws.s3, record.bucket, record.keys, "The run has cost $9 (MAX_COST)")
+    RunLedger.of(life.aws.s3, record).stop("The run has cost $9 (MAX_COST)")
     with pytest.raises(DistributedSomethingError, match="Nothing was changed"):
         try_again(life, confirm=lambda _: False)
-    assert why_stopped(life.aws.s3, record.bucket, record.keys)
+    assert RunLedger.of(life.aws.s3, record).why_stopped()
     retried = try_again(life)
     assert (retried.sent, retried.plan.waiting, retried.needs_machines) == (0, 2, True)
-    assert why_stopped(life.aws.s3, record.bucket, record.keys) == ""
+    assert RunLedger.of(life.aws.s3, record).why_stopped() == ""
     assert waiting(life) == ["a", "b"]
     assert not try_again(life).plan.lets_go_on
 
@@ -201,7 +201,7 @@ def test_who_sends_jobs_to_a_run_that_was_stopped_is_told(
     life.submit("a")
     record = life.record()
     assert "was stopped" not in caplog.text
-    stop_run(life.aws.s3, record.bucket, record.keys, "The run has cost $9 (MAX_COST)")
+    RunLedger.of(life.aws.s3, record).stop("The run has cost $9 (MAX_COST)")
     life.submit("b")
     assert (
         "was stopped (The run has cost $9 (MAX_COST)), and its workers take no job" in caplog.text
@@ -226,7 +226,7 @@ def test_a_run_that_has_ended_says_that_its_queue_is_gone_and_goes_on_after_setu
     bought = life.buy()
     assert (bought.run_id, bought.is_live) == (record.run_id, True)
     life.finish(bought, life.take(bought, life.instances()[0]))
-    assert summarise(life.aws.s3, record.bucket, record.keys).done == 2
+    assert RunLedger.of(life.aws.s3, record).summary().done == 2
 
 
 def test_a_retry_that_fails_half_way_loses_neither_jobs_nor_letters(life: Life) -> None:
@@ -278,7 +278,7 @@ def test_the_verb_says_that_a_run_goes_on_whose_jobs_all_wait(life: Life, tmp_pa
     life.set_up()
     life.submit("a")
     record = life.record()
-    stop_run(life.aws.s3, record.bucket, record.keys, "The run has cost $9 (MAX_COST)")
+    RunLedger.of(life.aws.s3, record).stop("The run has cost $9 (MAX_COST)")
     write_config(tmp_path)
     with on_terminal(["retry"], tmp_path, own_environment(life)) as terminal:
         terminal.wait_for(lambda shown: "Let the run go on? [y/N]" in shown)

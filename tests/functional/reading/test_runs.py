@@ -12,12 +12,11 @@ from distributed_something.aws.session import Aws
 from distributed_something.commands.runs.runs import ensure_run, find_run, refresh
 from distributed_something.errors import NotFound, UsageError
 from distributed_something.local.simulator import Simulator
+from distributed_something.protocol.ledger.keys import record_key, record_name
 from distributed_something.protocol.ledger.record import (
     FleetRecord,
     RunRecord,
     read_record_file,
-    record_key,
-    record_name,
     save_record,
 )
 from tests.builders import settings

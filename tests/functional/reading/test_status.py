@@ -16,6 +16,7 @@ from rich.console import Console
 
 from distributed_something.aws.monitoring.log_lines import LogLine
 from distributed_something.cli.status_screen import MOST_MACHINES, status_screen
+from distributed_something.commands.reading.failed_jobs import failed_jobs
 from distributed_something.commands.reading.job_logs import (
     follow,
     job_lines,
@@ -25,15 +26,16 @@ from distributed_something.commands.reading.job_logs import (
     run_lines,
 )
 from distributed_something.commands.reading.report import make_report
-from distributed_something.commands.reading.status import Status, failed_jobs, status
+from distributed_something.commands.reading.status import Status, status
 from distributed_something.commands.runs.runs import refresh
 from distributed_something.commands.watching.monitor import MonitorState, Pace, step
 from distributed_something.local.account import make_roles
 from distributed_something.local.simulator import Rules, Simulator
-from distributed_something.protocol.ledger.attempts import Attempt, Heartbeat
-from distributed_something.protocol.ledger.keys import AttemptState, new_attempt_id
+from distributed_something.protocol.ledger.attempts import Attempt, AttemptState
+from distributed_something.protocol.ledger.facts import Heartbeat
+from distributed_something.protocol.ledger.keys import new_attempt_id
 from distributed_something.protocol.ledger.record import RunRecord
-from distributed_something.protocol.ledger.survey import survey_run
+from distributed_something.protocol.ledger.run_ledger import RunLedger
 from tests.account import simulated_ec2
 from tests.answers import answering
 from tests.builders import settings, write_config
@@ -75,24 +77,33 @@ def put(life: Life, key: str, body: bytes = b"x") -> None:
     life.world.s3.put_object(Bucket="lab-data", Key=key, Body=body)
 
 
-def attempt(life: Life, record: RunRecord, number: int, state: AttemptState, **facts: Any) -> str:
-    """Write an attempt at job-<number>; returns the job's id."""
+def attempt(
+    life: Life,
+    record: RunRecord,
+    number: int,
+    state: AttemptState,
+    *,
+    machine: str = "i-1",
+    minutes: int = 10,
+    **facts: Any,
+) -> str:
+    """Write an attempt at job-<number>, so many minutes ago; returns the job's id."""
     job_id, name = f"{number:x}".rjust(20, "0"), f"plate-{number}"
-    started = life.clock.now() - 600
+    started = life.clock.now() - 60 * minutes
     one = Attempt(
-        job_id, name, new_attempt_id(started), 1, state.value, "i-1", "s", started, **facts
+        *(job_id, name, new_attempt_id(started), 1, state.value, machine, "s", started), **facts
     )
+    ledger = RunLedger.of(life.world.s3, record)
     for each in {STARTED, state}:
-        put(life, record.keys.attempt(job_id, one.attempt_id, each), one.to_json())
+        ledger.write_attempt(replace(one, state=each.value))
     return job_id
 
 
 def beat(life: Life, record: RunRecord, machine: str, number: int) -> None:
     """A worker of a machine says that it has been at a job for 25 minutes."""
-    job_id = attempt(life, record, number, STARTED)
-    since = life.clock.now() - 1500
-    one = Heartbeat(machine, "s", since, job_id, f"plate-{number}", "a", since)
-    put(life, record.keys.heartbeat(machine, "s"), one.to_json())
+    job_id = attempt(life, record, number, STARTED, machine=machine, minutes=25)
+    work = Heartbeat(job_id, f"plate-{number}", "a", life.clock.now() - 1500)
+    RunLedger.of(life.world.s3, record).write_heartbeat(machine, "s", work)
 
 
 def make_progress(life: Life) -> RunRecord:
@@ -219,8 +230,9 @@ def test_a_job_given_up_without_a_failed_attempt_has_the_reason_of_its_mark(life
     ):
         mark = json.dumps({"job_id": job_id, "reason": reason}).encode()
         put(life, record.keys.dead(job_id), mark)
-    survey = survey_run(life.aws.s3, record.bucket, record.keys)
-    told = {one.name: (one.state, one.reason) for one in failed_jobs(life.aws, record, survey)}
+    ledger = RunLedger.of(life.aws.s3, record)
+    survey = ledger.survey()
+    told = {one.name: (one.state, one.reason) for one in failed_jobs(ledger, survey)}
     assert told == {
         "plate-1": ("dead", why),
         "plate-2": ("dead", why),

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from distributed_something.cli.status_screen import more_failed
-from distributed_something.commands.reading.status import count_failed, failed_jobs
+from distributed_something.commands.reading.failed_jobs import count_failed, failed_jobs
 from distributed_something.local.simulator import Simulator
 from distributed_something.protocol.ledger.attempts import Attempt
-from distributed_something.protocol.ledger.survey import survey_run
+from distributed_something.protocol.ledger.run_ledger import RunLedger
 from tests.account import new_account, simulated_ec2
 from tests.book_pages import commands
 from tests.builders import write_config
@@ -68,9 +68,9 @@ def test_a_table_of_failed_jobs_ends_somewhere_and_says_where_all_are() -> None:
 def test_failed_jobs_are_read_as_they_are_asked_for(simulator: Simulator, over: Path) -> None:
     aws = simulator.aws()
     record = made_up_record(ended=None)
-    survey = survey_run(aws.s3, record.bucket, record.keys)
+    survey = RunLedger.of(aws.s3, record).survey()
     with watch_calls(aws) as calls:
-        found = failed_jobs(aws, record, survey)
+        found = failed_jobs(RunLedger.of(aws.s3, record), survey)
         assert not calls
         assert isinstance(next(found), Attempt)
         assert set(calls) == {"GetObject"}

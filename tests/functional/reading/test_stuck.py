@@ -20,9 +20,10 @@ from distributed_something.commands.watching.monitor import MonitorState, Pace, 
 from distributed_something.errors import UsageError
 from distributed_something.local.account import make_roles
 from distributed_something.local.simulator import Rules, Simulator
-from distributed_something.protocol.ledger.attempts import Attempt
-from distributed_something.protocol.ledger.keys import AttemptState, new_attempt_id
+from distributed_something.protocol.ledger.attempts import Attempt, AttemptState
+from distributed_something.protocol.ledger.keys import new_attempt_id
 from distributed_something.protocol.ledger.record import RunRecord
+from distributed_something.protocol.ledger.run_ledger import RunLedger
 from distributed_something.run.troubles import Trouble
 from tests.account import simulated_ec2
 from tests.answers import answering
@@ -318,9 +319,7 @@ def fail(life: Life, record: RunRecord, reason: str, times: int = 3) -> None:
             ended=started + 5,
             reason=reason,
         )
-        for state in (STARTED, FAILED):
-            key = record.keys.attempt(one.job_id, one.attempt_id, state)
-            life.world.s3.put_object(Bucket=record.bucket, Key=key, Body=one.to_json())
+        RunLedger.of(life.world.s3, record).write_attempt(one)
 
 
 def test_inputs_missing(life: Life) -> None:

@@ -21,7 +21,8 @@ from distributed_something.commands.removing.last_look import note_machines, see
 from distributed_something.commands.runs.runs import find_run
 from distributed_something.commands.runs.spending import UNWATCHED
 from distributed_something.errors import DistributedSomethingError
-from distributed_something.protocol.ledger.record import record_key
+from distributed_something.protocol.ledger.keys import record_key
+from distributed_something.protocol.ledger.run_ledger import RunLedger
 from distributed_something.resources.table import take_inventory, what_stays
 from distributed_something.run.machine_book import read_machine_book
 from tests.account import variables
@@ -70,7 +71,7 @@ def test_a_run_that_nobody_watched_keeps_its_machines_and_its_cost(life: Life) -
     machines = set(life.instances())
     cancel(life.aws, life.settings, folder=life.folder, **life.times)
     record = find_run(life.aws, life.settings)
-    book = read_machine_book(life.aws.s3, record.bucket, record.keys)
+    book = read_machine_book(RunLedger.of(life.aws.s3, record))
     assert set(book.machines) == machines != set()
     assert all(one.ended is not None for one in book.machines.values())
     seen = look_at_run(life.aws, record, now=life.clock.now)
@@ -98,9 +99,9 @@ def test_machines_that_cannot_be_looked_at_are_noted_as_they_were_seen_before(li
     life.aws.ec2.meta.events.register("before-call.ec2.DescribeInstances", refuse)
     assert see_machines(life.aws, record) is None
     note_machines(life.aws, record, None, life.clock.now())  # nothing is known, and nothing noted
-    assert not read_machine_book(life.aws.s3, record.bucket, record.keys).machines
+    assert not read_machine_book(RunLedger.of(life.aws.s3, record)).machines
     note_machines(life.aws, record, seen, life.clock.now())
-    book = read_machine_book(life.aws.s3, record.bucket, record.keys)
+    book = read_machine_book(RunLedger.of(life.aws.s3, record))
     assert set(book.machines) == {one.instance_id for one in seen}
     assert len(refused) == 3
 

@@ -13,6 +13,7 @@ from distributed_something.commands.runs.runs import find_run, refresh
 from distributed_something.commands.watching.auto_monitor import watch_once
 from distributed_something.commands.watching.monitor import Pace, monitor
 from distributed_something.protocol.ledger.record import RunRecord
+from distributed_something.protocol.ledger.run_ledger import RunLedger
 from tests.functional.removing.test_export import CLOSED, refusing_exports
 from tests.lives import Life, handling, open_life, watch_calls
 
@@ -72,7 +73,7 @@ def test_the_logs_of_a_run_that_the_lambda_ended_are_exported_by_the_next_monito
         for _ in range(5):
             life.clock.sleep(120.0)
             deadline = life.clock.now() + 600
-            watch_once(life.aws, record.bucket, record.keys, deadline=deadline, **life.times)
+            watch_once(life.aws, RunLedger.of(life.aws.s3, record), deadline=deadline, **life.times)
     assert not refresh(life.aws, record).is_live
     assert "CreateExportTask" not in calls
     assert "CreateExportTask" in watch(life, record)

@@ -51,7 +51,7 @@ from distributed_something.local.machines.scheduler import Scheduler
 from distributed_something.local.machines.spot_machines import Interruptions, Machines
 from distributed_something.local.simulator import ACCOUNT, REGION, Rules, Simulator
 from distributed_something.protocol.ledger.record import RunRecord
-from distributed_something.protocol.ledger.survey import summarise
+from distributed_something.protocol.ledger.run_ledger import RunLedger
 from distributed_something.resources.table import take_inventory, what_stays
 from tests.builders import settings as make_settings
 from tests.builders import write_json
@@ -224,7 +224,7 @@ def work(estate: Estate, record: RunRecord, *, until: Callable[[str], bool]) -> 
 def is_done(estate: Estate, record: RunRecord) -> bool:
     """Whether the run's one job is done and its message gone."""
     url = queues.find_queue(estate.admin.sqs, record.queue_name)
-    done = summarise(estate.admin.s3, record.bucket, record.keys).done
+    done = RunLedger.of(estate.admin.s3, record).summary().done
     return done == 1 and queues.count_jobs(estate.admin.sqs, url).total == 0
 
 
@@ -233,7 +233,9 @@ def call_lambda(estate: Estate, record: RunRecord) -> dict[str, Any]:
     life.clock.time += 120.0
     life.tick()
     deadline = life.clock.time + 600.0
-    return watch_once(estate.monitor, record.bucket, record.keys, deadline=deadline, **life.times)
+    return watch_once(
+        estate.monitor, RunLedger.of(estate.monitor.s3, record), deadline=deadline, **life.times
+    )
 
 
 def test_a_whole_life_works_with_the_printed_rights_and_fails_without_each(estate: Estate) -> None:
@@ -374,7 +376,9 @@ def test_every_call_of_the_lambda_is_among_its_printed_rights(whole_life: Life) 
         life.clock.time += 120.0
         life.tick()
         deadline = life.clock.time + 600.0
-        seen.append(watch_once(theirs, record.bucket, record.keys, deadline=deadline, **life.times))
+        seen.append(
+            watch_once(theirs, RunLedger.of(theirs.s3, record), deadline=deadline, **life.times)
+        )
 
     with rights_needed(theirs) as needed:
         for _ in range(4):

@@ -17,7 +17,7 @@ from distributed_something.commands.submitting.dry_run import DryRun, dry_run
 from distributed_something.errors import UsageError
 from distributed_something.local.simulator import Simulator
 from distributed_something.protocol.ledger.attempts import Attempt
-from distributed_something.protocol.ledger.ledger import list_keys
+from distributed_something.protocol.ledger.run_ledger import RunLedger
 from distributed_something.resources.table import take_inventory
 from tests.account import new_account
 from tests.builders import settings, write_config, write_json
@@ -81,7 +81,7 @@ def test_the_screen_shows_jobs_as_their_workers_will_see_them(
     assert (code, out) == (0, "")
     check_golden("dry_run", seen)
     assert take_inventory(account) == before
-    assert [*list_keys(account.s3, "lab-data", "")] == []
+    assert account.s3.list_objects_v2(Bucket="lab-data")["KeyCount"] == 0
 
 
 def test_setup_is_next_only_while_there_is_no_queue(account: Aws, tmp_path: Path) -> None:
@@ -212,10 +212,10 @@ def test_the_time_of_a_job_is_the_last_rehearsals_or_runs(account: Aws, tmp_path
     record = life.record()
     for number, seconds in enumerate((60.0, 120.0, 600.0)):
         attempt = Attempt(
-            f"{number:020x}", f"job {number}", "a", 1, "done", "i-1", "slot", 1000.0, 1000 + seconds
+            *(f"{number:020x}", f"job {number}", "1000000-a", 1, "done", "i-1", "slot"),
+            *(1000.0, 1000 + seconds),
         )
-        key = record.keys.done(attempt.job_id)
-        account.s3.put_object(Bucket=record.bucket, Key=key, Body=attempt.to_json())
+        RunLedger.of(account.s3, record).write_attempt(attempt)
     told = planned(account, jobs(tmp_path)).estimate
     assert (told.minutes, told.source) == (2.0, "the median of the app's last run")
     report = write_json(tmp_path / "report.json", {"job_seconds": {"median": 30.0}})
@@ -230,10 +230,10 @@ def test_jobs_that_were_passed_over_tell_no_time(account: Aws, tmp_path: Path) -
     there = "The results were there already (CHECK_IF_DONE_BOOL)."
     for number, (ended, reason) in enumerate([(1000.0, there)] * 3 + [(1120.0, "")]):
         attempt = Attempt(
-            f"{number:020x}", "job", "a", 1, "done", "i-1", "s", 1000.0, ended, reason=reason
+            *(f"{number:020x}", "job", "1000000-a", 1, "done", "i-1", "s", 1000.0, ended),
+            reason=reason,
         )
-        key = record.keys.done(attempt.job_id)
-        account.s3.put_object(Bucket=record.bucket, Key=key, Body=attempt.to_json())
+        RunLedger.of(account.s3, record).write_attempt(attempt)
     assert planned(account, jobs(tmp_path)).estimate.minutes == 2.0
 
 

@@ -13,8 +13,8 @@ from distributed_something.commands.runs.runs import find_run
 from distributed_something.commands.submitting.submit_job import submit_job
 from distributed_something.commands.watching.monitor import Pace, monitor
 from distributed_something.protocol.families import FAMILIES
-from distributed_something.protocol.ledger.ledger import read_job_lists
 from distributed_something.protocol.ledger.record import RunRecord
+from distributed_something.protocol.ledger.run_ledger import RunLedger
 from distributed_something.resources.table import take_inventory, what_stays
 from tests.builders import settings, write_json
 from tests.family_files import CONFIGS, JOB_FILES
@@ -69,7 +69,7 @@ def test_a_run_of_every_program_ends_with_its_jobs_done_and_nothing_left(
     submitted = submit_job(life.aws, life.settings, path, folder=life.folder, **life.times)
     assert submitted.count == len(case.messages)
     record = life.buy()
-    listed = read_job_lists(life.aws.s3, record.bucket, record.keys)
+    listed = RunLedger.of(life.aws.s3, record).submitted_jobs()
     assert [json.loads(job.body) for job in listed] == case.messages
 
     held = take_all(life, record, len(case.messages))
@@ -88,7 +88,7 @@ def test_a_forced_family_is_what_is_queued(account: Life, tmp_path: Path) -> Non
     path = write_json(tmp_path / "jobs.json", JOB_FILES["Fiji"].content)
     submit_job(account.aws, wanted, path, folder=None, family="something", **account.times)
     record = find_run(account.aws, wanted)
-    listed = read_job_lists(account.aws.s3, record.bucket, record.keys)
+    listed = RunLedger.of(account.aws.s3, record).submitted_jobs()
     assert [json.loads(job.body)["group"] for job in listed] == [
         {"image": "a.tif"},
         {"image": "b.tif"},

@@ -20,9 +20,10 @@ from distributed_something.commands.submitting.again import Again
 from distributed_something.commands.submitting.submit_job import submit_job
 from distributed_something.errors import DistributedSomethingError
 from distributed_something.local.simulator import Simulator
-from distributed_something.protocol.ledger.attempts import Heartbeat
-from distributed_something.protocol.ledger.ledger import read_job_lists
+from distributed_something.protocol.ledger.attempts import Attempt
+from distributed_something.protocol.ledger.facts import GivenUp, Heartbeat
 from distributed_something.protocol.ledger.record import find_record, save_record
+from distributed_something.protocol.ledger.run_ledger import RunLedger
 from tests.account import new_account
 from tests.builders import settings, write_config, write_json
 from tests.golden import CLONE, screen
@@ -73,7 +74,7 @@ def ids(aws: Aws) -> dict[str, str]:
     """The jobs' ids by name."""
     record = find_record(aws.s3, BUCKET, "Counting")
     assert record is not None
-    return {job.name: job.job_id for job in read_job_lists(aws.s3, BUCKET, record.keys)}
+    return {job.name: job.job_id for job in RunLedger.of(aws.s3, record).submitted_jobs()}
 
 
 def live_run(aws: Aws, folder: Path) -> Path:
@@ -82,10 +83,15 @@ def live_run(aws: Aws, folder: Path) -> Path:
     submit(aws, path)
     record, found = find_record(aws.s3, BUCKET, "Counting"), ids(aws)
     assert record is not None
-    beat = Heartbeat("i-1", "1", 0.0, found["B"], "B")
-    aws.s3.put_object(Bucket=BUCKET, Key=record.keys.done(found["A"]), Body=b"{}")
-    aws.s3.put_object(Bucket=BUCKET, Key=record.keys.heartbeat("i-1", "1"), Body=beat.to_json())
-    aws.s3.put_object(Bucket=BUCKET, Key=record.keys.dead(found["C"]), Body=b"{}")
+    ledger = RunLedger.of(aws.s3, record)
+    done, begun = (
+        Attempt(found[name], name, "1000-a", 1, state, "i-1", "1", 1.0)
+        for name, state in (("A", "done"), ("B", "started"))
+    )
+    ledger.mark_done(done)
+    ledger.write_attempt(begun)
+    ledger.write_heartbeat("i-1", "1", Heartbeat(found["B"], "B", begun.attempt_id, 1.0))
+    ledger.write_given_up(GivenUp(found["C"], "exit code 1"))
     return path
 
 

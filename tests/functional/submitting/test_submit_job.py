@@ -28,9 +28,8 @@ from distributed_something.errors import DistributedSomethingError, NotFound, Us
 from distributed_something.inputs.job_files import open_job_file
 from distributed_something.local.simulator import Simulator
 from distributed_something.protocol.jobs import Job
-from distributed_something.protocol.ledger.keys import RunKeys
-from distributed_something.protocol.ledger.ledger import count_submitted, read_job_lists
 from distributed_something.protocol.ledger.record import find_record
+from distributed_something.protocol.ledger.run_ledger import RunLedger
 from tests.benchmarks.sink import QUEUE_URL, Sink
 from tests.builders import settings, write_json
 
@@ -94,7 +93,7 @@ def test_the_ledger_lists_what_was_sent_and_the_record_names_the_run(
     record = find_record(aws.s3, BUCKET, "Counting")
     assert record is not None and record.run_id == submitted.run_id
     listed = {
-        job.job_id: (job.name, job.body) for job in read_job_lists(aws.s3, BUCKET, record.keys)
+        job.job_id: (job.name, job.body) for job in RunLedger.of(aws.s3, record).submitted_jobs()
     }
     assert len(listed) == 23
     for body, attributes in received(aws):
@@ -123,7 +122,7 @@ def test_a_file_that_is_submitted_again_to_a_live_run_is_sent_again_and_listed_o
     second = submit(aws, job_file(tmp_path, 15))
     assert first.run_id == second.run_id
     assert len(received(aws)) == 27
-    assert count_submitted(aws.s3, BUCKET, RunKeys("Counting", first.run_id)) == 15
+    assert RunLedger(aws.s3, BUCKET, "Counting", first.run_id).count_submitted() == 15
 
 
 def test_a_job_is_in_the_ledger_before_its_message_is_in_the_queue(tmp_path: Path) -> None:

@@ -34,9 +34,8 @@ from distributed_something.inputs.settings import Settings
 from distributed_something.inputs.type_runs import base_app, type_settings
 from distributed_something.local.simulator import Simulator
 from distributed_something.protocol.ledger.attempts import Attempt
-from distributed_something.protocol.ledger.keys import AttemptState
-from distributed_something.protocol.ledger.ledger import read_job_lists
 from distributed_something.protocol.ledger.record import save_record
+from distributed_something.protocol.ledger.run_ledger import RunLedger
 from distributed_something.resources.table import take_inventory, what_stays
 from tests.account import Clock, new_account, variables, working_fleet
 from tests.builders import settings, write_config
@@ -233,9 +232,8 @@ def test_a_report_of_each_type_has_a_file_of_its_own(aws: Aws, tmp_path: Path) -
     c5, m5, _ = type_settings(sweep())
     for own in (c5, m5):
         record = ensure_run(aws, own, folder=None)
-        attempt = Attempt("a1", own.app_name, "t1", 1, "done", "i-1", "0", 1000.0, 1060.0)
-        key = record.keys.attempt("a1", "t1", AttemptState.DONE)
-        aws.s3.put_object(Bucket=record.bucket, Key=key, Body=attempt.to_json())
+        attempt = Attempt("a1", own.app_name, "1000000-a", 1, "done", "i-1", "0", 1000.0, 1060.0)
+        RunLedger.of(aws.s3, record).write_attempt(attempt)
 
     rows = run(aws, tmp_path, "report", "--csv").stdout.splitlines()
     assert [row.split(",")[:2] for row in rows] == [
@@ -267,10 +265,9 @@ def test_monitoring_types_of_which_none_has_a_run_says_what_to_do(aws: Aws, tmp_
 def finish(aws: Aws, own: Settings) -> None:
     """End a run's jobs well, as its workers do."""
     record = find_run(aws, own)
-    for job in read_job_lists(aws.s3, record.bucket, record.keys):
-        done = Attempt(job.job_id, job.name, "1", 1, "done", "i-1", "slot", 0.0)
-        key = record.keys.done(job.job_id)
-        aws.s3.put_object(Bucket=record.bucket, Key=key, Body=done.to_json())
+    ledger = RunLedger.of(aws.s3, record)
+    for job in ledger.submitted_jobs():
+        ledger.mark_done(Attempt(job.job_id, job.name, "1", 1, "done", "i-1", "slot", 0.0))
     aws.sqs.purge_queue(QueueUrl=find_queue(aws.sqs, own.sqs_queue_name))
 
 

@@ -29,6 +29,7 @@ from distributed_something.definitions.auto_monitor import LONGEST_NAME, schedul
 from distributed_something.definitions.tags import APP_TAG
 from distributed_something.errors import DistributedSomethingError
 from distributed_something.protocol.ledger.record import FleetRecord, RunRecord, save_record
+from distributed_something.protocol.ledger.run_ledger import RunLedger
 from distributed_something.resources.table import take_inventory, what_stays
 from tests.account import variables
 from tests.lives import Life, add_lambda, handling, open_life, refusing
@@ -49,8 +50,7 @@ def call(life: Life, record: RunRecord, seconds: float = 600.0) -> dict[str, Any
     life.tick()
     return watch_once(
         life.aws,
-        record.bucket,
-        record.keys,
+        RunLedger.of(life.aws.s3, record),
         deadline=life.clock.time + seconds,
         **life.times,
     )

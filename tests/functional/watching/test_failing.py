@@ -14,8 +14,9 @@ from distributed_something.cli.monitor_lines import progress_printer
 from distributed_something.commands.watching.failing import Failing, FailureWatch
 from distributed_something.commands.watching.monitor import RunProgress, monitor
 from distributed_something.protocol.ledger.attempts import Attempt
-from distributed_something.protocol.ledger.keys import AttemptState, new_attempt_id
+from distributed_something.protocol.ledger.keys import new_attempt_id
 from distributed_something.protocol.ledger.record import RunRecord
+from distributed_something.protocol.ledger.run_ledger import RunLedger
 from tests.golden import check_golden
 from tests.lives import Held, Life, open_life, refusing, watch_calls
 
@@ -35,9 +36,7 @@ def fail(life: Life, record: RunRecord, held: Held, reason: str) -> None:
         *(held.instance_id, "slot", started),
         reason=reason,
     )
-    for state in (AttemptState.STARTED, AttemptState.FAILED):
-        key = record.keys.attempt(one.job_id, one.attempt_id, state)
-        life.world.s3.put_object(Bucket=record.bucket, Key=key, Body=one.to_json())
+    RunLedger.of(life.world.s3, record).write_attempt(one)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from distributed_something.commands.watching.auto_monitor import watch_once
 from distributed_something.commands.watching.guards import ends_by
 from distributed_something.commands.watching.monitor import Pace, RunProgress, monitor
 from distributed_something.protocol.ledger.record import RunRecord
+from distributed_something.protocol.ledger.run_ledger import RunLedger
 from distributed_something.run.machine_book import read_machine_book
 from tests.account import simulated_ec2
 from tests.lives import Life, open_life, refusing
@@ -55,7 +56,7 @@ def test_a_run_that_costs_too_much_takes_no_more_jobs_and_ends_when_the_last_is_
     stopped = next(one.time for one in seen if "MAX_COST" in one.note)
     # $0.02 / (2 x ($0.06 + 30 GiB x $0.08 / 720 h)) = 0.1579 h
     assert 568 <= stopped - began < 568 + 2 * PACE.look_every
-    book = read_machine_book(life.aws.s3, record.bucket, record.keys)
+    book = read_machine_book(RunLedger.of(life.aws.s3, record))
     assert {one.instance_type for one in book.machines.values()} == {"m5.xlarge"}
     assert {one.disk_gib for one in book.machines.values()} == {30}
 
@@ -125,7 +126,7 @@ def test_a_book_that_cannot_be_read_ends_no_watch(life: Life) -> None:
     record = life.buy()
     life.aws.s3.put_object(Bucket=record.bucket, Key=record.keys.machine_book, Body=b"[1]")
     look_once(life, record)
-    book = read_machine_book(life.aws.s3, record.bucket, record.keys)
+    book = read_machine_book(RunLedger.of(life.aws.s3, record))
     assert len(book.machines) == 2
 
 
@@ -136,7 +137,7 @@ def common(life: Life) -> dict[str, Any]:
 def look_once(life: Life, record: RunRecord) -> dict[str, object]:
     """One look as the Lambda takes it."""
     deadline = life.clock.now() + 600
-    return watch_once(life.aws, record.bucket, record.keys, deadline=deadline, **life.times)
+    return watch_once(life.aws, RunLedger.of(life.aws.s3, record), deadline=deadline, **life.times)
 
 
 def look_again(life: Life, record: RunRecord) -> dict[str, object]:

@@ -22,8 +22,8 @@ from distributed_something.commands.watching.monitor import (
 )
 from distributed_something.errors import DistributedSomethingError
 from distributed_something.protocol.environment import WorkerEnvironment
-from distributed_something.protocol.ledger.ledger import broken_machines, why_stopped
 from distributed_something.protocol.ledger.record import RunRecord, save_record
+from distributed_something.protocol.ledger.run_ledger import RunLedger
 from distributed_something.protocol.machine_alarm import PERIOD, PERIODS
 from distributed_something.resources.table import take_inventory
 from tests.lives import Life, answer, clients, open_life, put_alarm, refusing, watch_calls
@@ -152,9 +152,9 @@ def test_machines_that_do_not_join_are_replaced_three_times_and_then_the_run_sto
         look(life, record, PACE.late_seconds + 60)
         end_machines(life, record)
     assert len(bought) == 2 + 3
-    assert broken_machines(life.aws.s3, record.bucket, record.keys) == bought
+    assert RunLedger.of(life.aws.s3, record).broken_machines() == bought
     assert fleet.describe_fleet(life.aws.ec2, record.fleet_ids[0]).target == 0
-    assert "did not join" in why_stopped(life.aws.s3, record.bucket, record.keys)
+    assert "did not join" in RunLedger.of(life.aws.s3, record).why_stopped()
 
 
 def test_the_alarms_of_dead_machines_go_in_batches_and_those_of_live_ones_stay(

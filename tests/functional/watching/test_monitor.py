@@ -25,6 +25,7 @@ from distributed_something.commands.watching.monitor import (
     monitor,
 )
 from distributed_something.errors import DistributedSomethingError, TeardownIncomplete
+from distributed_something.protocol.fleet_target import lower_target
 from distributed_something.protocol.jobs import Job
 from distributed_something.protocol.ledger.record import RunRecord
 from distributed_something.resources.table import take_inventory, what_stays
@@ -580,7 +581,7 @@ def test_a_fleet_that_was_lowered_to_nothing_leaves_its_jobs_stranded(life: Life
     record = life.buy()
 
     def lower() -> None:
-        fleet.set_target(life.aws.ec2, record.fleet_ids[0], 0)
+        lower_target(life.aws.ec2, record.fleet_ids[0], 0)
         life.aws.ec2.terminate_instances(InstanceIds=life.instances())
 
     script = Script(life, [lower])

@@ -19,8 +19,8 @@ from distributed_something.commands.watching.monitor import Pace, monitor
 from distributed_something.commands.watching.notices import tell_end, tell_stall
 from distributed_something.errors import DistributedSomethingError, UsageError
 from distributed_something.local.simulator import ACCOUNT, REGION
-from distributed_something.protocol.ledger.ledger import stop_run
 from distributed_something.protocol.ledger.record import RunRecord
+from distributed_something.protocol.ledger.run_ledger import RunLedger
 from distributed_something.resources.table import take_inventory, what_stays
 from tests.builders import settings
 from tests.lives import Life, add_lambda, handling, open_life, refusing
@@ -57,7 +57,10 @@ def call(life: Life, record: RunRecord, minutes: float = 2.0) -> dict[str, Any]:
     life.clock.time += 60 * minutes
     life.tick()
     return watch_once(
-        life.aws, record.bucket, record.keys, deadline=life.clock.time + 600, **life.times
+        life.aws,
+        RunLedger.of(life.aws.s3, record),
+        deadline=life.clock.time + 600,
+        **life.times,
     )
 
 
@@ -185,7 +188,7 @@ def test_one_who_may_not_tell_is_not_called_for_ever(tmp_path: Path) -> None:
 def test_a_stopped_run_is_told_with_its_reason(life: Life) -> None:
     record = begun(life, "a", "b")
     finish_all(life, record, 1)
-    stop_run(life.aws.s3, record.bucket, record.keys, "MAX_COST is reached.")
+    RunLedger.of(life.aws.s3, record).stop("MAX_COST is reached.")
     watched(life, record)
     ((subject, text),) = told()
     assert subject == "Counting: the run was stopped, 1 of 2 jobs done"

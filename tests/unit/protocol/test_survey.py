@@ -15,8 +15,9 @@ from moto.s3.models import s3_backends
 from distributed_something.aws.session import Aws
 from distributed_something.local.simulator import ACCOUNT, Simulator
 from distributed_something.protocol.jobs import job_id
-from distributed_something.protocol.ledger import ledger
-from distributed_something.protocol.ledger.keys import AttemptState, RunKeys
+from distributed_something.protocol.ledger.attempts import AttemptKey, AttemptState
+from distributed_something.protocol.ledger.keys import RunKeys
+from distributed_something.protocol.ledger.objects import Objects
 from distributed_something.protocol.ledger.survey import (
     LastAttempt,
     cut_ranges,
@@ -59,7 +60,12 @@ def put(aws: Aws, *keys: str) -> None:
 
 def tried(job: str, number: int, *states: AttemptState) -> list[str]:
     """The keys of an attempt, which began `number` seconds after 1970."""
-    return [KEYS.attempt(job, f"{number * 1000:013d}-ab", state) for state in states]
+    return [KEYS.attempt(key(job, number, state)) for state in states]
+
+
+def key(job: str, number: int, state: AttemptState) -> AttemptKey:
+    reason = "ab12cd34" if state is FAILED else ""
+    return AttemptKey(job, f"{number * 1000:013d}-ab", state, "i-1", "s", reason=reason)
 
 
 def test_every_job_stands_where_its_marks_and_its_last_attempt_say(aws: Aws) -> None:
@@ -89,20 +95,24 @@ def test_every_job_stands_where_its_marks_and_its_last_attempt_say(aws: Aws) -> 
         RunKeys("Counting", "20261121-000000-abce").done(done),
     )
     with watch_calls(aws) as calls:
-        seen = survey_run(aws.s3, BUCKET, KEYS)
+        seen = survey_run(Objects(aws.s3, BUCKET), KEYS)
     assert calls == ["ListObjectsV2"]
     assert (seen.submitted, sorted(seen.done)) == (42, sorted([done, twice]))
-    first = "0000000001000-ab"
-    assert seen.dead == {dead: LastAttempt(first, FAILED, 1, 1, first)}
+    first = key(dead, 1, FAILED)
+    assert seen.dead == {dead: LastAttempt(first, 1, 1, first)}
+    last = key(failed, 3, FAILED)
     assert seen.open == {
-        failed: LastAttempt("0000000003000-ab", FAILED, 3, 2, "0000000003000-ab"),
-        taken: LastAttempt("0000000003000-ab", INTERRUPTED, 1),
-        begun: LastAttempt("0000000004000-ab", STARTED, 1),
-        again: LastAttempt("0000000005000-ab", STARTED, 2, 1, first),
+        failed: LastAttempt(last, 3, 2, last),
+        taken: LastAttempt(key(taken, 3, INTERRUPTED), 1),
+        begun: LastAttempt(key(begun, 4, STARTED), 1),
+        again: LastAttempt(key(again, 5, STARTED), 2, 1, key(again, 1, FAILED)),
     }
-    assert seen.open[taken].started == 3.0
+    assert seen.open[taken].key.started == 3.0
     assert seen.attempts == Counter({FAILED: 5, INTERRUPTED: 2, STARTED: 3, DONE: 1})
-    assert [*seen.heartbeats] == [KEYS.heartbeat("i-1", "s")]
+    assert [(beat.instance_id, beat.slot, beat.is_busy) for beat in seen.beats] == [
+        ("i-1", "s", True)
+    ]
+    assert [*seen.at_work()] == [again]  # the last that the slot has begun
     assert seen.broken == {"i-2"}
     assert seen.watched is not None and abs(seen.looked - seen.watched) < 60
     assert not seen.is_stopped
@@ -128,8 +138,8 @@ def put_many(aws: Aws) -> None:
 def test_a_ledger_of_many_pages_is_counted_like_one_read_in_order(aws: Aws) -> None:
     put_many(aws)
     with watch_calls(aws) as calls:
-        seen = survey_run(aws.s3, BUCKET, KEYS)
-    keys = [*ledger.list_keys(aws.s3, BUCKET, KEYS.prefix)]
+        seen = survey_run(Objects(aws.s3, BUCKET), KEYS)
+    keys = [*Objects(aws.s3, BUCKET).keys(KEYS.prefix)]
     assert len(calls) <= 1.2 * -(-len(keys) // 1000)
     assert (seen.submitted, len(seen.done), len(seen.dead)) == (1200, 900, 50)
     assert Counter(last.state for last in seen.open.values()) == {INTERRUPTED: 100, FAILED: 50}
@@ -159,13 +169,29 @@ def test_the_pages_of_a_long_ledger_are_asked_for_side_by_side(aws: Aws) -> None
         handling([aws.s3], "before-parameter-build.s3.ListObjectsV2", shorten),
         handling([aws.s3], "before-call.s3.ListObjectsV2", wait_for_others),
     ):
-        seen = survey_run(aws.s3, BUCKET, KEYS)
+        seen = survey_run(Objects(aws.s3, BUCKET), KEYS)
     assert (seen.submitted, len(seen.done), len(seen.dead)) == (1200, 900, 50)
+
+
+def test_what_no_worker_of_ours_wrote_is_left_out_and_counted(
+    aws: Aws, caplog: pytest.LogCaptureFixture
+) -> None:
+    done, other = IDS[:2]
+    strange = [
+        f"{KEYS.attempts_of(other)}0000000001000-ab.mended",
+        f"{KEYS.attempts_of(other)}0000000002000-ab.failed.i-1.s.x",
+        f"{KEYS.job_lists}what.jsonl.gz",
+    ]
+    put(aws, *tried(done, 1, STARTED, DONE), KEYS.done(done), *strange)
+    seen = survey_run(Objects(aws.s3, BUCKET), KEYS)
+    assert sorted(seen.left_out.keys) == sorted(strange)
+    assert (seen.done, seen.open, seen.submitted) == ([done], {}, 0)
+    assert len(caplog.records) == 1 and strange[0] in caplog.text
 
 
 @given(st.floats(0.0005, 0.9), st.lists(st.sampled_from(IDS), min_size=1, max_size=40))
 def test_the_cuts_leave_no_key_out_and_take_none_twice(share: float, jobs: list[str]) -> None:
-    last = f"{KEYS.attempts}{int(share * 16**20):020x}/1-ab.done"
+    last = f"{KEYS.attempts}{int(share * 16**20):020x}/1-ab.done.i-1.s.0.1.1.1.1.1.-.-"
     after, until = first_cut(KEYS, last)
     ranges = cut_ranges(KEYS.prefix, after)
     keys = {KEYS.done(job) for job in jobs} | {KEYS.dead(job) for job in jobs}

@@ -15,10 +15,9 @@ from distributed_something.commands.reading.report.collect import (
     MOST_DRAWN,
     Collector,
     histogram,
-    reason_of,
     spread,
 )
-from distributed_something.protocol.ledger.attempts import Attempt
+from distributed_something.protocol.ledger.attempts import Attempt, reason_of
 from distributed_something.run.money import MachineLife
 from tests.made_up_run import made_up_attempts, made_up_report
 
@@ -26,14 +25,16 @@ from tests.made_up_run import made_up_attempts, made_up_report
 def attempt(
     job: int, started: float, ended: float | None, state: str = "done", machine: str = "i-1"
 ) -> Attempt:
-    return Attempt(f"{job:020x}", f"job-{job}", "a", 1, state, machine, "s", started, ended)
+    name = f"{int(started * 1000):013d}-{job:x}"
+    return Attempt(f"{job:020x}", f"job-{job}", name, 1, state, machine, "s", started, ended)
 
 
 def collected(*attempts: Attempt, now: float = 1000.0, **ends: float) -> Collector:
     found = Collector(now, {name.replace("_", "-"): end for name, end in ends.items()})
     for one in attempts:
-        found.add(one)
+        found.add(one.key)
     found.end()
+    found.learn({}, attempts)
     return found
 
 

@@ -10,7 +10,7 @@ from distributed_something.protocol.environment import WorkerEnvironment
 from distributed_something.protocol.jobs import Job
 from tests.benchmarks.chaos import kill_all
 from worker.files.results import Destination, destination
-from worker.job.done_before import begin_upload, end_upload, own_results, results_are_there
+from worker.job.done_before import own_results, results_are_there, upload_mark
 
 from ..stuck_line import StuckLine
 from ..world import World, until
@@ -55,9 +55,9 @@ def test_more_results_than_a_page_of_a_listing_are_all_counted(world: World) -> 
 def test_results_that_are_still_on_their_way_do_not_count(world: World) -> None:
     world.put("out/a.txt", "x")
     target, told = Destination(world.bucket, "out"), settings(world)
-    begin_upload(world.aws.s3, told, target)
+    upload_mark(world.aws.s3, told, target).begin()
     assert not results_are_there(world.aws.s3, told, target)
-    end_upload(world.aws.s3, told, target)
+    upload_mark(world.aws.s3, told, target).end()
     assert results_are_there(world.aws.s3, told, target)
 
 
@@ -126,8 +126,8 @@ def test_the_end_of_one_plate_s_upload_is_not_that_of_another_s(world: World) ->
     )
     for place in (first, second):
         world.put(f"{place.prefix}/.zattrs", "{}")
-        begin_upload(world.aws.s3, told, place)
-    end_upload(world.aws.s3, told, first)
+        upload_mark(world.aws.s3, told, place).begin()
+    upload_mark(world.aws.s3, told, first).end()
     assert results_are_there(world.aws.s3, told, first)
     assert not results_are_there(world.aws.s3, told, second)
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from distributed_something.protocol.environment import WorkerEnvironment
+from distributed_something.protocol.ledger.record import FleetRecord
 from worker.job.outcomes import MachineFault
 from worker.machine.faults import check_disk, end_broken_machine
 
@@ -194,7 +195,7 @@ def machine_state(world: World, instance_id: str) -> str:
 
 
 def test_a_machine_that_cannot_start_the_tool_ends_itself_with_the_reason(world: World) -> None:
-    world.put(f"monitors/{world.name}SpotFleetRequestId.json", '{"run_id": "20261121-142233-a1b2"}')
+    world.write_record()
     instance_id = machine(world)
     for number in range(5):
         world.send({"command": ["no-such-tool"], "group": {"plate": f"P{number}"}})
@@ -231,7 +232,7 @@ def test_a_command_that_no_machine_can_start_is_its_jobs_fault(world: World) -> 
 def test_a_fourth_broken_machine_is_not_replaced_and_stops_the_run(world: World) -> None:
     for number in range(3):
         world.put(world.keys.broken_machine(f"i-{number}"), "{}")
-    world.put(f"monitors/{world.name}SpotFleetRequestId.json", '{"run_id": "20261121-142233-a1b2"}')
+    world.write_record()
     instance_id = machine(world)
     for number in range(3):
         world.send({"command": ["true"], "group": {"plate": f"P{number}"}})
@@ -251,8 +252,7 @@ def test_a_machine_that_cannot_end_itself_says_so_and_does_not_begin_again(
         monkeypatch.setenv(name, value)
     for number in range(3):
         world.put(world.keys.broken_machine(f"i-{number}"), "{}")
-    record = {"run_id": world.keys.run_id, "fleets": [7]}  # written by who knows what
-    world.put(f"monitors/{world.name}SpotFleetRequestId.json", json.dumps(record))
+    world.write_record(fleets=(FleetRecord("token", {}, 1, "sfr-which-ec2-does-not-know"),))
     settings = WorkerEnvironment.from_environment(world.environment())
     end_broken_machine(settings, "i-0123456789abcdef0", "its disk is full")
     assert "This machine cannot end itself; its alarm will." in caplog.text

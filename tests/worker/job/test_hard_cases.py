@@ -58,7 +58,7 @@ def test_a_job_that_fills_the_disk_is_told_so(
 
 
 def test_a_machine_whose_disk_stays_full_is_broken(world: World, containers: Containers) -> None:
-    world.put(f"monitors/{world.name}SpotFleetRequestId.json", '{"run_id": "20261121-142233-a1b2"}')
+    world.write_record()
     world.send(PLAIN)
     tmpfs = {"/home/ubuntu/work": "size=100m,uid=61000"}
     containers.start({"WORKER_ROOM_SECONDS": "2", "INSTANCE_ID": "i-full"}, tmpfs=tmpfs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from ..world import RUN_ID, World, until
+from ..world import World, until
 from .test_failures import machine, machine_state
 
 COUNTING = """
@@ -18,7 +18,7 @@ def start(world: World, script: str, **variables: str) -> str:
     """A worker of two loops on a machine of EC2's, and that machine's id."""
     world.put("setup/install.sh", script)
     instance_id = machine(world)
-    world.put(f"monitors/{world.name}SpotFleetRequestId.json", json.dumps({"run_id": RUN_ID}))
+    world.write_record()
     settings = {
         "INSTALL_SCRIPT": "setup/install.sh",
         "DOCKER_CORES": "2",

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import os
-import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from distributed_something.protocol.environment import WorkerEnvironment
-from distributed_something.protocol.ledger.attempts import Heartbeat
+from distributed_something.protocol.ledger.facts import Heartbeat
 from distributed_something.protocol.machine_alarm import NAMESPACE, PERIOD, PERIODS
+from tests.lives import handling
 from worker.environment import Pace
 from worker.machine.duties import Duties, DutyClients, is_ec2, machine_state
 
 from ..job.test_failures import machine
 from ..job.test_failures import machine_state as state_of
-from ..world import RUN_ID, World, until
+from ..world import World, until
 
 
 def duties(world: World, instance_id: str, clock: list[float], busy: int = 0) -> Duties:
@@ -34,7 +38,7 @@ def duties(world: World, instance_id: str, clock: list[float], busy: int = 0) ->
 
 
 def begin_run(world: World) -> None:
-    world.put(f"monitors/{world.name}SpotFleetRequestId.json", json.dumps({"run_id": RUN_ID}))
+    world.write_record()
 
 
 def test_a_worker_makes_its_machines_alarm_and_gives_it_the_benefit_of_the_doubt(
@@ -61,11 +65,11 @@ def test_a_worker_makes_its_machines_alarm_and_gives_it_the_benefit_of_the_doubt
 def test_a_machine_that_begins_when_its_run_is_over_makes_no_alarm_that_nobody_would_delete(
     world: World,
 ) -> None:
-    world.put(f"monitors/{world.name}SpotFleetRequestId.json", '{"fleets": [], "ended": 1}')
+    world.write_record(ended=1.0)
     duties(world, machine(world), [1000.0]).begin()
     prefix = f"{world.name}_"
     assert world.aws.cloudwatch.describe_alarms(AlarmNamePrefix=prefix)["MetricAlarms"] == []
-    world.put(f"monitors/{world.name}SpotFleetRequestId.json", '{"fleets": []}')
+    world.write_record()
     duties(world, machine(world), [1000.0]).begin()
     assert len(world.aws.cloudwatch.describe_alarms(AlarmNamePrefix=prefix)["MetricAlarms"]) == 1
 
@@ -95,8 +99,7 @@ def test_machines_end_themselves_before_their_alarms_do_as_the_fleet_replaces_th
 
 
 def test_a_machine_ends_at_once_when_its_run_has_been_taken_down(world: World) -> None:
-    record = {"run_id": RUN_ID, "ended": 1.0}
-    world.put(f"monitors/{world.name}SpotFleetRequestId.json", json.dumps(record))
+    world.write_record(ended=1.0)
     world.aws.sqs.delete_queue(QueueUrl=world.queue_url)
     assert not lives_on(world, [1000.0])
 
@@ -129,9 +132,9 @@ def test_machines_for_which_nothing_is_submitted_end_after_an_hour_whoever_repla
     world: World,
 ) -> None:
     begin_run(world)
-    bought = time.time()
-    assert lives_on(world, [bought, bought + 3500])
-    assert not lives_on(world, [bought + 3700, bought + 4100])
+    assert lives_on(world, [0.0, 3500.0])
+    with later(world, 3700):
+        assert not lives_on(world, [3700.0, 4100.0])
 
 
 def test_a_duty_that_fails_takes_no_other_with_it(
@@ -141,9 +144,7 @@ def test_a_duty_that_fails_takes_no_other_with_it(
     clock = [1000.0]
     instance_id = machine(world)
     switch = duties(world, instance_id, clock)
-    world.put(
-        f"monitors/{world.name}SpotFleetRequestId.json", json.dumps({"fleets": [], "ended": 1})
-    )
+    world.write_record(ended=1.0)
     world.folder.rename(world.folder.with_name("gone"))
     switch.do()
     metrics = world.aws.cloudwatch.list_metrics(Namespace=NAMESPACE)["Metrics"]
@@ -175,9 +176,20 @@ def test_no_machine_ends_itself_while_a_job_is_left(world: World) -> None:
 def test_no_machine_ends_itself_while_another_works(world: World) -> None:
     begin_run(world)
     world.put(world.keys.done("0" * 20), "{}")
-    beat = Heartbeat(instance_id="i-2", slot="s", written=0.0, job_id="a job")
-    world.put(world.keys.heartbeat("i-2", "s"), beat.to_json())
+    world.ledger.write_heartbeat("i-2", "s", Heartbeat("a job", "P1", "1-a", 0.0))
     assert_lives_on(world)
+
+
+@contextmanager
+def later(world: World, seconds: float) -> Iterator[None]:
+    """Have the bucket answer listings as if so many seconds had gone by."""
+
+    def put_forward(http_response: Any, parsed: dict[str, Any], **_: Any) -> None:
+        date = datetime.now(timezone.utc) + timedelta(seconds=seconds)
+        parsed["ResponseMetadata"]["HTTPHeaders"]["date"] = format_datetime(date, usegmt=True)
+
+    with handling([world.aws.s3], "after-call.s3.ListObjectsV2", put_forward):
+        yield
 
 
 def assert_lives_on(world: World) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
@@ -12,11 +11,9 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.exceptions import ClientError
 from urllib3 import HTTPResponse
 
-from distributed_something.protocol.ledger.attempts import Attempt
-from distributed_something.protocol.ledger.keys import AttemptState
-from worker import ledger
+from distributed_something.protocol.ledger.attempts import Attempt, AttemptState
 
-from ..world import RUN_ID, World, until
+from ..world import World, until
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -36,10 +33,9 @@ MINE = Attempt(
 
 def test_a_done_marker_that_is_sent_twice_is_still_this_attempts_own(world: World) -> None:
     other = replace(MINE, attempt_id="1700000000000-bbbbbb")
-    place = (world.aws.s3, world.bucket, world.keys)
-    assert ledger.mark_done(*place, MINE)
-    assert ledger.mark_done(*place, MINE)
-    assert not ledger.mark_done(*place, other)
+    assert world.ledger.mark_done(MINE)
+    assert world.ledger.mark_done(MINE)
+    assert not world.ledger.mark_done(other)
 
 
 class _Meetings:
@@ -60,19 +56,18 @@ class _Meetings:
 
 
 def test_a_marker_that_meets_others_is_written_again_but_not_for_ever(world: World) -> None:
-    s3 = world.aws.s3
-    meetings = _Meetings(s3, 4)
-    assert ledger.mark_done(s3, world.bucket, world.keys, MINE)
+    meetings = _Meetings(world.aws.s3, 4)
+    assert world.ledger.mark_done(MINE)
     assert meetings.left == 0
     assert world.done() == [MINE.job_id]
     meetings.left = 1000
     with pytest.raises(ClientError, match="ConditionalRequestConflict"):
-        ledger.mark_done(s3, world.bucket, world.keys, replace(MINE, job_id="1" * 20))
+        world.ledger.mark_done(replace(MINE, job_id="1" * 20))
     assert meetings.left > 900
 
 
 def test_a_worker_that_starts_in_a_stopped_run_takes_no_job(world: World) -> None:
-    world.put(f"monitors/{world.name}SpotFleetRequestId.json", json.dumps({"run_id": RUN_ID}))
+    world.write_record()
     world.put(world.keys.stopped, "Enough has failed.")
     job = world.send({"command": "true", "group": {"plate": "P1"}})
     world.start_worker({"WORKER_HEARTBEAT_SECONDS": "1"})
@@ -81,4 +76,4 @@ def test_a_worker_that_starts_in_a_stopped_run_takes_no_job(world: World) -> Non
     world.stop()
     assert world.attempts(job) == []
     assert world.counts() == (1, 0)
-    assert [beat.job_id for beat in world.heartbeats()] == [""]
+    assert world.heartbeats() == [None]

@@ -16,8 +16,7 @@ from distributed_something.protocol.jobs import (
     RUN_ID_ATTRIBUTE,
 )
 from distributed_something.protocol.ledger.attempts import Attempt
-from worker import ledger
-from worker.ledger import Burial
+from distributed_something.protocol.ledger.facts import GivenUp
 from worker.queue import job_queue
 from worker.queue.job_queue import Message, receive, send_to_dead_letters
 
@@ -63,8 +62,7 @@ def given_up(world: World, body: dict[str, object], reason: str, letter_sent: bo
     job = world.send(body)
     message = receive(world.aws.sqs, world.queue_url, 60, 5)
     assert message is not None
-    burial = Burial(job, reason, message.message_id, letter_sent)
-    ledger.write_burial(world.aws.s3, world.bucket, world.keys, burial)
+    world.ledger.write_given_up(GivenUp(job, reason, message.message_id, letter_sent))
     job_queue.give_back(world.aws.sqs, world.queue_url, message, 0)
     return job
 
@@ -98,7 +96,7 @@ def test_a_letter_that_may_not_have_been_sent_is_sent_and_says_that_it_may_be_a_
     assert json.loads(letter) == body
     assert "there may be two of it" in reason and reason.endswith("It failed.")
     told = json.loads(world.read(world.keys.dead(job)))
-    assert (told["reason"], told["letter_sent"]) == ("It failed.", True)
+    assert (told["reason"], told["is_sent"]) == ("It failed.", True)
 
 
 def test_a_job_that_is_sent_anew_after_it_was_given_up_is_run_though_received_twice(
@@ -121,34 +119,33 @@ def test_a_job_that_is_sent_anew_after_it_was_given_up_is_run_though_received_tw
 def test_one_worker_alone_begins_to_give_up_a_message_and_a_later_message_may_be_given_up_too(
     world: World,
 ) -> None:
-    s3, bucket, keys = world.aws.s3, world.bucket, world.keys
-    first = Burial("0" * 20, "It failed.", "message-1")
-    assert ledger.begin_burial(s3, bucket, keys, first)
-    assert not ledger.begin_burial(s3, bucket, keys, replace(first, reason="It vanished."))
-    assert ledger.find_burial(s3, bucket, keys, first.job_id, "message-1") == first
+    ledger = world.ledger
+    first = GivenUp("0" * 20, "It failed.", "message-1")
+    assert ledger.begin_giving_up(first)
+    assert not ledger.begin_giving_up(replace(first, reason="It vanished."))
+    assert ledger.find_given_up(first.job_id, "message-1") == first
     later = replace(first, message_id="message-2", reason="It failed again.")
-    assert ledger.begin_burial(s3, bucket, keys, later)
-    assert ledger.find_burial(s3, bucket, keys, first.job_id, "message-2") == later
-    assert ledger.find_burial(s3, bucket, keys, first.job_id, "message-1") is None
+    assert ledger.begin_giving_up(later)
+    assert ledger.find_given_up(first.job_id, "message-2") == later
+    assert ledger.find_given_up(first.job_id, "message-1") is None
 
 
 def test_a_job_is_said_to_vanish_only_if_an_attempt_has_no_end(world: World) -> None:
-    s3, bucket, keys = world.aws.s3, world.bucket, world.keys
-    job = "1" * 20
+    ledger, job = world.ledger, "1" * 20
 
     def begin(number: int) -> Attempt:
         name = f"{number:013d}-abcdef"
         one = Attempt(job, "P1", name, number, "started", "i-1", "0-0", float(number))
-        ledger.write_attempt(s3, bucket, keys, one)
+        ledger.write_attempt(one)
         return one
 
     def reason() -> str:
-        history = ledger.read_history(s3, bucket, keys, job, 0.0)
-        return f"{history.attempts}: {ledger.why_failed(s3, bucket, keys, job, history)}"
+        history = ledger.history(job, 0.0)
+        return f"{history.attempts}: {ledger.why_failed(history)}"
 
     for number in (1, 2, 3):
         ended = replace(begin(number), state="failed", reason=f"exit code {number}")
-        ledger.write_attempt(s3, bucket, keys, ended)
+        ledger.write_attempt(ended)
     assert reason() == "3: 3 attempts failed; the last one: exit code 3"
     begin(4)
     assert reason().startswith(

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
-from distributed_something.protocol.ledger.keys import parse_attempt_key
+from distributed_something.protocol.ledger.attempts import AttemptState
+from distributed_something.protocol.ledger.keys import parse_attempt
 from worker.environment import Pace
 from worker.queue.lease import Lease
 
@@ -58,9 +59,9 @@ def states(model: Model, job: str) -> list[str]:
     seen: dict[str, str] = {}
     for key in sorted(model.objects):
         if key.startswith(KEYS.attempts_of(job)):
-            _, attempt, state = parse_attempt_key(key)
-            if state.value != "started" or attempt not in seen:
-                seen[attempt] = state.value
+            attempt = parse_attempt(key)
+            if attempt.state is not AttemptState.STARTED or attempt.attempt_id not in seen:
+                seen[attempt.attempt_id] = attempt.state.value
     return list(seen.values())
 
 
@@ -149,7 +150,9 @@ def judge(model: Model, bodies: list[str], least_failures: int = RETRIES) -> Non
         done = KEYS.done(job) in model.objects
         assert model.dead_letters.count(body) <= 1 + model.reached["letter that may be a second"]
         assert done or body in model.dead_letters
-        assert ended.count("done") <= 1
+        # One that dies before it writes the marker may be overtaken by one that is at the job.
+        assert ended.count("done") <= 1 + model.deaths
+        assert not done or ended.count("done")
         if not done and "{nothing}" not in body:
             # Interruptions never count; only failures and attempts that vanished do.
             vanished = ended.count("started") + model.late.count(job)

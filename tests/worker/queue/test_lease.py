@@ -11,12 +11,15 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import EndpointConnectionError
 
+from distributed_something.protocol.ledger.run_ledger import RunLedger
 from worker.clients import make_clients
 from worker.queue.handover import Claim
 from worker.queue.job_queue import Message, give_back, receive
 from worker.queue.lease import Lease
 
-from ..world import World, until
+from ..world import RUN_ID, World, until
+
+JOB = "0" * 20
 
 
 @dataclass
@@ -154,7 +157,7 @@ def test_nothing_is_renewed_after_the_release(world: World, line: Line) -> None:
 
 
 def claim_on(world: World, s3: Any) -> Claim:
-    return Claim(s3, world.bucket, world.keys, "0" * 20, "attempt")
+    return Claim(RunLedger(s3, world.bucket, world.name, RUN_ID).lease_claims(JOB), "attempt")
 
 
 def test_a_lease_that_sqs_ends_sooner_than_expected_is_claimed_and_not_lost(
@@ -176,7 +179,7 @@ def test_a_lease_that_sqs_ends_sooner_than_expected_is_claimed_and_not_lost(
     lease.claim_with(claim)
     assert lease.renew()
     assert lost == []
-    assert world.object_keys() == [world.keys.lease_claim(claim.job_id)]
+    assert world.object_keys() == [world.keys.lease_claim(JOB)]
     lease.release()
     assert world.object_keys() == []
 

@@ -14,12 +14,12 @@ from typing import IO, TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ....protocol.ledger.attempts import Attempt
-from ....protocol.ledger.ledger import read_attempts, read_dead_jobs, settled_jobs, why_stopped
-from ....protocol.ledger.survey import summarise
+from ....protocol.ledger.run_ledger import RunLedger
 from ....run.machine_book import MachineBook, read_machine_book
 from ....run.money import MachineLife, Prices, cost_of
 from ...runs.provenance import read_provenance
 from ...runs.spending import is_unwatched, lives, look_at_machines, prices_or_caps
+from ..failed_jobs import given_up_reasons
 from .collect import MOST_LANES, Collector, histogram, spread
 from .facts import Counts, Lane, MoneyRow, RunReport
 from .page import page
@@ -41,22 +41,26 @@ def make_report(
 ) -> RunReport:
     """Read a run's whole ledger and add it up; `on_progress` is told attempts read of how many.
 
-    Reads one small object for each attempt. A rehearsal has cost nothing.
+    Keys tell of all attempts, and the bodies of a few what keys do not. A rehearsal has cost
+    nothing.
     """
-    s3, keys = aws.s3, record.keys
-    summary = summarise(s3, record.bucket, keys)
+    ledger = RunLedger.of(aws.s3, record)
+    survey = ledger.survey()
+    summary = survey.summary
     until = record.ended if record.ended is not None else now()
     book = _book(aws, record, until)
     machines = lives(book, record)
     found = Collector(until, {one.instance_id: one.ended for one in machines if one.ended})
-    for number, attempt in enumerate(read_attempts(s3, record.bucket, keys), start=1):
-        found.add(attempt)
+    for number, key in enumerate(ledger.attempts(), start=1):
+        found.add(key)
         if number % _TOLD_EVERY == 0:
             on_progress(number, summary.attempts)
     found.end()
-    _, dead = settled_jobs(s3, record.bucket, keys) if summary.dead else (set(), set())
-    for mark in read_dead_jobs(s3, record.bucket, keys, found.unexplained(dead)):
-        found.add_given_up(mark.job_id, mark.reason)
+    dead = set(survey.dead)
+    for job_id, reason in given_up_reasons(ledger, survey, found.unexplained(dead)):
+        found.add_given_up(job_id, reason)
+    names = ledger.names({key.job_id for key in found.shown()})
+    found.learn(names, ledger.read_attempts([*found.samples(), *found.shown(names)]))
     began, ended = _bounds(record, found, machines, until)
     slots = record.slots_per_machine or 1
     lanes = found.lanes({one.instance_id: one for one in machines}, slots, began, ended)
@@ -69,7 +73,7 @@ def make_report(
         ended=ended,
         is_over=record.ended is not None,
         is_rehearsal=is_rehearsal,
-        stopped=why_stopped(s3, record.bucket, keys),
+        stopped=ledger.why_stopped() if survey.is_stopped else "",
         counts=Counts(
             summary.submitted,
             summary.done,
@@ -95,7 +99,7 @@ def make_report(
         worker_versions=tuple(sorted(found.versions)),
         output_files=found.output_files,
         output_bytes=found.output_bytes,
-        provenance=read_provenance(s3, record.bucket, keys),
+        provenance=read_provenance(ledger),
     )
 
 
@@ -118,7 +122,8 @@ def write_rows(aws: Aws, record: RunRecord, file: IO[str], *, with_head: bool = 
     if with_head:
         writer.writerow(names)
     count = 0
-    for attempt in read_attempts(aws.s3, record.bucket, record.keys):
+    ledger = RunLedger.of(aws.s3, record)
+    for attempt in ledger.read_attempts(ledger.attempts()):
         writer.writerow([_cell(getattr(attempt, name)) for name in names])
         count += 1
     return count
@@ -133,7 +138,7 @@ def _book(aws: Aws, record: RunRecord, until: float) -> MachineBook:
     try:
         return look_at_machines(aws, record, until)
     except (ClientError, BotoCoreError):
-        return read_machine_book(aws.s3, record.bucket, record.keys)
+        return read_machine_book(RunLedger.of(aws.s3, record))
 
 
 def _bounds(

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import heapq
-import re
 from array import array
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import quantiles
 
-from ....protocol.ledger.attempts import Attempt
+from ....protocol.ledger.attempts import (
+    Attempt,
+    AttemptKey,
+    AttemptState,
+    reason_hash,
+    reason_of,
+)
 from ....run.money import MachineLife
 from .facts import Failures, Histogram, Lane, SlowJob, Spread, Timeline, Work
 
@@ -21,77 +26,79 @@ _COLUMNS = 30  # of a histogram
 _SLOWEST = 50
 _GROUPS = 100
 _STATES = ("done", "failed", "interrupted", "started")
-_ADDRESS = re.compile(r"s3://\S+")
-_ID = re.compile(r"\b[0-9a-f]{12,}\b|\bi-[0-9a-f]{8,17}\b")
+_OTHERS = "other reasons"
 
 
 @dataclass
 class _Group:
-    """Failures of one reason as they come in."""
+    """Failures of one reason as they come in; `reason` and `example` are learnt in the end."""
 
-    example: Attempt
+    example: AttemptKey
     attempts: int = 0
     jobs: set[int] = field(default_factory=set)
+    reason: str = ""
+    log_tail: str = ""
 
 
 class Collector:
     """What is known after some of the attempts, which come job by job and in order.
 
-    An attempt without an end is taken to go on until `now`, or until its machine's end in `ends`.
+    Their keys come first. Then `learn` is given names, and the bodies of a few. An attempt without
+    an end is taken to go on until `now`, or until its machine's end in `ends`.
     """
 
     def __init__(self, now: float, ends: Mapping[str, float] | None = None) -> None:
         self._now = now
         self._ends = ends or {}
-        self._machines: dict[str, tuple[int, str]] = {}  # number and type by id
-        self._slots: list[str] = []
+        self._machines: dict[str, int] = {}  # number by id
+        self._types: dict[str, str] = {}  # by id, of some
+        self._samples: dict[str, AttemptKey] = {}  # an attempt of each machine
         self._at = array("L")  # which machine
         self._began = array("d")
         self._ended = array("d")
         self._state = array("B")
-        self._drawn: list[tuple[str, str]] = []  # slot and name
-        self._groups: dict[str, _Group] = {}
-        self._unended: dict[str, tuple[str, int]] = {}  # by job: its name and how many
-        self._slow: list[tuple[float, str, SlowJob]] = []
+        self._drawn: list[AttemptKey] = []
+        self._groups: dict[str, _Group] = {}  # by the hash of their reason
+        self._unended: dict[str, tuple[AttemptKey, int]] = {}  # by job: the last, and how many
+        self._slow: list[tuple[float, str, int, AttemptKey]] = []  # with how many attempts
+        self._names: Mapping[str, str] = {}
         self._job = ""
         self._of_job = 0
         self.attempts_of_jobs: Counter[int] = Counter()
         self.seconds = array("d")  # of the jobs that are done and were not passed over
         self.memory = array("d")  # MiB, of the same
-        self.versions: Counter[str] = Counter()
+        self.versions: Counter[str] = Counter()  # of the attempts that were read
         self.output_files = 0
         self.output_bytes = 0
 
     def __len__(self) -> int:
         return len(self._at)
 
-    def add(self, attempt: Attempt) -> None:
+    def add(self, key: AttemptKey) -> None:
         """Count an attempt."""
-        if attempt.job_id != self._job:
+        if key.job_id != self._job:
             self._end_job()
-            self._job = attempt.job_id
+            self._job = key.job_id
         self._of_job += 1
-        number, _ = self._machines.setdefault(
-            attempt.instance_id, (len(self._machines), attempt.instance_type)
-        )
-        ended = attempt.ended
+        number = self._machines.setdefault(key.instance_id, len(self._machines))
+        if len(self._samples) < MOST_LANES:
+            self._samples.setdefault(key.instance_id, key)
+        ended = key.ended
         if ended is None:
-            ended = min(self._now, self._ends.get(attempt.instance_id, self._now))
+            ended = min(self._now, self._ends.get(key.instance_id, self._now))
         self._at.append(number)
-        self._began.append(attempt.started)
-        self._ended.append(max(ended, attempt.started))
-        self._state.append(_STATES.index(attempt.state) if attempt.state in _STATES else 3)
+        self._began.append(key.started)
+        self._ended.append(max(ended, key.started))
+        self._state.append(_STATES.index(key.state.value))
         if len(self) <= MOST_DRAWN:
-            self._drawn.append((attempt.slot, attempt.name))
-        if attempt.worker_version:
-            self.versions[attempt.worker_version] += 1
-        if attempt.state == "done":
-            self._add_done(attempt)
-        elif attempt.state == "failed":
-            self._add_failure(attempt, attempts=1)
-        elif attempt.state == "started":
-            _, others = self._unended.get(attempt.job_id, ("", 0))
-            self._unended[attempt.job_id] = attempt.name, others + 1
+            self._drawn.append(key)
+        if key.state is AttemptState.DONE:
+            self._add_done(key)
+        elif key.state is AttemptState.FAILED:
+            self._add_failure(key.reason, key, attempts=1)
+        elif key.state is AttemptState.STARTED:
+            _, others = self._unended.get(key.job_id, (key, 0))
+            self._unended[key.job_id] = key, others + 1
 
     def unexplained(self, dead: Iterable[str]) -> list[str]:
         """Those of the jobs that were given up which no failed attempt tells of."""
@@ -100,46 +107,71 @@ class Collector:
 
     def add_given_up(self, job_id: str, reason: str) -> None:
         """Count a job that was given up though no attempt failed, as its dead mark says why."""
-        name, attempts = self._unended.get(job_id, (job_id, 0))
-        told = Attempt(job_id, name, "", 0, "dead", "", "", 0.0, reason=reason)
-        self._add_failure(told, attempts)
+        untried = AttemptKey(job_id, "", AttemptState.FAILED)
+        key, attempts = self._unended.get(job_id, (untried, 0))
+        told = reason_of(Attempt(job_id, job_id, "", 0, "dead", "", "", 0.0, reason=reason))
+        self._add_failure(reason_hash(told), key, attempts).reason = told
 
     def end(self) -> None:
         """Say that there are no more attempts."""
         self._end_job()
+
+    def shown(self, job_ids: Collection[str] = ()) -> list[AttemptKey]:
+        """The attempts whose names are shown, but for those of some jobs."""
+        examples = [group.example for group in self._groups.values()]
+        keys = [*self._drawn, *examples, *(entry[3] for entry in self._slow)]
+        return [key for key in keys if key.job_id not in job_ids]
+
+    def samples(self) -> list[AttemptKey]:
+        """The attempts whose bodies tell what keys do not: of each reason and machine one."""
+        examples = [group.example for group in self._groups.values()]
+        return [key for key in (*examples, *self._samples.values()) if key.attempt_id]
+
+    def learn(self, names: Mapping[str, str], bodies: Iterable[Attempt]) -> None:
+        """Take in the names of jobs, by id, and what bodies tell of reasons and machines."""
+        read = dict(names)
+        examples = ((group.example, group) for group in self._groups.values())
+        groups = {(key.job_id, key.attempt_id): group for key, group in examples}
+        for attempt in bodies:
+            read.setdefault(attempt.job_id, attempt.name)
+            self._types.setdefault(attempt.instance_id, attempt.instance_type)
+            if attempt.worker_version:
+                self.versions[attempt.worker_version] += 1
+            group = groups.get((attempt.job_id, attempt.attempt_id))
+            if group is not None:
+                group.reason = group.reason or reason_of(attempt)
+                group.log_tail = attempt.log_tail
+        self._names = read
+
+    def _name(self, job_id: str) -> str:
+        return self._names.get(job_id, job_id)
 
     def _end_job(self) -> None:
         if self._of_job:
             self.attempts_of_jobs[self._of_job] += 1
         self._of_job = 0
 
-    def _add_done(self, attempt: Attempt) -> None:
-        if attempt.is_passed_over:
+    def _add_done(self, key: AttemptKey) -> None:
+        if key.passed_over:
             return
-        seconds = max(0.0, (attempt.ended or attempt.started) - attempt.started)
-        self.seconds.append(seconds)
-        if attempt.peak_memory_mib:
-            self.memory.append(attempt.peak_memory_mib)
-        self.output_files += attempt.output_files
-        self.output_bytes += attempt.output_bytes
-        slow = SlowJob(
-            attempt.name, seconds, self._of_job, attempt.instance_type, attempt.peak_memory_mib
-        )
-        entry = (seconds, attempt.job_id, slow)
+        self.seconds.append(key.seconds)
+        if key.memory_mib:
+            self.memory.append(key.memory_mib)
+        self.output_files += key.files
+        self.output_bytes += key.bytes
+        entry = (key.seconds, key.job_id, self._of_job, key)
         if len(self._slow) < _SLOWEST:
             heapq.heappush(self._slow, entry)
-        elif entry > self._slow[0]:
+        elif entry[:2] > self._slow[0][:2]:
             heapq.heapreplace(self._slow, entry)
 
-    def _add_failure(self, attempt: Attempt, attempts: int) -> None:
-        reason = reason_of(attempt)
+    def _add_failure(self, reason: str, key: AttemptKey, attempts: int) -> _Group:
         if reason not in self._groups and len(self._groups) >= _GROUPS:
-            reason = "other reasons"
-        group = self._groups.setdefault(reason, _Group(attempt))
+            reason = _OTHERS
+        group = self._groups.setdefault(reason, _Group(key))
         group.attempts += attempts
-        group.jobs.add(int(attempt.job_id, 16))
-        if attempt.log_tail and not group.example.log_tail:
-            group.example = attempt
+        group.jobs.add(int(key.job_id, 16))
+        return group
 
     @property
     def began(self) -> float | None:
@@ -154,19 +186,29 @@ class Collector:
         given_up = {int(job_id, 16) for job_id in dead}
         groups = [
             Failures(
-                reason=reason,
+                reason=_OTHERS if reason == _OTHERS else group.reason,
                 attempts=group.attempts,
                 jobs=len(group.jobs),
                 given_up=len(group.jobs & given_up),
-                example=group.example.name,
-                log_tail=group.example.log_tail,
+                example=self._name(group.example.job_id),
+                log_tail=group.log_tail,
             )
             for reason, group in self._groups.items()
         ]
         return tuple(sorted(groups, key=lambda one: (-one.attempts, one.reason)))
 
     def slowest(self) -> tuple[SlowJob, ...]:
-        return tuple(slow for _, _, slow in sorted(self._slow, reverse=True))
+        slowest = sorted(self._slow, key=lambda entry: entry[:2], reverse=True)
+        return tuple(
+            SlowJob(
+                self._name(key.job_id),
+                seconds,
+                attempts,
+                self._types.get(key.instance_id, ""),
+                key.memory_mib,
+            )
+            for seconds, _, attempts, key in slowest
+        )
 
     def timeline(self, began: float, ended: float) -> Timeline:
         """The run cut into bins of equal length."""
@@ -191,19 +233,19 @@ class Collector:
         draws = len(self) <= MOST_DRAWN
         width = _width(began, ended)
         makers = {
-            name: _LaneMaker(name, kind, lives.get(name), slots)
-            for name, (_, kind) in self._machines.items()
+            name: _LaneMaker(name, self._types.get(name, ""), lives.get(name), slots)
+            for name in self._machines
         }
         for name, life in lives.items():
             makers.setdefault(name, _LaneMaker(name, life.instance_type, life, slots))
         in_order = list(makers.values())
         for place, number in enumerate(self._at):
             work = Work(
-                *(self._drawn[place][:1] if draws else ("",)),
+                self._drawn[place].slot if draws else "",
                 self._began[place],
                 self._ended[place],
                 _STATES[self._state[place]],
-                self._drawn[place][1] if draws else "",
+                self._name(self._drawn[place].job_id) if draws else "",
             )
             in_order[number].add(work, draws, began, width)
         lanes = [one.lane(began, ended, width) for one in in_order]
@@ -267,16 +309,6 @@ def _there(began: float, ended: float, run_began: float, width: float) -> list[b
     """In which bins a machine was there."""
     first, last = _bin(began, run_began, width), _bin(ended, run_began, width)
     return [first <= place <= last for place in range(BINS)]
-
-
-def reason_of(attempt: Attempt) -> str:
-    """Why an attempt failed, without what differs from job to job."""
-    reason = attempt.reason or (
-        f"exit code {attempt.exit_code}" if attempt.exit_code is not None else "no reason was given"
-    )
-    for own in (attempt.name, attempt.job_id):
-        reason = reason.replace(own, "…") if len(own) > 2 else reason
-    return _ID.sub("…", _ADDRESS.sub("s3://…", reason))[:300]
 
 
 def spread(values: Sequence[float]) -> Spread | None:

@@ -1,0 +1,165 @@
+"""Read, write and list the objects of one bucket; ages are by the bucket's own clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from itertools import islice
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+PARALLEL_READS = 16
+READ_AHEAD = 256  # objects fetched before the reader asks for them: bounds memory, not the ledger
+# HeadObject has no body to name its error in; without s3:ListBucket an absent key is a 403.
+_ABSENT = ("404", "NoSuchKey", "NotFound")
+_CONFLICTS = 5  # tries of a write that meets others; the first of those to arrive ends them
+
+
+@dataclass(frozen=True)
+class Item:
+    """An object as a listing shows it: `written` in seconds since 1970, `age` in seconds."""
+
+    key: str
+    written: float
+    age: float
+    size: int  # bytes
+
+
+@dataclass(frozen=True)
+class Dated:
+    """An object's body, and its age in seconds."""
+
+    body: bytes
+    age: float
+
+
+class Objects:
+    """The objects of one bucket."""
+
+    def __init__(self, s3: S3Client, bucket: str) -> None:
+        self._s3 = s3
+        self.bucket = bucket
+
+    def fetch(self, key: str) -> bytes | None:
+        """An object's body; None if there is none."""
+        found = self.fetch_dated(key)
+        return None if found is None else found.body
+
+    def fetch_dated(self, key: str) -> Dated | None:
+        """An object's body and its age; None if there is none."""
+        try:
+            answer = self._s3.get_object(Bucket=self.bucket, Key=key)
+        except self._s3.exceptions.NoSuchKey:
+            return None
+        return Dated(answer["Body"].read(), _age(answer, answer["LastModified"]))
+
+    def fetch_start(self, key: str, size: int) -> bytes:
+        """The first `size` bytes of an object that is there."""
+        part = f"bytes=0-{size - 1}"
+        return self._s3.get_object(Bucket=self.bucket, Key=key, Range=part)["Body"].read()
+
+    def fetch_all(self, keys: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+        """Keys and bodies, read side by side and in order; what went away is left out."""
+        waiting = iter(keys)
+        with ThreadPoolExecutor(PARALLEL_READS) as pool:
+            while some := list(islice(waiting, READ_AHEAD)):
+                for key, body in zip(some, pool.map(self.fetch, some), strict=True):
+                    if body is not None:
+                        yield key, body
+
+    def open(self, key: str) -> Any:
+        """An object's body as a file to read from."""
+        return self._s3.get_object(Bucket=self.bucket, Key=key)["Body"]
+
+    def put(self, key: str, body: bytes | BinaryIO) -> None:
+        """Write an object, in the place of one that is there."""
+        self._s3.put_object(Bucket=self.bucket, Key=key, Body=body)
+
+    def put_first(self, key: str, body: bytes) -> bool:
+        """Write an object unless there is one with this key; False if there is.
+
+        S3 answers a write that meets another with a conflict, and asks to try it again.
+        """
+        for tries_left in reversed(range(_CONFLICTS)):
+            try:
+                self._s3.put_object(Bucket=self.bucket, Key=key, Body=body, IfNoneMatch="*")
+            except self._s3.exceptions.ClientError as error:
+                code = error.response["Error"].get("Code")
+                if code in ("PreconditionFailed", "412"):
+                    return False
+                if code != "ConditionalRequestConflict" or not tries_left:
+                    raise
+            else:
+                return True
+        raise AssertionError("the last try returns or raises")
+
+    def exists(self, key: str) -> bool:
+        """Whether there is an object with this key."""
+        try:
+            self._s3.head_object(Bucket=self.bucket, Key=key)
+        except self._s3.exceptions.ClientError as error:
+            if error.response["Error"].get("Code") in _ABSENT:
+                return False
+            raise
+        return True
+
+    def delete(self, key: str) -> None:
+        """Delete an object; one that is not there is fine."""
+        self._s3.delete_object(Bucket=self.bucket, Key=key)
+
+    def delete_all(self, keys: Iterable[str]) -> None:
+        """Delete objects one by one, side by side."""
+        with ThreadPoolExecutor(PARALLEL_READS) as pool:
+            for _ in pool.map(self.delete, keys):
+                pass
+
+    def pages(self, prefix: str, after: str = "") -> Iterator[list[Item]]:
+        """What there is below a prefix, in order of the keys, a page of up to 1,000 at a time."""
+        paginator = self._s3.get_paginator("list_objects_v2")
+        begin: Any = {"StartAfter": after} if after else {}
+        for page in paginator.paginate(Bucket=self.bucket, Prefix=prefix, **begin):
+            yield _items(page)
+
+    def first_page(self, prefix: str, most: int = 1000) -> tuple[list[Item], bool, float]:
+        """The first objects below a prefix, whether there are more, and the bucket's time."""
+        page = self._s3.list_objects_v2(Bucket=self.bucket, Prefix=prefix, MaxKeys=most)
+        return _items(page), bool(page.get("IsTruncated")), _answered(page).timestamp()
+
+    def items(self, prefix: str) -> Iterator[Item]:
+        """Everything below a prefix, in order of the keys."""
+        for page in self.pages(prefix):
+            yield from page
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """Every key below a prefix, in order."""
+        return (item.key for item in self.items(prefix))
+
+    def folders(self, prefix: str) -> list[str]:
+        """The names of what stand as folders right below a prefix that ends with a slash."""
+        paginator = self._s3.get_paginator("list_objects_v2")
+        pages = paginator.paginate(Bucket=self.bucket, Prefix=prefix, Delimiter="/")
+        found = [folder["Prefix"] for page in pages for folder in page.get("CommonPrefixes", [])]
+        return [name.removeprefix(prefix).rstrip("/") for name in found]
+
+
+def _items(page: Any) -> list[Item]:
+    found = page.get("Contents")
+    if not found:
+        return []
+    answered = _answered(page).timestamp()
+    times = ((item, item["LastModified"].timestamp()) for item in found)
+    return [Item(item["Key"], time, answered - time, item["Size"]) for item, time in times]
+
+
+def _age(answer: Any, written: datetime) -> float:
+    return (_answered(answer) - written).total_seconds()
+
+
+def _answered(answer: Any) -> datetime:
+    """When the bucket answered, by its own clock: this computer's may be minutes off."""
+    return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
