@@ -1,6 +1,23 @@
-"""Say how many there are of something, as a person would."""
+"""Say how many there are of something, as a person would, and show texts of others as text."""
 
 from __future__ import annotations
+
+import re
+
+# C0 and C1 controls, of which ESC and CSI steer terminals; what turns the direction of writing; and
+# halves of characters, which no encoding has. Tabs and line ends stay.
+_UNSEEN = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
+
+def visible(text: str) -> str:
+    """The text with what would steer a terminal shown as an escape: ESC as the four signs \\x1b."""
+    return _UNSEEN.sub(_escaped, text.replace("\r\n", "\n"))
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape").decode()
 
 
 def count_of(number: int, thing: str, several: str = "") -> str:

@@ -74,4 +74,4 @@ def show_unfinished(unfinished: Unfinished, region: str, *, is_told: bool = Fals
     if not is_told:
         next_steps(*try_again(region))
     if unfinished.path:
-        besides("In a new run, in place of retry", f"submitJob {unfinished.path}")
+        besides("In a new run, in place of retry", f"submitJob {shlex.quote(str(unfinished.path))}")

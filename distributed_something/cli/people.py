@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from functools import cache
 from typing import TYPE_CHECKING
 
+import click
+
 from ..command_lines import run_line
+from ..words import visible
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -17,10 +21,10 @@ _PIPE_WIDTH = 10_000  # characters: in a pipe or a file no name or reason is bro
 @cache
 def people() -> Console:
     """The screen of the person; what draws on it is much to import, and `--help` needs none."""
-    from rich.console import Console
+    from .plain_console import PlainConsole
 
     width = None if sys.stderr.isatty() else _PIPE_WIDTH
-    return Console(stderr=True, width=width, markup=False, highlight=False)
+    return PlainConsole(stderr=True, width=width, markup=False, emoji=False, highlight=False)
 
 
 def say(text: str, style: str | None = None) -> None:
@@ -33,9 +37,15 @@ def draw(screen: RenderableType) -> None:
     people().print(screen)
 
 
-def next_step(words: str) -> None:
-    """The verb that usually follows."""
-    say(f"Next: {run_line(words)}", style="bold")
+def put(text: str) -> None:
+    """A line on stdout, with what would steer a terminal shown as an escape."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    click.echo(visible(text).encode(encoding, "backslashreplace").decode(encoding))
+
+
+def next_step(words: str, *names: str) -> None:
+    """The verb that usually follows, and names of others that it takes, quoted for a shell."""
+    say(f"Next: {run_line(' '.join([words, *map(shlex.quote, names)]))}", style="bold")
 
 
 def next_steps(*verbs: str) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import unicodedata
 from collections.abc import Iterable
 
+_UNFIT = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")  # no file system's, or a terminal's
 _LONGEST_NAME = 240  # bytes; most file systems take 255
 
 
@@ -37,11 +39,12 @@ def _path(bucket: str, key: str, home: str) -> str:
     """The key as a path that leads nowhere else."""
     parts = key.split("/")
     safe = [part for part in parts if part not in ("", ".", "..")] or ["_"]
+    safe = [_UNFIT.sub("_", part) for part in safe]
     fits = [part if len(part.encode()) <= _LONGEST_NAME else _shortened(part) for part in safe]
     if bucket != home:
         fits = ["other-buckets", bucket, *fits]
     path = "/".join(fits)
-    return path if len(safe) == len(parts) else _apart(path, address(bucket, key))
+    return path if safe == parts else _apart(path, address(bucket, key))
 
 
 def _shortened(part: str) -> str:

@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 
 from distributed_something.cli.app import run_command, verbs
+from distributed_something.command_lines import DEFAULT_CONFIG, use_config
 from distributed_something.commands.submitting.submit_job import (
     check_groups,
     make_maker,
@@ -108,6 +109,7 @@ def run(*words: str) -> str:
             code = run_command(verbs, "run.py")
     finally:
         sys.argv = before
+        use_config(DEFAULT_CONFIG)
     assert code in (0, 1, 2), code
     return (told.getvalue() + out.getvalue()).decode()
 

@@ -13,7 +13,7 @@ import click
 
 from ...errors import NotFound
 from ..options import run_option
-from ..people import next_steps, say
+from ..people import next_steps, put, say
 from ..type_runs import for_each_run, refuse_to_wait
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def _print_failed(aws: Aws, record: RunRecord, as_json: bool) -> None:
             click.echo(json.dumps(asdict(one)))
             continue
         say(f"{one.name}: {one.reason}", style="bold")
-        click.echo(one.log_tail)
+        put(one.log_tail)
     if not count:
         say("No job failed.")
     elif not as_json:
@@ -114,7 +114,7 @@ def _print_job(aws: Aws, record: RunRecord, name: str, follow: bool, as_json: bo
         say(f"{history.name} has printed nothing, or was not tried yet.")
         return
     say("CloudWatch has nothing of it; these are its last lines, from the ledger:")
-    click.echo(json.dumps(asdict(last)) if as_json else last.log_tail)
+    put(json.dumps(asdict(last)) if as_json else last.log_tail)
 
 
 def _print_machine(aws: Aws, record: RunRecord, machine: str, follow: bool, as_json: bool) -> None:
@@ -141,5 +141,5 @@ def _print_lines(lines: Iterable[LogLine], as_json: bool, streams: bool = False)
         if as_json:
             click.echo(json.dumps(asdict(line)))
         else:
-            click.echo(f"{line.stream}: {line.text}" if streams else line.text)
+            put(f"{line.stream}: {line.text}" if streams else line.text)
     return count

@@ -75,7 +75,7 @@ def start_cluster(
         _print_bought(agreed[-1], record)
     if not is_served():  # a simulated AWS has no console
         _show_console_links(settings)
-    next_step(f"monitor {FILES}/{record.app_name}SpotFleetRequestId.json")
+    next_step("monitor", f"{FILES}/{record.app_name}SpotFleetRequestId.json")
 
 
 def show_purchase(purchase: Purchase) -> bool:

@@ -158,4 +158,4 @@ def _show_job(aws: Aws, record: RunRecord, name: str, as_json: bool) -> None:
     if history.dead:
         say(f"{history.name} was given up: {history.dead}", style="red")
     draw(attempts_screen(history.attempts, time.time()))
-    next_step(f"logs {history.name}")
+    next_step("logs", history.name)

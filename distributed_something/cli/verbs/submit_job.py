@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from dataclasses import asdict
 from functools import partial
@@ -88,7 +89,9 @@ def _plan(
             on_progress=on_progress,
         )
     _show_dry_run(planned, as_json)
-    next_steps(*(("setup",) if planned.setup_is_due else ()), f"submitJob {job_file}")
+    next_steps(
+        *(("setup",) if planned.setup_is_due else ()), f"submitJob {shlex.quote(str(job_file))}"
+    )
 
 
 def _queue(

@@ -23,6 +23,7 @@ from ...protocol.ledger.run_ledger import RunLedger
 from ...run.places import local_paths
 from ...words import count_of
 from ..runs.runs import choose_run
+from .safe_places import refuse_place
 
 if TYPE_CHECKING:
     from ...aws.session import Aws
@@ -87,7 +88,7 @@ def download(
     """
     record = choose_run(aws, settings, run_id)
     jobs, results = find_results(aws, record, only)
-    fetch = _Fetch(aws, on_progress, sum(one.size for one in results))
+    fetch = _Fetch(aws, on_progress, sum(one.size for one in results), folder)
     paths = local_paths([(one.bucket, one.key) for one in results], record.bucket)
     places = [folder / path for path in paths]
     wanted = list(zip(results, places, strict=True))
@@ -223,10 +224,11 @@ def _check_space(folder: Path, missing: Iterable[tuple[Result, Path]]) -> None:
 class _Fetch:
     """Fetches one object to one file, by many threads at once."""
 
-    def __init__(self, aws: Aws, on_progress: Progress, total: int) -> None:
+    def __init__(self, aws: Aws, on_progress: Progress, total: int, folder: Path) -> None:
         self._s3 = aws.s3
         self._on_progress = on_progress
         self._total = total
+        self._folder = folder
         self._done = 0
         self._lock = threading.Lock()
 
@@ -241,6 +243,7 @@ class _Fetch:
         mark = hashlib.sha256(f"{result.address} {result.etag}".encode()).hexdigest()[:16]
         part = path.with_name(f".{mark}.part")
         try:
+            refuse_place(path, self._folder)
             path.parent.mkdir(parents=True, exist_ok=True)
             self.count(part.stat().st_size if part.exists() else 0)
             for left in reversed(range(_TRIES)):

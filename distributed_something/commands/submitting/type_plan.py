@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -75,7 +76,8 @@ def _refuse_taken_tags(aws: Aws, settings: Settings, file: JobFile, tag_offset: 
     done = _done_before(aws, settings)
     numbers = [name.removeprefix(settings.app_name) for name in live | done.keys()]
     free = 1 + max((int(number) for number in numbers if number.isdigit()), default=-1)
-    command = f"`{run_line(f'submitJob {file.path} --tag-offset {free}')}`"
+    words = f"submitJob {shlex.quote(str(file.path))} --tag-offset {free}"
+    command = f"`{run_line(words)}`"
     if taken := wanted.keys() & live:
         raise UsageError(
             f"The runs of {settings.app_name} that are live have jobs with the tags "

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 _TOLD_EVERY = 500  # attempts between two words on progress
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how texts begin that spreadsheets run
+
 
 def make_report(
     aws: Aws,
@@ -130,6 +132,9 @@ def write_rows(aws: Aws, record: RunRecord, file: IO[str], *, with_head: bool = 
 
 
 def _cell(value: Any) -> Any:
+    """A value as a cell that no spreadsheet runs as a formula."""
+    if isinstance(value, str) and value.startswith(_FORMULA):
+        return f"'{value}"
     return "" if value is None else value
 
 
