@@ -25,7 +25,7 @@ _OWN_VARIABLES = ("WORKER_SLOT", "PYTHONUNBUFFERED")
 
 @dataclass(frozen=True)
 class Pace:
-    """How fast a worker does things, in seconds; tests and rehearsals go faster by variables.
+    """How fast a worker does things, mostly in seconds; tests and rehearsals set variables.
 
     The variable of each is `WORKER_` and its name in capitals, such as WORKER_GRACE_SECONDS.
     """
@@ -47,6 +47,7 @@ class Pace:
     idle_seconds: float = 300.0
     room_seconds: float = 300.0  # how long a full disk is waited for while no job here fills it
     checkpoint_seconds: float = 300.0  # how often a running job's checkpoint is saved
+    machines_to_blame: float = 2.0  # so many must fail to start a command before it is to blame
 
     @classmethod
     def from_environment(cls, variables: Mapping[str, str]) -> Pace:

@@ -36,7 +36,7 @@ from .stopping import Stopping
 
 logger = logging.getLogger(__name__)
 
-NOT_STARTED_LIMIT = 3  # different jobs in a row; fewer may be the jobs' own fault
+NOT_STARTED_LIMIT = 3  # commands in a row; fewer may be the commands' own fault
 _PERHAPS_A_SECOND = "(A worker ended while it sent this message: there may be two of it.)"
 _LONGEST_PAUSE = 30.0  # seconds between two tries to reach a queue that does not answer
 
@@ -66,7 +66,7 @@ class Loop:
         self._now = now
         self._pause = 1.0
         self._full_since = 0.0  # when the disk was found full; 0: it was not
-        self._not_started: set[str] = set()
+        self._not_started = 0  # commands in a row
 
     def run(self) -> None:
         """Work until asked to stop; raises MachineFault if this machine cannot work."""
@@ -210,17 +210,17 @@ class Loop:
         return found is not None
 
     def _blame_the_machine(self, cannot_start: bool, outcome: Outcome) -> None:
-        """Raise MachineFault if it was not the job's fault, or not so many jobs' in a row."""
+        """Raise MachineFault if it was not the job's fault, or not so many commands' in a row."""
         if outcome.ending is Ending.BROKEN:
             raise MachineFault(outcome.reason)
-        if not cannot_start:
-            self._not_started.clear()
+        if not cannot_start or outcome.ending is Ending.HOPELESS:
+            self._not_started = 0
             return
-        self._not_started.add(outcome.attempt.job_id)
-        if len(self._not_started) >= NOT_STARTED_LIMIT:
+        self._not_started += 1
+        if self._not_started >= NOT_STARTED_LIMIT:
             raise MachineFault(
-                f"The commands of {len(self._not_started)} jobs in a row could not be started; "
-                f"the last one: {outcome.reason}"
+                f"{self._not_started} commands in a row could not be started; the last one: "
+                f"{outcome.reason}"
             )
 
     def _look_at_latest_run(self) -> None:
@@ -306,6 +306,8 @@ class Loop:
             self._delete(message)
         elif ending in (Ending.INTERRUPTED, Ending.BROKEN):
             self._give_back(message, 0)
+        elif ending is Ending.SUSPECT:  # after a while, so that another machine gets it
+            self._give_back(message, self._backoff(1))
         elif ending is not Ending.LOST:  # then the message is somebody else's
             self._give_back(message, self._backoff(failures + 1))
 

@@ -16,7 +16,8 @@ _WIDTH, _HEIGHT = 6, 6  # of one widget; a row is 24 wide
 
 # Logs Insights queries for the sentences that workers write at the end of an attempt.
 _ENDINGS = (
-    r"parse @message /Job (?<job>.*): (?<ending>done|failed|hopeless|interrupted|lost|broken)\./"
+    r"parse @message "
+    r"/Job (?<job>.*): (?<ending>done|failed|hopeless|not started|interrupted|lost|broken)\./"
     " | filter ispresent(ending)"
     " | stats count(*) as attempts, count_distinct(job) as jobs by ending"
 )

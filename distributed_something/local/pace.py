@@ -10,6 +10,7 @@ WORKER_PACE = {
     "WORKER_HEARTBEAT_SECONDS": str(HEARTBEAT_SECONDS),
     "WORKER_BACKOFF_SECONDS": "1",
     "WORKER_GRACE_SECONDS": "5",
+    "WORKER_MACHINES_TO_BLAME": "1",  # all of them are this computer
     "WORKER_STOP_SECONDS": "15",
 }
 # The simulated counts are exact and there is no one else, so that little patience is enough.

@@ -27,6 +27,7 @@ from ..files.results import destination, send_results, wanted_files
 from ..machine.faults import full_disk
 from ..queue.lease import Lease
 from ..stopping import Stopping
+from .blame import SHELL_CANNOT_START, blame
 from .checkpoint import Checkpoint
 from .directories import Directories, private_directories
 from .done_before import own_results, results_are_there, upload_mark
@@ -57,6 +58,7 @@ _STATES = {
     Ending.FAILED: AttemptState.FAILED,
     Ending.HOPELESS: AttemptState.FAILED,
     Ending.INTERRUPTED: AttemptState.INTERRUPTED,
+    Ending.SUSPECT: AttemptState.INTERRUPTED,
     Ending.BROKEN: AttemptState.INTERRUPTED,
     Ending.LOST: AttemptState.INTERRUPTED,
     Ending.ELSEWHERE: AttemptState.INTERRUPTED,
@@ -257,6 +259,8 @@ class JobAttempt:
             )
         except CannotStart as error:
             self.cannot_start = True
+            if error.is_permanent:
+                raise self._blame(argv[0], str(error)) from error
             raise Failure(str(error)) from error
         self.facts = replace(
             self.facts,
@@ -282,7 +286,20 @@ class JobAttempt:
                 missing = something.check(self._job, directories, result.exit_code)
         if missing is not None:
             self._check()  # a tool that ends badly when told to stop has not failed
+            if self._job.keys.shell and result.exit_code in SHELL_CANNOT_START:
+                self.cannot_start = True
+                raise self._blame(str(self._job.keys.command), missing)
             raise Failure(missing + full_disk(directories.output))
+
+    def _blame(self, program: str, reason: str) -> Ended:
+        """The end of an attempt whose program this machine cannot start."""
+        return blame(
+            self._ledger,
+            program,
+            self._place.instance_id,
+            reason,
+            enough=int(self._place.pace.machines_to_blame),
+        )
 
     def _publish(self, directories: Directories) -> None:
         """Send the outputs, unless another attempt was first."""

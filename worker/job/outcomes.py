@@ -14,6 +14,7 @@ class Ending(Enum):
     DONE = "done"
     FAILED = "failed"  # may succeed on a retry
     HOPELESS = "hopeless"  # cannot succeed on a retry
+    SUSPECT = "not started"  # this machine cannot start the command; another one may
     INTERRUPTED = "interrupted"  # the worker was told to stop
     LOST = "lost"  # the lease was lost: the message is somebody else's
     BROKEN = "broken"  # this machine cannot work; the job is not to blame
@@ -43,6 +44,12 @@ class Hopeless(Ended):
     """No attempt at this job can succeed."""
 
     ending = Ending.HOPELESS
+
+
+class Suspicion(Ended):
+    """This machine cannot start the command, and is not known to be able to start others."""
+
+    ending = Ending.SUSPECT
 
 
 class Interruption(Ended):

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import psutil
 
+from .blame import PERMANENT_ERRORS
 from .outcomes import Hopeless
 from .processes import kill_descendants
 
@@ -29,7 +30,11 @@ _MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes
 
 
 class CannotStart(Exception):
-    """The command's program is not there or cannot be run."""
+    """The command's program is not there or cannot be run; `is_permanent` if of what it is."""
+
+    def __init__(self, reason: str, is_permanent: bool = False) -> None:
+        super().__init__(reason)
+        self.is_permanent = is_permanent
 
 
 @dataclass(frozen=True)
@@ -119,7 +124,8 @@ def _start(
                 f"{argv[0][:60]!r} cannot be started: its arguments and variables are longer than "
                 "this system takes. Put long texts in a file among the inputs."
             ) from error
-        raise CannotStart(f"{argv[0]!r} cannot be started: {error}") from error
+        reason = f"{argv[0]!r} cannot be started: {error.strerror or error}."
+        raise CannotStart(reason, error.errno in PERMANENT_ERRORS) from error
     except ValueError as error:
         raise Hopeless(
             f"{argv[0][:60]!r} cannot be started: one of its arguments or variables has a "

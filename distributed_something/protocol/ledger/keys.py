@@ -7,6 +7,7 @@
     runs/<APP_NAME>/<run id>/dead/<job id>                        given up, with the reason
     runs/<APP_NAME>/<run id>/heartbeats/<hash>/<instance>/<slot>  once a minute; empty while idle
     runs/<APP_NAME>/<run id>/broken/<instance>                    a machine that could not work
+    runs/<APP_NAME>/<run id>/not_started/<hash>/<instance>        a program that it cannot start
     runs/<APP_NAME>/<run id>/stopped                              why no more jobs are to be taken
     runs/<APP_NAME>/<run id>/monitor_state.json                   what the Lambda's last look saw
     runs/<APP_NAME>/<run id>/machines.json                        the machines that there were
@@ -102,6 +103,15 @@ class RunKeys:
     def broken_machine(self, instance_id: str) -> str:
         """Where a machine that cannot work says why, before it ends itself."""
         return f"{self.broken_machines}{instance_id}"
+
+    @property
+    def not_started(self) -> str:
+        """Where machines say, in empty objects, which programs they cannot start."""
+        return f"{self.prefix}not_started/"
+
+    def not_started_of(self, program: str) -> str:
+        """Where machines say that they cannot start this program."""
+        return f"{self.not_started}{hashlib.sha256(program.encode()).hexdigest()[:20]}/"
 
     @property
     def stopped(self) -> str:

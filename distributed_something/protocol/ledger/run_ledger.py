@@ -293,6 +293,12 @@ class RunLedger:
 
     # The run as a whole
 
+    def note_not_started(self, program: str, instance_id: str, *, enough: int) -> int:
+        """Note that a machine cannot start a program; how many cannot, counted up to `enough`."""
+        prefix = self.keys.not_started_of(program)
+        self.objects.put(f"{prefix}{instance_id}", b"")
+        return len(self.objects.first_page(prefix, most=enough)[0])
+
     def why_stopped(self) -> str:
         """Why the workers take no more jobs of the run; empty while they do."""
         body = self.objects.fetch(self.keys.stopped)
@@ -309,7 +315,10 @@ class RunLedger:
         """
         broken = [*self.objects.keys(self.keys.broken_machines)]
         told = [*self.objects.keys(self.keys.notices)]
-        self.objects.delete_all([*broken, *told, self.keys.stopped, self.keys.monitor_state])
+        suspects = [*self.objects.keys(self.keys.not_started)]
+        self.objects.delete_all(
+            [*broken, *told, *suspects, self.keys.stopped, self.keys.monitor_state]
+        )
 
     def read_monitor_state(self) -> bytes | None:
         """What the last look of the Lambda left for the next."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 from functools import partial
@@ -12,6 +13,7 @@ import pytest
 
 from distributed_something.protocol.environment import WorkerEnvironment
 from distributed_something.protocol.ledger.record import FleetRecord
+from worker.job.blame import PERMANENT_ERRORS
 from worker.job.outcomes import MachineFault
 from worker.machine.faults import check_disk, end_broken_machine
 
@@ -203,10 +205,40 @@ def test_a_machine_that_cannot_start_the_tool_ends_itself_with_the_reason(world:
     until(lambda: machine_state(world, instance_id) == "terminated", "the machine ends itself")
     assert world.stop() == [0]
     reason = json.loads(world.read(world.keys.broken_machine(instance_id)))["reason"]
-    assert "3 jobs in a row could not be started" in reason
+    assert "3 commands in a row could not be started" in reason
     assert "no-such-tool" in reason
     assert len(world.ended()) == 3
     assert world.dead_letters() == []
+
+
+@pytest.mark.parametrize(
+    ("job", "words"),
+    [
+        ({"command": ["no-such-tool"]}, "'no-such-tool' cannot be started: No such file"),
+        ({"command": ["/etc/passwd"]}, "'/etc/passwd' cannot be started: Permission denied"),
+        ({"command": "no-such-tool", "shell": True}, "exit code 127"),
+        ({"command": "/etc/passwd", "shell": True}, "exit code 126"),
+    ],
+)
+def test_a_program_that_two_machines_cannot_start_is_given_up(
+    world: World, job: dict[str, Any], words: str
+) -> None:
+    job_id = world.send({**job, "group": {"plate": "P1"}})
+    world.variables = {"WORKER_BACKOFF_SECONDS": "0.1"}
+    world.start_worker({"INSTANCE_ID": "i-1"})
+    until(lambda: world.ended(job_id), "one machine has seen it")
+    assert world.dead_letters() == []
+    world.start_worker({"INSTANCE_ID": "i-2"})
+    ((_, reason),) = until(world.dead_letters, "both have seen it")
+    assert words in reason and "2 machines saw it" in reason
+    states = [attempt.state for attempt in world.ended(job_id)]
+    assert states.count("failed") == 1  # what one machine alone saw does not count
+    assert set(states) == {"interrupted", "failed"}
+
+
+def test_what_may_pass_is_not_the_commands_fault() -> None:
+    passing = {errno.EAGAIN, errno.ENOMEM, errno.ENOSPC, errno.EMFILE, errno.EIO, errno.ETXTBSY}
+    assert not passing & PERMANENT_ERRORS
 
 
 def test_a_command_that_no_machine_can_start_is_its_jobs_fault(world: World) -> None:
