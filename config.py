@@ -39,6 +39,9 @@ MACHINE_PRICE = 0.10
 EBS_VOL_SIZE = 30
 # "False" gives machines no public address; their subnet then needs another way out.
 ASSIGN_IP = "True"
+# "cheap" asks for no more machines than give each slot ten jobs and lets machines go as jobs run
+# out: it takes longer, and pays for little else than work. "fast" keeps all machines at work.
+FINISH = "fast"
 # Whoever watches a run stops it in good order once it has cost so many US dollars; 0: never.
 MAX_COST = 0
 # Machines end this many hours after they were requested, whatever else happens.

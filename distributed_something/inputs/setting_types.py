@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -146,6 +146,9 @@ LogGroup = Annotated[
 ]
 Image = Annotated[
     str, AfterValidator(_matching(re.compile(r"\S+"), "must be an image, such as 'user/tool:1.0'"))
+]
+Finish = Annotated[
+    Literal["fast", "cheap"], BeforeValidator(lambda v: v.lower() if isinstance(v, str) else v)
 ]
 MountDriver = Annotated[
     str,

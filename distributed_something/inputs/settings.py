@@ -21,6 +21,7 @@ from .setting_types import (
     BucketName,
     Cluster,
     Count,
+    Finish,
     Flag,
     Image,
     LogGroup,
@@ -114,6 +115,7 @@ class Settings(BaseModel):
     necessary_string: OptionalText = ""
 
     # Watching
+    finish: Finish = "fast"
     auto_monitor: Flag = False
     create_dashboard: Flag = False
     clean_dashboard: Flag = False

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..options import FILES, PATH
+from ..options import FILES, PATH, REHEARSALS
 from ..people import draw, next_step, say
 from ..stopping import told_if_stopped
 from ..type_runs import for_each_run
@@ -30,9 +30,19 @@ if TYPE_CHECKING:
     "--keep-ami", is_flag=True, help="Keep the file's images and disks, whatever they are."
 )
 @click.option("--json", "as_json", is_flag=True, help="What was bought as JSON on stdout.")
+@click.option(
+    "--minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    help="How long a job takes, if not as long as in the last rehearsal or run.",
+)
 @for_each_run(goes_on=False)
 def start_cluster(
-    settings: Settings, fleet_file: Path, yes: bool, keep_ami: bool, as_json: bool
+    settings: Settings,
+    fleet_file: Path,
+    yes: bool,
+    keep_ami: bool,
+    as_json: bool,
+    minutes: float | None,
 ) -> None:
     """Show what FLEET_FILE and config.py ask for, then request the machines and wait for them.
 
@@ -69,6 +79,8 @@ def start_cluster(
             confirm=confirm,
             on_capacity=show_capacity,
             keep_ami=keep_ami,
+            minutes=minutes,
+            rehearsal=REHEARSALS / settings.app_name / "report.json",
             digest_of=None if is_simulated() else partial(image_digest, aws),
         )
     if as_json:
@@ -80,6 +92,7 @@ def start_cluster(
 
 def show_purchase(purchase: Purchase) -> bool:
     """What will be bought and what it can cost; always goes on."""
+    from ..outlook_screen import show_outlook
     from ..tables import facts_table
 
     rows = [
@@ -93,6 +106,7 @@ def show_purchase(purchase: Purchase) -> bool:
         ("besides", _besides(purchase)),
     ]
     draw(facts_table(f"Machines for {purchase.app_name}", [row for row in rows if row[1]]))
+    show_outlook(purchase.outlook)
     for note in purchase.notes:
         say(note, style="yellow")
     return True

@@ -205,8 +205,9 @@ def _show_dry_run(planned: DryRun, as_json: bool) -> None:
 
 
 def _show_estimate(count: int, estimate: Estimate) -> None:
-    from ...commands.submitting.dry_run import STARTING_MINUTES
+    from ...run.forecast import STARTING_MINUTES
     from ..connection import is_served
+    from ..outlook_screen import show_outlook
     from ..tables import facts_table
 
     hours = f"{_span(estimate.hours * 60)}, and {STARTING_MINUTES:g} min each to start"
@@ -218,6 +219,7 @@ def _show_estimate(count: int, estimate: Estimate) -> None:
         ("costs", f"{_cost(estimate)} ({simulated}{estimate.prices})"),
     ]
     draw(facts_table("What it could come to", rows))
+    show_outlook(estimate.outlook)
     say(f"Disks and addresses are in it. Left out: {', '.join(estimate.left_out)}.")
     for limit in estimate.limits:
         say(limit, style="yellow")

@@ -131,6 +131,7 @@ def write_down(
         docker_cores=settings.docker_cores,
         disk_gib=largest_disk(settings, order.templates.values()),
         max_cost=settings.max_cost,
+        finish=settings.finish,
         clean_dashboard=settings.clean_dashboard,
         launch_templates=tuple(dict.fromkeys([*record.launch_templates, *order.templates])),
     )

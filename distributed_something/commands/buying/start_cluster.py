@@ -26,10 +26,11 @@ from ...inputs.text import read_text
 from ...protocol.ledger.record import RunRecord, find_record, save_record
 from ...run.fleet_troubles import judge
 from ...run.money import besides_per_hour
+from ..runs.outlook import NO_OUTLOOK, Outlook, job_times, machine_prices, outlook_of
 from ..runs.provenance import DigestOf, keep_purchase
 from ..runs.runs import ensure_run
 from ..runs.schedule import start_schedule
-from ..runs.work_ahead import job_notes, stopped_notes
+from ..runs.work_ahead import count_waiting, job_notes, machines_wanted, stopped_notes
 from ..setting_up.dashboard import draw_dashboard, name_dashboard
 from ..setting_up.setup import ensure_log_groups
 from ..watching.machine_care import guard_new
@@ -65,6 +66,7 @@ class Purchase:
     max_cost: float = 0.0  # USD of the run; 0: no limit
     besides_per_hour: float = 0.0  # USD, of all these machines' disks and addresses
     already_per_hour: float | None = None  # USD, the most the fleets already there can cost
+    outlook: Outlook = NO_OUTLOOK
 
     @property
     def price_cap_per_hour(self) -> float | None:
@@ -89,6 +91,8 @@ def start_cluster(
     confirm: Callable[[Purchase], bool] = lambda _: True,
     on_capacity: Callable[[int, int], None] = lambda _machines, _target: None,
     keep_ami: bool = False,
+    minutes: float | None = None,
+    rehearsal: Path | None = None,
     digest_of: DigestOf | None = None,
     max_wait: float = 900.0,
     sleep: Callable[[float], None] = time.sleep,
@@ -98,17 +102,26 @@ def start_cluster(
 
     Adds to the app's live run, or begins one, with its record in the bucket and in `folder`.
     Raises UsageError for what can never work and DistributedSomethingError if `confirm` says no;
-    nothing has been created then. Whatever fails after the purchase cancels it. `digest_of` is
+    nothing has been created then. `minutes` is what a job takes, `rehearsal` the last one's report.
+    Whatever fails after the purchase cancels it. `digest_of` is
     asked for the digest of the workers' image, which is kept with what else the run is made with.
     """
     text = read_text(fleet_file, "fleet file")
     wanted = read_fleet_file(text, str(fleet_file))
     _check_set_up(aws, settings)
     wanted = read_templates(aws, wanted)
+    jobs, asked = count_waiting(aws, settings), settings.cluster_machines
+    machines = machines_wanted(settings, wanted, jobs)
+    settings = settings.model_copy(update={"cluster_machines": machines})
     plan = plan_fleet(aws, settings, wanted, keep_ami=keep_ami)
     unseen = check_purchase(aws, Wish(settings, wanted, plan))
     plan = replace(plan, notes=(*plan.notes, *unseen))
-    if not confirm(_purchase(aws, settings, wanted, plan, now())):
+    quote = _purchase(aws, settings, wanted, plan, (jobs, asked), now())
+    if jobs:
+        times = job_times(aws, settings, minutes, rehearsal)
+        prices = machine_prices(aws, settings, now())
+        quote = replace(quote, outlook=outlook_of(settings, jobs, times, prices))
+    if not confirm(quote):
         raise DistributedSomethingError("Nothing was bought and nothing was changed.")
     ensure_log_groups(aws, settings)
     record = ensure_run(aws, settings, folder=folder, now=now)
@@ -146,7 +159,12 @@ def _check_set_up(aws: Aws, settings: Settings) -> None:
 
 
 def _purchase(
-    aws: Aws, settings: Settings, wanted: FleetFile, plan: FleetPlan, now: float
+    aws: Aws,
+    settings: Settings,
+    wanted: FleetFile,
+    plan: FleetPlan,
+    work: tuple[int | None, int],
+    now: float,
 ) -> Purchase:
     last = find_record(aws.s3, settings.aws_bucket, settings.app_name)
     # A fleet that was taken back stays in the record if that could not be written.
@@ -158,7 +176,8 @@ def _purchase(
         may_have_public_address(launch_template(settings, launch, run_id=""))
         for launch in plan.launches
     )
-    of_jobs = job_notes(aws, settings, wanted, sum(already.values()))
+    jobs, asked = work
+    of_jobs = job_notes(settings, wanted, jobs, sum(already.values()), asked)
     return Purchase(
         app_name=settings.app_name,
         region=aws.region,

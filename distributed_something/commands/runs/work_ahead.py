@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ...aws.messaging import queues
 from ...command_lines import run_line
 from ...protocol.ledger.run_ledger import RunLedger
+from ...protocol.scaling import machines_to_buy
 from ...words import count_of
 
 if TYPE_CHECKING:
@@ -17,6 +19,10 @@ if TYPE_CHECKING:
     from ...inputs.fleet_file import FleetFile
     from ...inputs.settings import Settings
     from ...protocol.ledger.record import RunRecord
+
+logger = logging.getLogger(__name__)
+
+_FEW_JOBS_A_SLOT = 3
 
 
 def stopped_notes(aws: Aws, record: RunRecord | None) -> Iterator[str]:
@@ -30,18 +36,34 @@ def stopped_notes(aws: Aws, record: RunRecord | None) -> Iterator[str]:
         )
 
 
+def count_waiting(aws: Aws, settings: Settings) -> int | None:
+    """How many jobs wait or run; None if the queue does not say, which keeps no one from buying."""
+    url = queues.find_queue(aws.sqs, settings.sqs_queue_name)
+    try:
+        return queues.count_jobs(aws.sqs, url).total
+    except (ClientError, BotoCoreError) as error:
+        logger.warning("How many jobs wait in %s is not known: %s", settings.sqs_queue_name, error)
+        return None
+
+
+def machines_wanted(settings: Settings, wanted: FleetFile, jobs: int | None) -> int:
+    """How many machines to ask for: CLUSTER_MACHINES, or fewer where FINISH is cheap."""
+    if jobs is None or _is_weighted(wanted):
+        return settings.cluster_machines
+    slots = settings.tasks_per_machine * settings.docker_cores
+    is_cheap = settings.finish == "cheap"
+    return machines_to_buy(settings.cluster_machines, jobs, slots, is_cheap=is_cheap)
+
+
 def job_notes(
-    aws: Aws, settings: Settings, wanted: FleetFile, machines_already: int
+    settings: Settings, wanted: FleetFile, jobs: int | None, machines_already: int, asked: int
 ) -> Iterator[str]:
     """Sentences for a person who buys though no job waits, or more machines than jobs can use.
 
-    A queue that does not say how many wait keeps nobody from buying.
+    `asked` is CLUSTER_MACHINES as the config has it, where `settings` has what FINISH makes of it.
     """
-    url = queues.find_queue(aws.sqs, settings.sqs_queue_name)
-    try:
-        jobs = queues.count_jobs(aws.sqs, url).total
-    except (ClientError, BotoCoreError) as error:
-        yield f"Nobody could see how many jobs wait in {settings.sqs_queue_name}: {error}"
+    if jobs is None:
+        yield f"How many jobs wait in {settings.sqs_queue_name} could not be seen."
         return
     if not jobs:
         yield (
@@ -49,9 +71,14 @@ def job_notes(
             f"Jobs first: `{run_line('submitJob JOBS.json')}`."
         )
         return
-    if any(one.weight is not None for one in wanted.specifications):
-        return  # then CLUSTER_MACHINES counts no machines
+    if _is_weighted(wanted):
+        return
     slots = settings.tasks_per_machine * settings.docker_cores
+    if settings.cluster_machines < asked:
+        yield (
+            f'FINISH = "cheap": {count_of(settings.cluster_machines, "machine")} instead of '
+            f"{asked} (CLUSTER_MACHINES) give each of its {slots} slots ten jobs or so."
+        )
     useful = -(-jobs // slots)
     machines = machines_already + settings.cluster_machines
     if machines > useful:
@@ -60,3 +87,14 @@ def job_notes(
             f"or run, and {count_of(useful, 'machine')} can take them all ({slots} at once on "
             "each, by TASKS_PER_MACHINE and DOCKER_CORES): lower CLUSTER_MACHINES."
         )
+    elif settings.finish == "fast" and jobs < _FEW_JOBS_A_SLOT * slots * machines:
+        few = machines_to_buy(machines, jobs, slots, is_cheap=True)
+        yield (
+            f"{count_of(jobs, 'job')} for {slots * machines} slots: much of the bill is machines "
+            f'that start, or wait for the last jobs. FINISH = "cheap" asks for {few}.'
+        )
+
+
+def _is_weighted(wanted: FleetFile) -> bool:
+    """Whether CLUSTER_MACHINES counts something else than machines."""
+    return any(one.weight is not None for one in wanted.specifications)

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import shlex
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
-from statistics import median
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ...aws.compute.market import spot_prices_now
 from ...aws.messaging.queues import find_queue
 from ...errors import NotFound
 from ...inputs.job_files import JobFile, open_job_file
@@ -25,11 +21,19 @@ from ...inputs.type_runs import type_settings
 from ...protocol.buckets import Buckets
 from ...protocol.families import FAMILIES
 from ...protocol.jobs import DIRECTORY_FIELDS, Job
-from ...protocol.ledger.attempts import AttemptState
 from ...protocol.ledger.record import find_record
-from ...protocol.ledger.run_ledger import RunLedger
 from ...protocol.sources import place_of
+from ...run.forecast import STARTING_MINUTES
 from ...run.money import LEFT_OUT, besides_per_hour
+from ..runs.outlook import (
+    NO_OUTLOOK,
+    JobTimes,
+    MachinePrices,
+    Outlook,
+    job_times,
+    machine_prices,
+    outlook_of,
+)
 from .again import Again, find_again, listed_jobs
 from .shared_outputs import refuse_shared_outputs
 from .submit_job import check_groups, make_maker, say_family, unique_jobs
@@ -42,10 +46,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-GUESSED_MINUTES = 10.0
-STARTING_MINUTES = 5.0  # a machine costs before its first job: it boots and fetches the image
-_MEASURED = 200  # jobs of the last run whose times are taken
-_LOOKED_AT = 1000  # attempts that are looked at to find them
 _FOLDERS = {field: field.removesuffix("_dir").upper() for field in DIRECTORY_FIELDS}
 
 
@@ -76,6 +76,7 @@ class Estimate:
     prices: str  # where they are from, in words
     limits: tuple[str, ...] = ()  # sentences: which of the config's the jobs would run into
     left_out: tuple[str, ...] = LEFT_OUT
+    outlook: Outlook = NO_OUTLOOK
 
 
 @dataclass(frozen=True)
@@ -114,8 +115,8 @@ def dry_run(
     count = check_groups(file, maker, None, on_progress).groups
     refuse_shared_outputs(settings, file, maker)
     messages = list(sample_messages(file, maker, count))
-    taken, source = _minutes(aws, settings, minutes, rehearsal)
-    estimate = _estimate(aws, settings, count, taken, source, now())
+    times = job_times(aws, settings, minutes, rehearsal)
+    estimate = _estimate(settings, count, times, machine_prices(aws, settings, now()))
     # Who could not see prices need not wait for a queue's answer.
     seen = aws if estimate.low is not None else None
     return DryRun(
@@ -172,58 +173,24 @@ def _planned(settings: Settings, job: Job) -> PlannedJob:
     )
 
 
-def _minutes(
-    aws: Aws | None, settings: Settings, given: float | None, rehearsal: Path | None
-) -> tuple[float, str]:
-    """How long a job takes, and how that is known."""
-    if given is not None:
-        return given, "as --minutes says"
-    if (seconds := _of_rehearsal(rehearsal)) is not None:
-        return seconds / 60, "the median of the app's last rehearsal, whatever its job file, here"
-    try:
-        if aws and (seconds := _of_last_run(aws, settings)) is not None:
-            return seconds / 60, "the median of the app's last run"
-    except (ClientError, BotoCoreError) as error:
-        logger.debug("The last run cannot be read: %s", error)
-    return GUESSED_MINUTES, "a guess: rehearse, or give --minutes"
-
-
-def _of_rehearsal(report: Path | None) -> float | None:
-    try:
-        values = json.loads(report.read_text()) if report else {}
-        return float(values["job_seconds"]["median"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def _of_last_run(aws: Aws, settings: Settings) -> float | None:
-    record = find_record(aws.s3, settings.aws_bucket, settings.app_name)
-    if record is None or not record.run_id:
-        return None
-    tried = islice(RunLedger.of(aws.s3, record).attempts(), _LOOKED_AT)
-    done = (key for key in tried if key.state is AttemptState.DONE and not key.passed_over)
-    seconds = [key.seconds for key in islice(done, _MEASURED)]
-    return median(seconds) if seconds else None
-
-
-def _estimate(
-    aws: Aws | None, settings: Settings, count: int, minutes: float, source: str, now: float
-) -> Estimate:
+def _estimate(settings: Settings, count: int, times: JobTimes, prices: MachinePrices) -> Estimate:
+    minutes = times.median / 60
     slots = settings.container_count * settings.docker_cores
     hours = math.ceil(count / slots) * minutes / 60
     used = min(settings.cluster_machines, math.ceil(count * settings.cluster_machines / slots))
-    low, high, prices = _prices(aws, settings, now)
+    low, high = prices.low, prices.high
     paid = hours + STARTING_MINUTES / 60
     besides = besides_per_hour(settings.ebs_vol_size, settings.assign_ip)
     estimate = Estimate(
         minutes=minutes,
-        source=source,
+        source=times.source,
         machines=settings.cluster_machines,
         side_by_side=slots,
         hours=hours,
         low=None if low is None else used * paid * (low + besides),
         high=None if high is None else settings.cluster_machines * paid * (high + besides),
-        prices=prices,
+        prices=prices.source,
+        outlook=outlook_of(settings, count, times, prices),
     )
     return replace(estimate, limits=tuple(_limits(settings, estimate, paid)))
 
@@ -242,22 +209,3 @@ def _limits(settings: Settings, estimate: Estimate, paid: float) -> Iterator[str
         yield f"The jobs cost ${estimate.low:,.2f} or more, and {limit}: raise it, or send fewer."
     elif estimate.high is not None and estimate.high > settings.max_cost:
         yield f"The jobs may cost as much as ${estimate.high:,.2f}, and {limit}."
-
-
-def _prices(
-    aws: Aws | None, settings: Settings, now: float
-) -> tuple[float | None, float | None, str]:
-    """The least and the most that a machine-hour costs, USD, and how that is known."""
-    cap = settings.machine_price
-    try:
-        found = spot_prices_now(aws.ec2, settings.machine_type, now) if aws else {}
-    except (ClientError, BotoCoreError) as error:
-        logger.debug("Spot prices cannot be seen: %s", error)
-        found = {}
-    all_prices = [price for zones in found.values() for price in zones.values()]
-    paid = [price for price in all_prices if cap is None or price <= cap]
-    if paid:
-        return min(paid), max(paid), "spot prices of now"
-    if all_prices:
-        return cap, cap, "MACHINE_PRICE, which is below every spot price of now: none would come"
-    return None, cap, "MACHINE_PRICE; spot prices could not be seen"

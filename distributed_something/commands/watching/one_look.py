@@ -190,7 +190,8 @@ def _plan(
     record: RunRecord, view: View, state: MonitorState, pace: Pace, now: float
 ) -> tuple[MonitorState, Plan]:
     """Which machines to give back; none of a fleet that counts something else than machines."""
-    policy = Policy(0 if _is_weighted(record) else record.slots_per_machine)
+    slots = 0 if _is_weighted(record) else record.slots_per_machine
+    policy = Policy(slots, is_cheap=record.finish == "cheap")
     return plan_machines(view.load, view.fleets, view.machines, policy, state, pace, now)
 
 

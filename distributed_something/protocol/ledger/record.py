@@ -64,6 +64,7 @@ class RunRecord:
     tasks_per_machine: int | None = None
     docker_cores: int | None = None
     disk_gib: int | None = None  # of each machine
+    finish: str = "fast"  # or cheap, as FINISH says
     max_cost: float = 0.0  # USD at which the run is stopped; 0: whatever it costs
     fleets: tuple[FleetRecord, ...] = ()
     launch_templates: tuple[str, ...] = ()  # names

@@ -204,12 +204,54 @@ def test_machines_that_no_job_waits_for_are_told_before_they_are_bought(
     queue = aws.sqs.get_queue_url(QueueName="CountingQueue")["QueueUrl"]
     for _ in range(9):
         aws.sqs.send_message(QueueUrl=queue, MessageBody="{}")
-    assert "job" not in notes_of(aws, tmp_path, CLUSTER_MACHINES=3, DOCKER_CORES=3)
+    said = notes_of(aws, tmp_path, CLUSTER_MACHINES=3, DOCKER_CORES=3)
+    assert "9 jobs for 9 slots: much of the bill" in said and 'FINISH = "cheap" asks for 1' in said
+    assert "job" not in notes_of(aws, tmp_path, CLUSTER_MACHINES=1, DOCKER_CORES=3)
     said = notes_of(aws, tmp_path, CLUSTER_MACHINES=3, DOCKER_CORES=5, CPU_SHARES=1024)
     assert "3 machines would be there for 9 jobs that wait or run, and 2 machines can" in said
     start(aws, tmp_path, settings(CLUSTER_MACHINES=2, DOCKER_CORES=3))
     said = notes_of(aws, tmp_path, CLUSTER_MACHINES=2, DOCKER_CORES=3)  # with those that are there
     assert "4 machines would be there for 9 jobs that wait or run, and 3 machines can" in said
+
+
+def test_cheap_buys_as_many_machines_as_give_each_slot_ten_jobs(aws: Aws, tmp_path: Path) -> None:
+    queue = aws.sqs.get_queue_url(QueueName="CountingQueue")["QueueUrl"]
+    for _ in range(21):
+        aws.sqs.send_message(QueueUrl=queue, MessageBody="{}")
+    wanted = {"CLUSTER_MACHINES": 5, "DOCKER_CORES": 1, "FINISH": "Cheap"}
+    said = notes_of(aws, tmp_path, **wanted)
+    assert 'FINISH = "cheap": 3 machines instead of 5 (CLUSTER_MACHINES)' in said
+    record = start(aws, tmp_path, settings(**wanted))
+    assert record.finish == "cheap"
+    assert [one.target_capacity for one in record.fleets] == [3]
+    assert len(machines(aws)) == 3
+
+
+def test_the_quote_shows_time_against_money_where_job_times_are_known(
+    aws: Aws, tmp_path: Path
+) -> None:
+    queue = aws.sqs.get_queue_url(QueueName="CountingQueue")["QueueUrl"]
+    for _ in range(40):
+        aws.sqs.send_message(QueueUrl=queue, MessageBody="{}")
+    quotes: list[Purchase] = []
+
+    def confirm(purchase: Purchase) -> bool:
+        quotes.append(purchase)
+        return False
+
+    for minutes in (None, 30.0):
+        with pytest.raises(DistributedSomethingError, match="Nothing was bought"):
+            start(aws, tmp_path, settings(DOCKER_CORES=1), confirm=confirm, minutes=minutes)
+    unknown, known = (quote.outlook.rows for quote in quotes)
+    assert unknown == (), "a guess is no basis to choose by"
+    assert [(row.finish, row.machines) for row in known] == [
+        ("fast", 2),
+        ("cheap", 2),
+        ("fast", 1),
+        ("fast", 4),
+    ]
+    assert known[2].hours > known[0].hours > known[3].hours > 5
+    assert all(row.high is not None and row.high > 0 for row in known)
 
 
 def test_who_buys_for_a_run_that_was_stopped_is_told_first(aws: Aws, tmp_path: Path) -> None:
@@ -234,7 +276,7 @@ def test_a_queue_that_does_not_say_how_many_jobs_wait_stops_no_purchase(
     aws: Aws, tmp_path: Path
 ) -> None:
     on_call(aws.sqs, "GetQueueAttributes", fail("AccessDenied", "Not you."))
-    assert "Nobody could see how many jobs wait in CountingQueue" in notes_of(aws, tmp_path)
+    assert "How many jobs wait in CountingQueue could not be seen" in notes_of(aws, tmp_path)
     start(aws, tmp_path)
     assert len(machines(aws)) == 2
 

@@ -1,0 +1,37 @@
+"""What a person sees of time against money before machines are bought."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .people import draw
+
+if TYPE_CHECKING:
+    from ..commands.runs.outlook import Outlook, OutlookRow
+
+
+def show_outlook(outlook: Outlook) -> None:
+    """The choices side by side; nothing where the jobs' times are not known."""
+    from .tables import boxed_table
+
+    if not outlook.rows:
+        return
+    rows = [
+        (
+            f"{row.finish}{' (as asked)' if place == 0 else ''}",
+            f"{row.machines:,}",
+            f"{row.hours:,.1f}",
+            _cost(row),
+        )
+        for place, row in enumerate(outlook.rows)
+    ]
+    draw(boxed_table("Time against money", ("FINISH", "machines", "hours", "costs"), rows))
+
+
+def _cost(row: OutlookRow) -> str:
+    if row.high is None:
+        return "not known: set MACHINE_PRICE"
+    if row.low is None:
+        return f"at most ${row.high:,.2f}"
+    same = f"{row.low:.2f}" == f"{row.high:.2f}"
+    return f"${row.low:,.2f}" if same else f"${row.low:,.2f} to ${row.high:,.2f}"
