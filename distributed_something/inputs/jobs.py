@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
@@ -55,6 +56,7 @@ class JobMessage(NamedTuple):
     job_id: str
     name: str
     body: str
+    weight: float | None = None  # how long it takes beside others, if its file says
 
 
 class Problem(NamedTuple):
@@ -81,8 +83,10 @@ class JobMaker:
     def __init__(self, shared: Mapping[str, object], family: Family = SOMETHING) -> None:
         item = family.item_key
         self.family = family
-        self.shared = {key: value for key, value in shared.items() if key not in ("group", item)}
-        self.keys = JobKeys.read(self.shared, family)
+        self._own_weights = False
+        self.keys = JobKeys.read(_without(shared, "group", item), family)
+        # A weight is for whoever sends a job: another one makes no other job.
+        self.shared = _without(shared, "group", item, "weight")
         self._head = _PLAIN(self.shared)[:-1] + (", " if self.shared else "") + f'"{item}": '
         before = {key: value for key, value in self.shared.items() if key < item}
         after = {key: value for key, value in self.shared.items() if key > item}
@@ -95,6 +99,7 @@ class JobMaker:
         self._longest = min(map(self._room, self._place_templates), default=_LONG_PLACE)
         self._always_look = (
             family is not SOMETHING
+            or self.keys.weight is not None
             or self.keys.has_formats()
             or self.keys.has_tables()
             or (self.keys.shell and not self.keys.command)
@@ -105,22 +110,38 @@ class JobMaker:
             or len(self._head) > WORD_BYTES // 2  # a group's values may make it too long a word
         )
 
+    @property
+    def has_weights(self) -> bool:
+        """Whether the job file, or a group that was looked at, gives jobs weights."""
+        return self.keys.weight is not None or self._own_weights
+
     def make(self, group: Group) -> JobMessage:
         """The job of a group; the group must be free of problems."""
         value = group.value
         if group.own:
             message = self.message(group)
-            return JobMessage(job_id(message), self.name(group), _PLAIN(message))
+            body = _PLAIN(message)
+            return JobMessage(job_id(message), self.name(group), body, self._weight(group))
         digest = self._hash.copy()  # gives what protocol.jobs.job_id gives
         digest.update(_SORTED(value).encode())
         digest.update(self._hashed_tail)
-        return JobMessage(
-            digest.hexdigest()[:20], self.name(group), f"{self._head}{_PLAIN(value)}}}"
-        )
+        body = f"{self._head}{_PLAIN(value)}}}"
+        return JobMessage(digest.hexdigest()[:20], self.name(group), body, self._weight(group))
 
     def message(self, group: Group) -> dict[str, object]:
         """The message's object: the shared keys, the job's own, and last the group."""
-        return {**self.shared, **(group.own or {}), self.family.item_key: group.value}
+        own = _without(group.own or {}, "weight")
+        return {**self.shared, **own, self.family.item_key: group.value}
+
+    def _weight(self, group: Group) -> float | None:
+        """The job's weight; None without one. Raises ValueError for what is no number above 0."""
+        template = (group.own or {}).get("weight", self.keys.weight)
+        if template is None:
+            return None
+        weight = float(templates.render(str(template), job_values(self.message(group))))
+        if not 0 <= weight < math.inf:
+            raise ValueError(f"{weight} is no weight")
+        return weight
 
     def job(self, group: Group) -> Job:
         """The job as its worker sees it; the group must be free of problems."""
@@ -142,6 +163,7 @@ class JobMaker:
 
     def _look(self, group: Group) -> Look:
         value = group.value
+        self._own_weights |= bool(group.own and "weight" in group.own)
         if not isinstance(value, Mapping) and not _names_something(value):
             return Look(0, 0, [_no_group(value)])
         if fault := self.family.problem(value):
@@ -216,6 +238,12 @@ class JobMaker:
                 Job.filled(message, keys)
             except BadJob as error:
                 yield from (Problem(sentence.split()[0], sentence) for sentence in error.problems)
+        try:
+            self._weight(group)
+        except templates.TemplateError as error:
+            yield Problem("weight", f"weight: {error}")
+        except ValueError:
+            yield Problem("weight", "its weight is no number of 0 or more.")
 
 
 def share(
@@ -261,6 +289,10 @@ def split_row(row: Mapping[str, object]) -> Group:
         label = "-".join(part for part in shown if part).replace("{", "{{").replace("}", "}}")
         own["name"] = f"{label}-{{job_id}}" if label else "{job_id}"
     return Group(values, own or None)
+
+
+def _without(values: Mapping[str, object], *names: str) -> dict[str, object]:
+    return {key: value for key, value in values.items() if key not in names}
 
 
 def without_comments(values: Mapping[str, object]) -> dict[str, object]:

@@ -37,7 +37,7 @@ DIRECTORY_FIELDS = frozenset({"work_dir", "input_dir", "output_dir", "checkpoint
 RESERVED_KEYS = frozenset(
     {
         "command", "shell", "inputs", "output", "name", "done_when", "timeout", "memory_limit",
-        "no_retry_exit_codes", "environment", "checkpoint", "upload_flags",
+        "no_retry_exit_codes", "environment", "checkpoint", "upload_flags", "weight",
     }
 )  # fmt: skip
 
@@ -145,6 +145,7 @@ class JobKeys:
     no_retry_exit_codes: frozenset[int] = frozenset()
     environment: tuple[tuple[str, str], ...] = ()
     checkpoint: bool = False  # save {checkpoint_dir} when interrupted, bring it back
+    weight: str | None = None  # how long a job takes beside others; never sent to a worker
 
     @classmethod
     def read(cls, shared: Mapping[str, object], family: Family = SOMETHING) -> JobKeys:
@@ -165,6 +166,7 @@ class JobKeys:
             no_retry_exit_codes=_codes(shared.get("no_retry_exit_codes"), problems),
             environment=_environment(shared.get("environment"), problems),
             checkpoint=_flag(shared.get("checkpoint"), "checkpoint", problems),
+            weight=_weight(shared.get("weight"), problems),
         )
         for template, _ in keys.templates():
             try:
@@ -210,6 +212,8 @@ class JobKeys:
             yield self.output, JOB_FIELDS
         if self.name is not None:
             yield self.name, frozenset({"job_id"})
+        if self.weight is not None:
+            yield self.weight, frozenset()
 
 
 @dataclass(frozen=True)
@@ -322,6 +326,13 @@ def _upload_flags(value: object, problems: list[str]) -> UploadFlags:
     else:
         problems.append(f"upload_flags is {value!r}; it must be text.")
     return UploadFlags()
+
+
+def _weight(value: object, problems: list[str]) -> str | None:
+    """A number, or a template that each job makes one of."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return str(value)
+    return _optional_text(value, "weight", problems)
 
 
 def _optional_text(value: object, key: str, problems: list[str]) -> str | None:

@@ -113,6 +113,7 @@ def _queue(
                 folder=FILES,
                 family=family,
                 tag_offset=tag_offset,
+                rehearsal=REHEARSALS / settings.app_name / "report.json",
                 on_progress=bar,
                 confirm=partial(_ask_again, bar) if asks else _show_again,
             )
@@ -199,6 +200,8 @@ def _show_dry_run(planned: DryRun, as_json: bool) -> None:
         draw(plain_grid(rows))
         say("")
     _show_estimate(planned.count, planned.estimate)
+    if planned.order:
+        say(f"Long jobs would be sent first, by {planned.order}.")
     if planned.again:
         _show_again(planned.again)
     say("Nothing was sent and nothing was made.")

@@ -35,6 +35,7 @@ from ..runs.outlook import (
     outlook_of,
 )
 from .again import Again, find_again, listed_jobs
+from .order import find_order
 from .shared_outputs import refuse_shared_outputs
 from .submit_job import check_groups, make_maker, say_family, unique_jobs
 from .type_runs import tagged_jobs
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from ...aws.session import Aws
     from ...inputs.jobs import JobMaker
     from ...inputs.settings import Settings
+    from ...protocol.ledger.record import RunRecord
 
 logger = logging.getLogger(__name__)
 
@@ -88,6 +90,7 @@ class DryRun:
     jobs: tuple[PlannedJob, ...]
     estimate: Estimate
     setup_is_due: bool = False  # as far as could be seen: there is no queue
+    order: str = ""  # by what long jobs are sent first; '': as the file lists them
     again: Again | None = None  # the jobs that the app's last run has already, if it has any
 
 
@@ -124,9 +127,19 @@ def dry_run(
         message=messages[0].body,
         jobs=tuple(_planned(settings, Job.from_message(one.body)) for one in messages),
         estimate=estimate,
+        order=find_order(seen, maker, _last(seen, settings), rehearsal).source,
         setup_is_due=seen is not None and _lacks_queue(seen, settings),
         again=_again(seen, settings, file, maker) if seen else None,
     )
+
+
+def _last(aws: Aws | None, settings: Settings) -> RunRecord | None:
+    """The app's last run; None if it has none, or none that may be read."""
+    try:
+        return find_record(aws.s3, settings.aws_bucket, settings.app_name) if aws else None
+    except (ClientError, BotoCoreError) as error:
+        logger.debug("The last run cannot be read: %s", error)
+        return None
 
 
 def _lacks_queue(aws: Aws, settings: Settings) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,13 +21,14 @@ from ...protocol.families import FAMILIES, SOMETHING
 from ...protocol.jobs import RESERVED_KEYS, BadJob
 from ...protocol.ledger.facts import SubmittedJob
 from ...protocol.ledger.keys import new_attempt_id
-from ...protocol.ledger.record import RunRecord, find_record
+from ...protocol.ledger.record import RunRecord, find_record, save_record
 from ...protocol.ledger.run_ledger import RunLedger
 from ..runs.provenance import keep_jobs
 from ..runs.runs import ensure_run
 from ..runs.work_ahead import stopped_notes
 from .again import Again, find_again, hash_of, listed_jobs
 from .no_command import warn_of_no_command
+from .order import find_order, in_order
 from .shared_outputs import refuse_shared_outputs
 from .type_runs import jobs_of_type
 
@@ -71,6 +72,7 @@ def submit_job(
     limit: int | None = None,
     family: str | None = None,
     tag_offset: int = 0,
+    rehearsal: Path | None = None,
     on_progress: Progress = lambda _done, _total: None,
     confirm: Callable[[Again], bool] = lambda _: True,
     now: Callable[[], float] = time.time,
@@ -79,7 +81,8 @@ def submit_job(
     """Queue the jobs of a job file (the first `limit` groups of it) in the app's live or a new run.
 
     `family` is a word of `protocol.families.FAMILIES`; without it the file's keys tell the family.
-    `tag_offset` is the number of the first job where each machine type has a run of its own.
+    `tag_offset` is the number of the first job where each machine type has a run of its own,
+    `rehearsal` the last one's report. Long jobs go first, where it is known which they are.
 
     Nothing is created before every group was found right: UsageError tells what is not, NotFound
     that there is no queue, DistributedSomethingError that `confirm` said no. That is asked only if
@@ -105,8 +108,12 @@ def submit_job(
         listed = listed_jobs(aws, run)
     for note in stopped_notes(aws, run):
         logger.warning("%s", note)
+    run = _note_checkpoints(aws, run, maker.keys.checkpoint, folder)
     keep_jobs(aws, run, settings, file)
-    jobs = unique_jobs(file, maker, limit)
+    order = find_order(aws, maker, last, rehearsal)
+    if order.source:
+        logger.info("Long jobs are sent first, by %s.", order.source)
+    jobs = in_order(unique_jobs(file, maker, limit), order)
     sent = send_messages(
         aws.sqs,
         queue_url,
@@ -116,6 +123,16 @@ def submit_job(
         sleep=sleep,
     )
     return Submitted(run.run_id, sent, checked.groups - sent, settings.sqs_queue_name)
+
+
+def _note_checkpoints(
+    aws: Aws, run: RunRecord, has_checkpoints: bool, folder: Path | None
+) -> RunRecord:
+    """Say in the run's record whether all its jobs keep checkpoints: they may then be moved."""
+    noted = replace(run, has_checkpoints=has_checkpoints and run.has_checkpoints is not False)
+    if noted.has_checkpoints != bool(run.has_checkpoints) or run.has_checkpoints is None:
+        save_record(aws.s3, noted, folder)
+    return noted
 
 
 def say_family(file: JobFile) -> None:

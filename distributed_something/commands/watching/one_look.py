@@ -191,7 +191,7 @@ def _plan(
 ) -> tuple[MonitorState, Plan]:
     """Which machines to give back; none of a fleet that counts something else than machines."""
     slots = 0 if _is_weighted(record) else record.slots_per_machine
-    policy = Policy(slots, is_cheap=record.finish == "cheap")
+    policy = Policy(slots, record.finish == "cheap", packs=bool(record.has_checkpoints))
     return plan_machines(view.load, view.fleets, view.machines, policy, state, pace, now)
 
 

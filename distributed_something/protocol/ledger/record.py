@@ -65,6 +65,7 @@ class RunRecord:
     docker_cores: int | None = None
     disk_gib: int | None = None  # of each machine
     finish: str = "fast"  # or cheap, as FINISH says
+    has_checkpoints: bool | None = None  # whether all jobs that were submitted keep checkpoints
     max_cost: float = 0.0  # USD at which the run is stopped; 0: whatever it costs
     fleets: tuple[FleetRecord, ...] = ()
     launch_templates: tuple[str, ...] = ()  # names

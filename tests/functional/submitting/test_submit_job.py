@@ -100,6 +100,40 @@ def test_the_ledger_lists_what_was_sent_and_the_record_names_the_run(
         assert listed[attributes["JobId"]] == (Job.from_message(body).name, body)
 
 
+def test_long_jobs_are_sent_first_and_the_next_run_knows_them_by_name(
+    aws: Aws, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "distributed_something")
+    sites = [3, 8, 1, 5]
+    groups = [{"plate": f"P{site}", "images": site} for site in sites]
+    path = write_json(
+        tmp_path / "jobs.json",
+        {"command": "t {plate}", "weight": "{images}", "name": "{plate}", "groups": groups},
+    )
+    submit(aws, path)
+    assert [json.loads(body)["group"]["images"] for body, _ in received(aws)] == [8, 5, 3, 1]
+    assert "Long jobs are sent first, by their weight in the job file." in caplog.text
+    slowest = [{"name": f"P{site}", "seconds": 60.0 / site} for site in sites]
+    report = write_json(tmp_path / "report.json", {"slowest": slowest})
+    path = write_json(path, {"command": "t2 {plate}", "name": "{plate}", "groups": groups})
+    submit(aws, path, rehearsal=report)
+    assert [json.loads(body)["group"]["images"] for body, _ in received(aws)] == [1, 3, 5, 8]
+
+
+def test_a_run_whose_jobs_all_have_checkpoints_is_noted_as_such(aws: Aws, tmp_path: Path) -> None:
+    def has_checkpoints() -> bool | None:
+        record = find_record(aws.s3, BUCKET, "Counting")
+        assert record is not None
+        return record.has_checkpoints
+
+    submit(aws, job_file(tmp_path, 2, command="t {plate}", checkpoint=True))
+    assert has_checkpoints() is True
+    submit(aws, job_file(tmp_path, 2, command="u {plate}"))
+    assert has_checkpoints() is False
+    submit(aws, job_file(tmp_path, 2, command="v {plate}", checkpoint=True))
+    assert has_checkpoints() is False
+
+
 def test_groups_beyond_the_limit_are_neither_checked_nor_sent(aws: Aws, tmp_path: Path) -> None:
     groups = [{"plate": "P1"}, {"plate": "P2"}, {"well": "A01"}]
     path = write_json(tmp_path / "jobs.json", {"command": "t {plate}", "groups": groups})
