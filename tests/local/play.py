@@ -16,7 +16,7 @@ from tests.builders import settings
 
 def main(verb: str, folder: Path, job_file: Path, runtime: str) -> int:
     """Rehearse or serve; returns 0 if every job was done and nothing was left over."""
-    config = settings(DOCKER_CORES=2, MEMORY=2000, DOCKERHUB_TAG=sys.argv[5])
+    config = settings(MEMORY=2000, DOCKERHUB_TAG=sys.argv[5])
     if verb == "serve":
         serve(config, runtime=runtime, directory=folder, on_ready=_say)
         return 0

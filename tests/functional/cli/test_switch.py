@@ -1,8 +1,9 @@
 """A user of Distributed-CellProfiler switches: files, roles and dead-letter queue stay theirs.
 
-Every command is typed as it always was, in a process of its own. Its keys, and where AWS is, are in
-that user's `~/.aws`, so that nothing takes this for a rehearsal. IAM is enforced, as far as the
-simulated one can: commands have the rights that are printed for a person, workers the task role's.
+Every command is typed as it always was, in a process of its own; `monitor` only looks more often.
+Its keys, and where AWS is, are in that user's `~/.aws`, so that nothing takes this for a rehearsal.
+IAM is enforced, as far as the simulated one can: commands have the rights that are printed for a
+person, workers the task role's.
 """
 
 from __future__ import annotations
@@ -136,10 +137,11 @@ class Desk:
         assert python == "python"
         clean = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         return subprocess.Popen(
-            [sys.executable, ROOT / script, *words],
+            [sys.executable, "-m", "tests.functional.cli.quickly", script, *words],
             cwd=self.folder,
             env={
                 **clean,
+                "PYTHONPATH": str(ROOT),
                 "HOME": str(self.home),
                 "PATH": f"{self.home / 'bin'}:{os.environ['PATH']}",
                 "AWS_EC2_METADATA_DISABLED": "true",
