@@ -17,8 +17,11 @@ export RUSTUP_HOME := $(CURDIR)/$(VENV)/cache/rustup
 unexport PYTHONHOME PYTHONPATH
 # Many tests wait for real processes: one more than there are processors.
 TEST_WORKERS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+# Tests that neither wait nor start a process.
+QUICK := tests/unit $(wildcard tests/local/test_simulator_*.py) tests/functional/buying \
+	tests/worker/files/test_cache.py tests/worker/files/test_tables.py
 
-.PHONY: help demo test check clean
+.PHONY: help demo test quick tools check clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s  %s\n", $$1, $$2 }' Makefile
@@ -34,8 +37,14 @@ demo: $(VENV)/demo.done ## a whole run on this computer: 25 jobs on a real pictu
 	@echo "Picture:   rehearsal/Nuclei/joined/nuclei.png"
 	@echo "Inventory: every job is done, and nothing is left over in the simulated account."
 
-test: $(VENV)/develop.done ## all tests; some of them only: make test ARGS="-k queue"
-	@python -m pytest -n $(TEST_WORKERS) --dist worksteal $(ARGS)
+test: $(VENV)/develop.done ## all tests but those of make tools; some of them only: make test ARGS="-k queue"
+	@python -m pytest -n $(TEST_WORKERS) --dist worksteal -m "not tools" $(ARGS)
+
+tools: $(VENV)/develop.done ## the examples with their real tools, which are installed into images first
+	@python -m pytest -n $(TEST_WORKERS) --dist worksteal -m tools tests/examples $(ARGS)
+
+quick: $(VENV)/develop.done ## what a change most likely breaks, in under a minute: tests that only compute
+	@python -m pytest -q -n $(TEST_WORKERS) --dist worksteal -m "not slow and not docker" $(QUICK) $(ARGS)
 
 check: $(VENV)/develop.done ## lint, types and the layers' contracts
 	ruff check

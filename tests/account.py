@@ -1,10 +1,9 @@
-"""A simulated account with what a run needs before `setup`, and a clock that sleeping moves."""
+"""A simulated account with what a run needs before `setup`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +15,6 @@ from distributed_something.local.simulator import ACCOUNT, REGION, Rules, Simula
 from distributed_something.local.simulator.ec2 import SimulatedEc2
 from tests.builders import CONSTANTS, write_json
 from tests.fleet_files import fleet, specification
-
-
-@dataclass
-class Clock:
-    """Time that stands still until somebody sleeps; seconds since 1970."""
-
-    time: float = 1_800_000_000.0
-    slept: list[float] = field(default_factory=list)
-
-    def now(self) -> float:
-        return self.time
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.time += seconds
 
 
 @contextmanager
@@ -60,7 +44,7 @@ def variables(aws: Aws) -> dict[str, str]:
     }
 
 
-def working_fleet(aws: Aws, folder: Path, **changes: Any) -> Path:
+def write_fleet_file(aws: Aws, folder: Path, **changes: Any) -> Path:
     """A fleet file that fits the simulated account: a subnet and a security group it has."""
     subnets = aws.ec2.describe_subnets()["Subnets"]
     groups = aws.ec2.describe_security_groups()["SecurityGroups"]

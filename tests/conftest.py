@@ -1,6 +1,7 @@
 """Begin with the tests that take longest, and say at the end how much was tried.
 
-Tests say the latter by their property `tried`.
+Tests say the latter by their property `tried`. Those that took long and are not marked so are
+named, too.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ import os
 from itertools import groupby
 
 import pytest
+
+LONG = 10.0  # seconds; a test that takes so long on a quiet machine should be marked slow
 
 
 @pytest.hookimpl(trylast=True)
@@ -45,6 +48,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for name, value in report.user_properties:
             if name == "tried":
                 terminalreporter.write_line(f"Tried in {report.location[0]}: {value}.")
+    for report in reports:
+        if report.duration > LONG and "slow" not in report.keywords:
+            line = f"{report.nodeid} took {report.duration:.0f} s and is not marked slow."
+            terminalreporter.write_line(line)
 
 
 def _reports(terminalreporter: pytest.TerminalReporter, outcome: str) -> list[pytest.TestReport]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +29,9 @@ from distributed_something.definitions.account import (
     function_request,
 )
 from distributed_something.inputs.settings import Settings
-from distributed_something.local.account import make_roles
 from distributed_something.local.machines.scheduler import Scheduler
 from distributed_something.local.machines.spot_machines import Interruptions, Machines
-from distributed_something.local.simulator import ACCOUNT, Rules, Simulator
+from distributed_something.local.simulator import ACCOUNT, Rules
 from distributed_something.protocol.jobs import Job
 from distributed_something.protocol.ledger.attempts import Attempt
 from distributed_something.protocol.ledger.facts import Heartbeat
@@ -41,25 +39,10 @@ from distributed_something.protocol.ledger.keys import new_attempt_id
 from distributed_something.protocol.ledger.record import RunRecord
 from distributed_something.protocol.ledger.run_ledger import RunLedger
 
+from .account import open_account, write_fleet_file
 from .builders import settings as make_settings
 from .builders import write_json
-
-
-@dataclass
-class Clock:
-    """Time that passes only while somebody sleeps; `during` happens at the end of each sleep."""
-
-    time: float = field(default_factory=time.time)
-    during: Callable[[], None] = lambda: None
-    slept: list[float] = field(default_factory=list)
-
-    def now(self) -> float:
-        return self.time
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.time += seconds
-        self.during()
+from .clock import Clock
 
 
 @dataclass(frozen=True)
@@ -196,34 +179,8 @@ def open_life(
     """An empty account with a bucket, and an app in it; both have the same clock."""
     clock = Clock()
     rules = Rules(deleted_queue_seconds=deleted_queue_seconds, clock=clock.now)
-    with Simulator(rules=rules) as simulator:
-        aws = simulator.aws()
-        aws.s3.create_bucket(Bucket="lab-data")
-        make_roles(aws)
+    with open_account(rules) as aws:
         yield Life(aws, make_settings(**constants), folder, clock)
-
-
-def write_fleet_file(aws: Aws, folder: Path) -> Path:
-    """A fleet file for the account's default VPC."""
-    subnet = aws.ec2.describe_subnets()["Subnets"][0]
-    group = aws.ec2.describe_security_groups()["SecurityGroups"][0]
-    interface = {
-        "DeviceIndex": 0,
-        "SubnetId": subnet["SubnetId"],
-        "Groups": [group["GroupId"]],
-        "AssociatePublicIpAddress": True,
-    }
-    specification = {
-        "IamInstanceProfile": {"Arn": "arn:aws:iam::123456789012:instance-profile/ecsInstanceRole"},
-        "NetworkInterfaces": [interface],
-    }
-    content = {
-        "IamFleetRole": "arn:aws:iam::123456789012:role/aws-ec2-spot-fleet-tagging-role",
-        "AllocationStrategy": "priceCapacityOptimized",
-        "Type": "maintain",
-        "LaunchSpecifications": [specification],
-    }
-    return write_json(folder / "fleet.json", content)
 
 
 def add_lambda(aws: Aws) -> None:

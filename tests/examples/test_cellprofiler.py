@@ -58,6 +58,7 @@ def read(table: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+@pytest.mark.tools
 @pytest.mark.slow
 @pytest.mark.docker
 @pytest.mark.timeout(1800)  # its image is built first
@@ -129,6 +130,7 @@ def make_batch_file(engine: docker.DockerClient, image: str, project: Path, fold
     shutil.copy(made, project / BATCH_FILE)
 
 
+@pytest.mark.tools
 @pytest.mark.slow
 @pytest.mark.docker
 @pytest.mark.timeout(1800)  # its image is built first

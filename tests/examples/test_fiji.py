@@ -53,6 +53,7 @@ def with_script(folder: Path, url: str) -> Path:
     return changed(folder, own, f'SCRIPT_DOWNLOAD_URL = "{url}"')
 
 
+@pytest.mark.tools
 @pytest.mark.slow
 @pytest.mark.docker
 @pytest.mark.timeout(1800)  # its image is built first

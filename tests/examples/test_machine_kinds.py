@@ -91,6 +91,7 @@ def test_graviton_machines_boot_the_arm64_image(aws: Aws) -> None:
         assert container["memory"] <= 0.96 * machine["MemoryInfo"]["SizeInMiB"]
 
 
+@pytest.mark.tools
 @pytest.mark.slow
 @pytest.mark.docker
 def test_the_arm64_examples_tool_cuts_every_slide(

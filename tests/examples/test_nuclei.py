@@ -92,6 +92,7 @@ def test_the_commands_of_its_readme_end_in_one_table_and_one_picture(tmp_path: P
     assert (clone.results / "Nuclei/joined/nuclei.png").stat().st_size > 100_000
 
 
+@pytest.mark.tools
 @pytest.mark.slow
 @pytest.mark.docker
 @pytest.mark.timeout(1800)  # its image is built first

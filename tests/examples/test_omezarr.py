@@ -26,6 +26,7 @@ def metadata(path: Path) -> Any:
     return json.loads(path.read_text())
 
 
+@pytest.mark.tools
 @pytest.mark.slow
 @pytest.mark.docker
 @pytest.mark.timeout(1800)  # its image is built first

@@ -15,6 +15,7 @@ from .readme import Clone
 HERE = EXAMPLES / "variants"
 
 
+@pytest.mark.tools
 @pytest.mark.slow
 @pytest.mark.docker
 @pytest.mark.timeout(1800)  # its image is built first

@@ -18,7 +18,8 @@ from distributed_something.errors import DistributedSomethingError
 from distributed_something.protocol.ledger.record import RunRecord, find_record
 from distributed_something.protocol.ledger.run_ledger import RunLedger
 from distributed_something.resources.table import take_inventory, what_stays
-from tests.lives import Held, Life, write_fleet_file
+from tests.account import write_fleet_file
+from tests.lives import Held, Life
 
 from .wire import Application, Killed, Wire
 

@@ -22,9 +22,9 @@ from distributed_something.local.machines.spot_machines import (
 )
 from distributed_something.protocol.ledger.record import RunRecord
 from tests.builders import settings
+from tests.clock import Clock
 from worker.machine.instance import find_metadata, read_notices
 
-from .conftest import Clock
 from .fakes import FakeRuntime
 
 
@@ -42,7 +42,7 @@ class World:
         )
         prepare_account(aws, config)
         write_fleet_file(aws, folder / "fleet.json")
-        setup(aws, config, now=clock)
+        setup(aws, config, now=clock.now)
         self.record = self._start(folder, clock)
         self.tick(2)
 
@@ -52,7 +52,7 @@ class World:
             self.config,
             folder / "fleet.json",
             folder=None,
-            now=clock,
+            now=clock.now,
             sleep=lambda _: self.tick(),
         )
 
@@ -110,6 +110,7 @@ def test_a_worker_that_ends_is_replaced(world: World) -> None:
     assert len(world.runtime.workers) == 3
 
 
+@pytest.mark.slow
 def test_a_stopping_task_holds_its_machine_until_its_worker_has_ended(world: World) -> None:
     stubborn = world.runtime.workers[0]
     stubborn.is_stubborn = True
@@ -125,6 +126,7 @@ def test_a_stopping_task_holds_its_machine_until_its_worker_has_ended(world: Wor
     assert world.service()["runningCount"] == 0
 
 
+@pytest.mark.slow
 def test_the_workers_of_a_terminated_machine_are_ended(world: World) -> None:
     gone = world.machines()[0].instance_id
     world.aws.ec2.terminate_instances(InstanceIds=[gone])

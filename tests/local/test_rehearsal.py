@@ -82,8 +82,8 @@ def test_a_run_is_done_from_the_inputs_to_the_results_and_nothing_is_left(tmp_pa
 @pytest.mark.slow
 def test_all_jobs_finish_although_machines_are_taken_away(tmp_path: Path) -> None:
     report = rehearse(
-        settings(DOCKER_CORES=2, MEMORY=2000),
-        copying(tmp_path, 12, seconds=1.5),
+        settings(MEMORY=2000),
+        copying(tmp_path, 6, seconds=1.5),
         data=tmp_path / "data",
         runtime="process",
         interrupt=1.0,
@@ -93,8 +93,8 @@ def test_all_jobs_finish_although_machines_are_taken_away(tmp_path: Path) -> Non
     said = "".join(log.read_text() for log in report.logs.iterdir())
     assert "spot notice: terminate at" in said or "told to stop (SIGTERM)" in said
     assert report.succeeded
-    assert report.summary.done == 12
-    assert len(report.results) == 12
+    assert report.summary.done == 6
+    assert len(report.results) == 6
     assert report.summary.failed == 0
 
 
@@ -221,6 +221,7 @@ def test_the_containers_of_a_rehearsal_that_is_gone_are_removed_and_no_others(
         other.remove(force=True)
 
 
+@pytest.mark.slow
 def test_workers_that_can_never_work_end_the_rehearsal_with_the_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

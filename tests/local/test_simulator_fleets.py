@@ -9,8 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from distributed_something.aws.session import Aws
-
-from .conftest import Clock
+from tests.clock import Clock
 
 ROLE = "arn:aws:iam::123456789012:role/aws-ec2-spot-fleet-tagging-role"
 

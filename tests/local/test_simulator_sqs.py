@@ -9,8 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from distributed_something.aws.session import Aws
-
-from .conftest import Clock
+from tests.clock import Clock
 
 
 def make_queue(aws: Aws, name: str = "Jobs", **attributes: str) -> str:

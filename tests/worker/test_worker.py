@@ -167,6 +167,7 @@ def test_buckets_have_their_roles(world: World) -> None:
     assert [item["Key"] for item in found] == ["out/P1/P1.txt"]
 
 
+@pytest.mark.slow
 def test_a_job_longer_than_its_lease_runs_once(world: World) -> None:
     job = world.send({"command": "sleep 5", "group": {"plate": "P1"}})
     world.start_worker(sqs_message_visibility=2, docker_cores=2)
@@ -184,6 +185,7 @@ def test_the_loops_of_a_worker_start_seconds_to_start_apart(world: World) -> Non
     assert world.stop() == [0]
 
 
+@pytest.mark.slow
 def test_a_killed_loop_is_started_again_and_its_job_is_run_again_within_the_lease(
     world: World,
 ) -> None:
@@ -228,6 +230,7 @@ def _pair(loops: list[psutil.Process]) -> list[psutil.Process]:
     return loops if len(loops) == 2 else []
 
 
+@pytest.mark.slow
 def test_a_killed_worker_leaves_no_process_and_its_job_goes_to_another(world: World) -> None:
     flag = world.folder / "flag"
     script = f"import os, time; time.sleep(0 if os.path.exists('{flag}') else 600)"
@@ -326,6 +329,7 @@ def test_the_health_check_follows_the_supervisor(world: World) -> None:
     assert subprocess.run(command, env=world.environment()).returncode == 1
 
 
+@pytest.mark.slow
 def test_a_job_longer_than_the_longest_lease_of_sqs_is_not_run_twice(world: World) -> None:
     pace = {"WORKER_LEASE_LIMIT_SECONDS": "6"}
     job = world.send({"command": "sleep 17", "group": {"plate": "P1"}})
@@ -341,6 +345,7 @@ def test_a_job_longer_than_the_longest_lease_of_sqs_is_not_run_twice(world: Worl
     assert not any("/leases/" in key for key in world.object_keys(world.keys.prefix))
 
 
+@pytest.mark.slow
 def test_a_job_whose_holder_dies_beyond_the_longest_lease_is_run_again(world: World) -> None:
     flag = world.folder / "flag"
     pace = {"WORKER_LEASE_LIMIT_SECONDS": "4"}

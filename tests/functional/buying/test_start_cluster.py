@@ -25,8 +25,9 @@ from distributed_something.local.simulator import Simulator
 from distributed_something.protocol.fleet_target import lower_target
 from distributed_something.protocol.ledger.record import RunRecord, read_record_file, save_record
 from distributed_something.protocol.ledger.run_ledger import RunLedger
-from tests.account import Clock, new_account, simulated_ec2, working_fleet
+from tests.account import new_account, simulated_ec2, write_fleet_file
 from tests.builders import settings, write_config, write_json
+from tests.clock import Clock
 from tests.fleet_files import specification
 from tests.golden import screen
 
@@ -54,7 +55,7 @@ def start(aws: Aws, folder: Path, configured: Settings | None = None, **options:
 
     `each_sleep` is called whenever startCluster sleeps, which takes no real time.
     """
-    fleet_file = options.pop("fleet_file", None) or working_fleet(aws, folder)
+    fleet_file = options.pop("fleet_file", None) or write_fleet_file(aws, folder)
     clock = options.pop("clock", None) or Clock(time.time())
     each_sleep = options.pop("each_sleep", lambda: None)
 
@@ -285,7 +286,7 @@ def test_without_a_terminal_the_price_is_told_and_the_machines_are_bought(
     simulator: Simulator, aws: Aws, tmp_path: Path
 ) -> None:
     write_config(tmp_path)
-    words = ["startCluster", str(working_fleet(aws, tmp_path))]
+    words = ["startCluster", str(write_fleet_file(aws, tmp_path))]
     code, _, seen = screen(words, tmp_path, simulator.environment)
     assert code == 0
     assert "Machines: 2; price: at most $0.1 a machine-hour, $0.2 an hour for all." in seen
@@ -377,7 +378,7 @@ def test_the_image_fits_the_machine_and_the_disk_fits_the_image(aws: Aws, tmp_pa
 
 def test_an_image_of_ones_own_is_kept(aws: Aws, tmp_path: Path) -> None:
     own = aws.ec2.register_image(Name="lab-image", RootDeviceName="/dev/sda1")["ImageId"]
-    path = working_fleet(aws, tmp_path)
+    path = write_fleet_file(aws, tmp_path)
     content = json.loads(path.read_text())
     content["LaunchSpecifications"][0]["ImageId"] = own
     record = start(aws, tmp_path, fleet_file=write_json(path, content))
@@ -386,7 +387,7 @@ def test_an_image_of_ones_own_is_kept(aws: Aws, tmp_path: Path) -> None:
 
 def test_an_image_of_ones_own_for_another_processor_is_refused(aws: Aws, tmp_path: Path) -> None:
     own = recommended_image(aws.ssm, "x86_64")
-    path = working_fleet(aws, tmp_path)
+    path = write_fleet_file(aws, tmp_path)
     content = json.loads(path.read_text())
     content["LaunchSpecifications"][0]["ImageId"] = own
     with pytest.raises(UsageError, match=r"is for x86_64, and a m6g.xlarge"):
@@ -418,7 +419,7 @@ def test_several_specifications_become_several_templates_of_one_fleet(
         specification(KeyName=None, NetworkInterfaces=None, SubnetId=", ".join(subnets[:2])),
         specification(KeyName=None, NetworkInterfaces=None, SubnetId=subnets[2]),
     ]
-    path = working_fleet(aws, tmp_path, LaunchSpecifications=both)
+    path = write_fleet_file(aws, tmp_path, LaunchSpecifications=both)
     record = start(
         aws, tmp_path, settings(MACHINE_TYPE=["m5.xlarge", "c5.xlarge"]), fleet_file=path
     )
@@ -447,7 +448,7 @@ def test_a_launch_template_of_ones_own_gives_its_settings_to_the_runs_and_stays(
 ) -> None:
     overrides = [{"InstanceType": "m5.large", "Priority": 1.0}, {"InstanceType": "m6g.large"}]
     reference = {"LaunchTemplateSpecification": own_template(aws), "Overrides": overrides}
-    path = working_fleet(
+    path = write_fleet_file(
         aws, tmp_path, LaunchSpecifications=None, LaunchTemplateConfigs=[reference]
     )
     record = start(aws, tmp_path, settings(MEMORY=3000), fleet_file=path)
@@ -464,7 +465,7 @@ def test_a_launch_template_of_ones_own_gives_its_settings_to_the_runs_and_stays(
 
 def test_a_launch_template_that_is_not_there_is_named(aws: Aws, tmp_path: Path) -> None:
     reference = {"LaunchTemplateSpecification": {"LaunchTemplateName": "nobodys"}}
-    path = working_fleet(
+    path = write_fleet_file(
         aws, tmp_path, LaunchSpecifications=None, LaunchTemplateConfigs=[reference]
     )
     with pytest.raises(UsageError, match="no launch template nobodys of version"):
@@ -479,11 +480,11 @@ def test_on_demand_machines_are_said_and_cannot_be_more_than_all(aws: Aws, tmp_p
         notes.extend(purchase.notes)
         return False
 
-    path = working_fleet(aws, tmp_path, OnDemandTargetCapacity=1)
+    path = write_fleet_file(aws, tmp_path, OnDemandTargetCapacity=1)
     with pytest.raises(DistributedSomethingError, match="Nothing was bought"):
         start(aws, tmp_path, fleet_file=path, confirm=decline)
     assert any("1 of the 2 machines are On-Demand" in note for note in notes)
-    path = working_fleet(aws, tmp_path, OnDemandTargetCapacity=3)
+    path = write_fleet_file(aws, tmp_path, OnDemandTargetCapacity=3)
     with pytest.raises(
         UsageError, match=r"OnDemandTargetCapacity in .* is 3, and CLUSTER_MACHINES"
     ):

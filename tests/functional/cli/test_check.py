@@ -26,7 +26,7 @@ from distributed_something.errors import NotFound
 from distributed_something.local.simulator import ACCOUNT, REGION, Simulator
 from distributed_something.local.simulator.quotas import SimulatedQuotas
 from distributed_something.resources.table import take_inventory
-from tests.account import new_account, working_fleet
+from tests.account import new_account, write_fleet_file
 from tests.builders import settings, write_config, write_json
 from tests.fleet_files import fleet
 from tests.golden import check_golden, screen
@@ -81,7 +81,7 @@ def test_where_nothing_is_amiss_nothing_is_missing_and_nothing_changes(
 ) -> None:
     jobs = write_json(tmp_path / "jobs.json", JOBS)
     before = take_inventory(account)
-    checkup = checked(account, jobs, working_fleet(account, tmp_path))
+    checkup = checked(account, jobs, write_fleet_file(account, tmp_path))
     assert checkup.is_ready, checkup.findings
     assert checkup.count(State.UNSEEN) == 0
     subjects = {one.subject for one in checkup.findings}
@@ -93,7 +93,7 @@ def test_where_nothing_is_amiss_nothing_is_missing_and_nothing_changes(
 def test_the_screen_and_its_exit_code(account: Aws, simulator: Simulator, tmp_path: Path) -> None:
     write_config(tmp_path)
     write_json(tmp_path / "jobs.json", JOBS)
-    working_fleet(account, tmp_path)
+    write_fleet_file(account, tmp_path)
     code, out, seen = screen(["check", "jobs.json", "fleet.json"], tmp_path, simulator.environment)
     assert (code, out) == (0, "")
     check_golden("check", seen)
@@ -294,7 +294,7 @@ def test_before_setup_the_queues_are_no_fault(simulator: Simulator, tmp_path: Pa
     assert checkup.is_ready
     setup_account(account, scope_of_account(account, settings(), ("lab-data",), ()), ("lab-data",))
     jobs = write_json(tmp_path / "jobs.json", {"command": "count {n}", "groups": [{"n": 1}]})
-    checkup = checked(account, jobs, working_fleet(account, tmp_path))
+    checkup = checked(account, jobs, write_fleet_file(account, tmp_path))
     assert "run `python run.py setup`" in line(checkup, "workers' rights", State.WARNING)
     assert checkup.is_ready
 
@@ -334,7 +334,7 @@ def test_the_quota_is_looked_at_while_machines_run_too(account: Aws) -> None:
 def test_with_a_run_for_each_type_every_ones_run_is_looked_at(account: Aws, tmp_path: Path) -> None:
     quota(16)
     # A specification for each type: the only run that there was looked at took one each.
-    file = working_fleet(account, tmp_path)
+    file = write_fleet_file(account, tmp_path)
     content = json.loads(file.read_text())
     content["LaunchSpecifications"] *= 2
     file.write_text(json.dumps(content))
@@ -405,7 +405,7 @@ def test_an_image_that_is_not_there_and_one_that_nobody_shows(account: Aws) -> N
 def test_what_startcluster_would_refuse_is_found_in_the_fleet_file(
     account: Aws, tmp_path: Path
 ) -> None:
-    wanted = working_fleet(account, tmp_path, IamFleetRole="arn:aws:iam::123456789012:role/none")
+    wanted = write_fleet_file(account, tmp_path, IamFleetRole="arn:aws:iam::123456789012:role/none")
     checkup = check(account, settings(), None, wanted, facts_of=lambda _: OURS)
     told = line(checkup, "fleet role", State.MISSING)
     assert "there is no such role" in told
@@ -422,7 +422,7 @@ def test_a_fleet_that_may_not_be_planned_is_looked_at_all_the_same(
     account: Aws, tmp_path: Path, client: str, operation: str
 ) -> None:
     refuse(getattr(account, client), operation, "UnauthorizedOperation", "You may not.")
-    checkup = checked(account, None, working_fleet(account, tmp_path))
+    checkup = checked(account, None, write_fleet_file(account, tmp_path))
     assert f"needs the right {operation}" in line(checkup, "machine images", State.UNSEEN)
     assert "not looked at" in line(checkup, "image terms", State.UNSEEN)
     states = {one.subject: one.state for one in checkup.findings}
@@ -432,7 +432,7 @@ def test_a_fleet_that_may_not_be_planned_is_looked_at_all_the_same(
 def test_a_fleet_that_its_containers_do_not_fit_is_looked_at_all_the_same(
     account: Aws, tmp_path: Path
 ) -> None:
-    wanted = working_fleet(account, tmp_path, IamFleetRole="arn:aws:iam::123456789012:role/none")
+    wanted = write_fleet_file(account, tmp_path, IamFleetRole="arn:aws:iam::123456789012:role/none")
     checkup = checked(account, None, wanted, MEMORY=20000)
     assert "20000 MB (MEMORY)" in line(checkup, "machine images", State.MISSING)
     assert "there is no such role" in line(checkup, "fleet role", State.MISSING)

@@ -31,8 +31,9 @@ from distributed_something.protocol import IMAGE_LABEL, PROTOCOL_VERSION
 from distributed_something.protocol.ledger.record import RunRecord, read_record_file
 from distributed_something.protocol.ledger.run_ledger import RunLedger
 from distributed_something.resources.table import take_inventory, what_stays
+from tests.clock import Clock
 from tests.family_files import CONFIGS
-from tests.lives import Clock, Life
+from tests.lives import Life
 from tests.worker.job.test_something import clone_with
 
 from ..setting_up.test_rights import OPERATOR, check_rights, give_rights, take_role, user

@@ -16,7 +16,7 @@ from distributed_something.protocol.ledger.attempts import Attempt
 from distributed_something.protocol.ledger.facts import GivenUp
 from distributed_something.protocol.ledger.record import find_record
 from distributed_something.protocol.ledger.run_ledger import RunLedger
-from tests.account import new_account, working_fleet
+from tests.account import new_account, write_fleet_file
 from tests.builders import settings, write_config, write_json
 from tests.golden import check_golden, screen
 
@@ -60,7 +60,7 @@ def test_the_screens_of_setup_submitjob_and_startcluster(
     aws = new_account(simulator)
     write_config(tmp_path)
     write_json(tmp_path / "jobs.json", JOBS)
-    fleet = working_fleet(aws, tmp_path).name
+    fleet = write_fleet_file(aws, tmp_path).name
     for name, words in (
         ("setup", ["setup"]),
         ("submit_job", ["submitJob", "jobs.json"]),
@@ -75,7 +75,7 @@ def test_startcluster_tells_a_program_what_it_bought(simulator: Simulator, tmp_p
     aws = new_account(simulator)
     setup(aws, settings())
     write_config(tmp_path)
-    words = ["startCluster", working_fleet(aws, tmp_path).name, "--json"]
+    words = ["startCluster", write_fleet_file(aws, tmp_path).name, "--json"]
     code, out, seen = screen(words, tmp_path, simulator.environment)
     told = json.loads(out)
     (bought,) = aws.ec2.describe_spot_fleet_requests()["SpotFleetRequestConfigs"]

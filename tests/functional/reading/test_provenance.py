@@ -20,8 +20,9 @@ from distributed_something.inputs.settings import load_settings
 from distributed_something.local.simulator import Simulator
 from distributed_something.protocol.ledger.record import RunRecord, find_record
 from distributed_something.protocol.ledger.run_ledger import RunLedger
-from tests.account import Clock, new_account, working_fleet
+from tests.account import new_account, write_fleet_file
 from tests.builders import settings, write_json
+from tests.clock import Clock
 
 JOBS = {"command": "count {plate}", "groups": [{"plate": "A"}]}
 
@@ -53,7 +54,7 @@ def kept(aws: Aws, record: RunRecord) -> dict[str, str]:
 
 def test_a_run_can_be_made_again_from_what_is_kept(account: Aws, tmp_path: Path) -> None:
     record = submitted(account, tmp_path)
-    fleet = working_fleet(account, tmp_path)
+    fleet = write_fleet_file(account, tmp_path)
     clock = Clock()
     bought = start_cluster(
         account,

@@ -39,8 +39,9 @@ from distributed_something.protocol.ledger.run_ledger import RunLedger
 from tests.account import simulated_ec2
 from tests.answers import answering
 from tests.builders import settings, write_config
+from tests.clock import Clock
 from tests.golden import check_golden, screen
-from tests.lives import Clock, Life
+from tests.lives import Life
 
 DONE, FAILED, INTERRUPTED = AttemptState.DONE, AttemptState.FAILED, AttemptState.INTERRUPTED
 STARTED = AttemptState.STARTED

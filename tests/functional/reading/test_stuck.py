@@ -28,7 +28,8 @@ from distributed_something.run.troubles import Trouble
 from tests.account import simulated_ec2
 from tests.answers import answering
 from tests.builders import settings
-from tests.lives import Clock, Life, refusing
+from tests.clock import Clock
+from tests.lives import Life, refusing
 
 STARTED, FAILED = AttemptState.STARTED, AttemptState.FAILED
 

@@ -12,7 +12,8 @@ import pytest
 from distributed_something.aws.session import Aws
 from distributed_something.commands.removing.export import export_logs
 from distributed_something.protocol.ledger.record import RunRecord
-from tests.account import Clock, open_account
+from tests.account import open_account
+from tests.clock import Clock
 from tests.lives import handling, watch_calls
 
 RECORD = RunRecord("Counting", "counting", "CountingQueue", "lab-data", "Counting", run_id="1")

@@ -53,9 +53,11 @@ from distributed_something.local.simulator import ACCOUNT, REGION, Rules, Simula
 from distributed_something.protocol.ledger.record import RunRecord
 from distributed_something.protocol.ledger.run_ledger import RunLedger
 from distributed_something.resources.table import take_inventory, what_stays
+from tests.account import write_fleet_file
 from tests.builders import settings as make_settings
 from tests.builders import write_json
-from tests.lives import Clock, Life, add_lambda, clients, handling, open_life, write_fleet_file
+from tests.clock import Clock
+from tests.lives import Life, add_lambda, clients, handling, open_life
 
 SCOPE = Scope(ACCOUNT, (REGION,), ("lab-data",))
 OPERATOR = operator_policies(SCOPE)

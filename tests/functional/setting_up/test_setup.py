@@ -18,8 +18,9 @@ from distributed_something.definitions.tags import app_tags
 from distributed_something.errors import NotFound
 from distributed_something.local.simulator import Rules, Simulator
 from distributed_something.protocol.ledger.record import save_record
-from tests.account import Clock, new_account
+from tests.account import new_account
 from tests.builders import settings
+from tests.clock import Clock
 
 
 @pytest.fixture(scope="module")

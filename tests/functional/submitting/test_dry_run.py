@@ -21,8 +21,8 @@ from distributed_something.protocol.ledger.run_ledger import RunLedger
 from distributed_something.resources.table import take_inventory
 from tests.account import new_account
 from tests.builders import settings, write_config, write_json
+from tests.clock import Clock
 from tests.golden import check_golden, screen
-from tests.lives import Clock as LifeClock
 from tests.lives import Life
 
 JOBS = {
@@ -208,7 +208,7 @@ def test_prices_that_are_all_above_the_cap_are_said(account: Aws, tmp_path: Path
 
 def test_the_time_of_a_job_is_the_last_rehearsals_or_runs(account: Aws, tmp_path: Path) -> None:
     assert "a guess" in planned(account, jobs(tmp_path)).estimate.source
-    life = Life(account, settings(), tmp_path, LifeClock())
+    life = Life(account, settings(), tmp_path, Clock())
     record = life.record()
     for number, seconds in enumerate((60.0, 120.0, 600.0)):
         attempt = Attempt(
@@ -225,7 +225,7 @@ def test_the_time_of_a_job_is_the_last_rehearsals_or_runs(account: Aws, tmp_path
 
 
 def test_jobs_that_were_passed_over_tell_no_time(account: Aws, tmp_path: Path) -> None:
-    life = Life(account, settings(), tmp_path, LifeClock())
+    life = Life(account, settings(), tmp_path, Clock())
     record = life.record()
     there = "The results were there already (CHECK_IF_DONE_BOOL)."
     for number, (ended, reason) in enumerate([(1000.0, there)] * 3 + [(1120.0, "")]):

@@ -37,8 +37,9 @@ from distributed_something.protocol.ledger.attempts import Attempt
 from distributed_something.protocol.ledger.record import save_record
 from distributed_something.protocol.ledger.run_ledger import RunLedger
 from distributed_something.resources.table import take_inventory, what_stays
-from tests.account import Clock, new_account, variables, working_fleet
+from tests.account import new_account, variables, write_fleet_file
 from tests.builders import settings, write_config
+from tests.clock import Clock
 
 ROOT = Path(__file__).parents[3]
 TYPES = ["c5.large", "m5.large", "r5.large"]
@@ -197,7 +198,7 @@ def test_the_verbs_set_up_fill_start_and_cancel_the_runs_of_all_types(
     assert len(bodies(aws, c5)) == 4
 
     assert machines_of_type(aws, c5).cluster_machines == 4
-    started = run(aws, tmp_path, "startCluster", working_fleet(aws, tmp_path), "--yes")
+    started = run(aws, tmp_path, "startCluster", write_fleet_file(aws, tmp_path), "--yes")
     assert started.returncode == 0, started.stderr
     assert "No job was submitted to Sweep_r5-large: no machine is bought." in started.stderr
     assert [fleet.target_capacity for fleet in find_run(aws, c5).fleets] == [4]

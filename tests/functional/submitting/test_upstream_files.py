@@ -20,9 +20,10 @@ from distributed_something.local.account import make_roles
 from distributed_something.local.simulator import ACCOUNT, Rules, Simulator
 from distributed_something.resources.table import take_inventory, what_stays
 from tests.builders import settings
+from tests.clock import Clock
 from tests.family_files import CONFIGS
 from tests.functional.submitting.test_families import FILLED_IN
-from tests.lives import Clock, Life
+from tests.lives import Life
 
 FORMS = Path(__file__).parents[2] / "upstream_forms"
 EXAMPLES = Path(__file__).parents[4] / "shared/fixtures/upstream"

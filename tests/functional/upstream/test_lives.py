@@ -20,9 +20,10 @@ from distributed_something.local.pace import PACE
 from distributed_something.local.simulator import Rules, Simulator
 from distributed_something.protocol.ledger.record import RunRecord, read_record_file
 from tests.builders import settings
+from tests.clock import Clock
 from tests.family_files import CONFIGS
 from tests.functional.submitting.test_upstream_files import FORMS, KEY, fill_in
-from tests.lives import Clock, Life
+from tests.lives import Life
 
 from .begun import UpstreamRun, workers
 

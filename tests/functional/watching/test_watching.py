@@ -11,7 +11,7 @@ import pytest
 from distributed_something.commands.runs.runs import ensure_run
 from distributed_something.commands.setting_up.setup import setup
 from distributed_something.local.simulator import Simulator
-from tests.account import new_account, simulated_ec2, working_fleet
+from tests.account import new_account, simulated_ec2, write_fleet_file
 from tests.builders import settings, write_config
 from tests.terminals import CTRL_C, on_terminal
 
@@ -46,7 +46,7 @@ def test_so_does_who_stops_waiting_for_machines_that_were_bought(
     simulator: Simulator, tmp_path: Path
 ) -> None:
     write_config(tmp_path)
-    fleet = working_fleet(simulator.aws(), tmp_path).name
+    fleet = write_fleet_file(simulator.aws(), tmp_path).name
     simulated_ec2().refused_types.add("m5.xlarge")
     words = ["startCluster", fleet, "--yes"]
     with on_terminal(words, tmp_path, simulator.environment) as terminal:

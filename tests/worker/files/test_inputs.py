@@ -172,6 +172,7 @@ def test_jobs_that_share_inputs_fetch_them_once(world: World, removed: bool) -> 
     assert requests.answers == [200, 206, 206, 206, 206]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("removed", [True, False], ids=["in turn", "at the same time"])
 @pytest.mark.parametrize("how", ["written", "grown", "mode taken", "times put back"])
 def test_jobs_that_share_inputs_cannot_spoil_each_others(

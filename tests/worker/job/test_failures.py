@@ -86,6 +86,7 @@ def test_a_job_that_forks_children_and_exits_leaves_none(world: World) -> None:
     assert not children_named(1, "sleep 623") and not children_named(1, "sleep 624")
 
 
+@pytest.mark.slow
 def test_a_job_that_closes_its_output_and_lives_on_is_waited_for(world: World) -> None:
     script = "import os, time; os.close(1); os.close(2); time.sleep(2); open('output/late', 'w')"
     job = world.send({"command": python(script), "group": {"plate": "P1"}})
@@ -196,6 +197,7 @@ def machine_state(world: World, instance_id: str) -> str:
     return found["Reservations"][0]["Instances"][0]["State"]["Name"]
 
 
+@pytest.mark.slow
 def test_a_machine_that_cannot_start_the_tool_ends_itself_with_the_reason(world: World) -> None:
     world.write_record()
     instance_id = machine(world)

@@ -74,6 +74,7 @@ def test_a_tool_gets_the_images_own_python_path_and_no_worker(
     assert json.loads(world.log("P1")[1]) == ["/usr", True, None, "Ada"]
 
 
+@pytest.mark.slow
 def test_a_killed_container_leaves_its_job_to_another(world: World, containers: Containers) -> None:
     job = world.send({"command": "sleep 5", "group": {"plate": "P1"}})
     first = containers.start()
@@ -151,6 +152,7 @@ def test_a_container_that_is_stopped_as_it_starts_ends(
     until(lambda: state() == "exited", "the container has ended")
 
 
+@pytest.mark.slow
 def test_a_job_that_kills_its_container_every_time_is_a_dead_letter_after_job_retries(
     world: World, containers: Containers
 ) -> None:

@@ -87,6 +87,7 @@ def test_notices_are_asked_for_often_enough_to_give_a_job_back_in_five_seconds()
     assert Pace().notice_seconds <= 2.0  # the longest wait; to end a tool and tell takes under 3
 
 
+@pytest.mark.slow
 def test_an_interrupted_job_goes_on_from_its_checkpoint(world: World) -> None:
     job = world.send(counting(60))
     first = world.start_worker(sqs_message_visibility=60)
@@ -109,6 +110,7 @@ def test_an_interrupted_job_goes_on_from_its_checkpoint(world: World) -> None:
     assert world.keys.checkpoint(job) not in world.object_keys(world.keys.prefix)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seconds", ["300", "1"])
 def test_a_checkpoint_that_cannot_be_sent_in_time_costs_an_interrupted_job_no_retry(
     world: World, seconds: str
@@ -130,6 +132,7 @@ def test_a_checkpoint_that_cannot_be_sent_in_time_costs_an_interrupted_job_no_re
     assert world.counts() == (1, 0)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_is_saved_now_and_then_so_that_a_killed_machine_loses_little(
     world: World,
 ) -> None:
@@ -148,6 +151,7 @@ def test_a_checkpoint_is_saved_now_and_then_so_that_a_killed_machine_loses_littl
     assert int(begun[0].split()[-1]) > 0
 
 
+@pytest.mark.slow
 def test_a_rebalance_recommendation_saves_the_checkpoint_and_stops_nothing(
     world: World, metadata: FakeMetadata
 ) -> None:
@@ -161,6 +165,7 @@ def test_a_rebalance_recommendation_saves_the_checkpoint_and_stops_nothing(
     world.stop()
 
 
+@pytest.mark.slow
 def test_a_job_interrupted_more_often_than_it_may_fail_finishes(world: World) -> None:
     flag = world.folder / "flag"
     job = world.send(
@@ -180,6 +185,7 @@ def test_a_job_interrupted_more_often_than_it_may_fail_finishes(world: World) ->
     assert world.dead_letters() == []
 
 
+@pytest.mark.slow
 def test_a_job_that_kills_its_worker_every_time_is_a_dead_letter_after_job_retries(
     world: World,
 ) -> None:
@@ -193,6 +199,7 @@ def test_a_job_that_kills_its_worker_every_time_is_a_dead_letter_after_job_retri
     assert reason.startswith("3 attempts failed or vanished without a word")
 
 
+@pytest.mark.slow
 def test_a_worker_that_lost_its_lease_stops_its_tool_and_publishes_nothing(world: World) -> None:
     once = world.folder / "once"
     script = (

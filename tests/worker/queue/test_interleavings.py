@@ -65,6 +65,7 @@ def states(model: Model, job: str) -> list[str]:
     return list(seen.values())
 
 
+@pytest.mark.slow
 def test_no_job_is_lost_and_none_is_finished_twice() -> None:
     reached: Counter[str] = Counter()
 

@@ -113,6 +113,7 @@ def test_two_failed_renewals_are_tolerated(world: World, line: Line) -> None:
     assert line.calls.count("cut") == 5  # no retries of the SDK's own
 
 
+@pytest.mark.slow
 def test_renewals_that_hang_do_not_put_off_the_next_ones(world: World, line: Line) -> None:
     line.hangs += [3.2, 3.2]
     with lease_on(world, line, take(world, 12), [], visibility=12) as lease:

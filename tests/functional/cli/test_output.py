@@ -1,4 +1,4 @@
-"""How every verb behaves: examples in help, JSON for tables, colour and bars on terminals."""
+"""What verbs print: an example in each help, JSON for programs, colour and bars on terminals."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from distributed_something.local.simulator import Simulator
 from tests.account import new_account
 from tests.builders import settings, write_config, write_json
 from tests.golden import CLONE, screen
-from tests.programs import find_program
 from tests.verbs import VERBS
 
 JOBS = {"command": "count {plate}", "groups": [{"plate": "A"}, {"plate": "B"}]}
@@ -26,7 +25,6 @@ WITH_TABLES = (
     *("rehearse", "check", "submitJob", "startCluster", "monitor", "status"),
     *("retry", "download", "report", "cancel"),
 )
-SHELLS = ("bash", "zsh", "fish")
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +81,7 @@ def test_a_verb_with_a_table_has_it_as_json(name: str) -> None:
     assert "--json" in names
 
 
+@pytest.mark.slow
 def test_colour_is_for_terminals_and_not_for_who_wants_none(tmp_path: Path) -> None:
     write_config(tmp_path)
     colour = re.compile(r"\x1b\[(\d+;)*3\d")
@@ -103,6 +102,7 @@ def test_a_bar_is_shown_on_a_terminal_alone(simulator: Simulator, tmp_path: Path
     assert "jobs/s" not in seen
 
 
+@pytest.mark.slow
 def test_retry_and_download_tell_a_program_what_they_did(
     simulator: Simulator, tmp_path: Path
 ) -> None:
@@ -128,6 +128,7 @@ def test_retry_and_download_tell_a_program_what_they_did(
         assert "No run nope of Counting" in seen
 
 
+@pytest.mark.slow
 def test_rehearse_tells_a_program_how_it_went(tmp_path: Path) -> None:
     write_config(tmp_path)
     jobs = {"command": "true", "groups": [{"plate": "A"}, {"plate": "B"}]}
@@ -142,54 +143,3 @@ def test_rehearse_tells_a_program_how_it_went(tmp_path: Path) -> None:
     assert "Rehearsal of" not in seen and "Next: the same run for real" in seen
     code, _, seen = screen(["rehearse", "--serve", "--json"], tmp_path, {})
     assert code == 2 and "leave out --serve" in seen
-
-
-def script_of(shell: str, folder: Path) -> str:
-    code, out, seen = screen(["completion", shell], folder, {})
-    assert code == 0
-    assert f"completion {shell}" in seen
-    return out
-
-
-def completed_by_bash(script: str) -> list[str]:
-    asks = "COMP_WORDS=(ds che); COMP_CWORD=1; _ds_completion; echo ${COMPREPLY[@]}"
-    return in_shell(["bash", "-c", f"{script}\n{asks}"]).split()
-
-
-def completed_by_zsh(script: str) -> list[str]:
-    """zsh completes in its line editor alone: what its functions would offer is printed instead."""
-    asks = "words=(ds che); CURRENT=2; _ds_completion"
-    inside = (
-        "compdef() { :; }; _describe() { print -l ${(P)4%%:*}; }; compadd() { print -l $@[5]; }"
-    )
-    played = script.replace(
-        "_describe -V unsorted completions_with_descriptions -U",
-        "print -l ${completions_with_descriptions%%:*}",
-    )
-    return in_shell(["zsh", "-c", f"{inside}\n{played}\n{asks}"]).split()
-
-
-def completed_by_fish(script: str) -> list[str]:
-    asked = in_shell(["fish", "-c", f"{script}\ncomplete -C 'ds che'"])
-    return [line.split("\t")[0] for line in asked.splitlines()]
-
-
-def in_shell(words: list[str]) -> str:
-    find_program(words[0])
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(
-        words,
-        cwd=CLONE,
-        env={**os.environ, "PATH": path},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-@pytest.mark.parametrize("shell", SHELLS)
-def test_each_shell_completes_a_verb(shell: str, tmp_path: Path) -> None:
-    by = {"bash": completed_by_bash, "zsh": completed_by_zsh, "fish": completed_by_fish}
-    assert by[shell](script_of(shell, tmp_path)) == ["check"]

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from distributed_something.cli.app import main
-from distributed_something.cli.verbs.start_cluster import show_purchase
-from distributed_something.commands.buying.start_cluster import Purchase
 from tests.builders import write_config, write_json
 
 PLACEHOLDER = "user/distributed-something:sometag"
@@ -84,6 +80,7 @@ def test_who_has_no_account_hears_of_that_before_the_image(folder: Path, run: Ru
     assert "DOCKERHUB_TAG" not in said
 
 
+@pytest.mark.slow
 def test_the_next_command_is_for_the_same_config(folder: Path, run: Run) -> None:
     write_config(folder).rename(folder / "my lab.py")
     jobs = write_json(folder / "jobs.json", {"command": "true", "groups": [{"a": 1}]})
@@ -98,36 +95,3 @@ def test_who_names_the_config_after_the_verb_is_told_where_it_stands(run: Run) -
     assert code == 2
     assert "--config stands before the verb: python run.py --config FILE VERB" in said
     assert "before the verb" not in run("submitJob", "--confg", "c.py")[1]
-
-
-def test_prices_are_shown_to_the_last_digit(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    purchase = Purchase("Counting", "us-east-1", 3, ("m5.large",), 0.1234567, 0.0, 30, (), ())
-    show_purchase(purchase)
-    said = " ".join(capsys.readouterr().err.replace("│", " ").split())  # as wide as it may be
-    assert "$0.1234567 a machine-hour" in said
-    assert "$0.3703701 an hour for all" in said
-
-
-@pytest.mark.parametrize(
-    ("changes", "told"),
-    [
-        ({}, "$50.40 for 168 h (MAX_HOURS), disks and addresses about $4.20 more; no MAX_COST"),
-        ({"max_cost": 60.0}, "disks and addresses about $4.20 more disk 30 GiB"),
-        ({"max_cost": 20.0}, "more; while monitor watches, the run ends at $20.00 (MAX_COST)"),
-        (
-            {"price_cap": None},
-            "not known without MACHINE_PRICE, for 168 h (MAX_HOURS); no MAX_COST",
-        ),
-        ({"max_hours": 0.5, "besides_per_hour": 0.0}, "$0.15 for 0.5 h"),
-        ({"already_per_hour": 0.2}, "besides sfr-1; with these at most $0.50 an hour for all"),
-    ],
-)
-def test_the_most_that_a_purchase_can_cost_is_said(
-    capsys: pytest.CaptureFixture[str], changes: dict[str, Any], told: str
-) -> None:
-    purchase = Purchase("Counting", "us-east-1", 3, ("m5.large",), 0.1, 0.0, 30, ("sfr-1",), ())
-    show_purchase(replace(purchase, **{"besides_per_hour": 0.025, **changes}))
-    said = " ".join(capsys.readouterr().err.replace("│", " ").split())
-    assert told in said
