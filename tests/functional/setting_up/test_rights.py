@@ -240,6 +240,7 @@ def call_lambda(estate: Estate, record: RunRecord) -> dict[str, Any]:
     )
 
 
+@pytest.mark.slow
 def test_a_whole_life_works_with_the_printed_rights_and_fails_without_each(estate: Estate) -> None:
     life = estate.life
     before = estate.inventory()
@@ -344,6 +345,7 @@ def look_at_all(life: Life, record: RunRecord) -> None:
     make_report(life.aws, record, now=life.clock.now)
 
 
+@pytest.mark.slow
 def test_every_call_of_a_person_is_among_the_printed_rights(whole_life: Life) -> None:
     life = whole_life
     attach_a_policy(life.world)
