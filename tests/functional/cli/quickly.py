@@ -10,7 +10,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from distributed_something.cli import monitor_verb
+from distributed_something.cli import connection
 from distributed_something.commands.watching.monitor import Pace
 from distributed_something.local.pace import PACE
 
@@ -20,7 +20,7 @@ CLONE = Path(__file__).parents[3]
 def main(script: str, *words: str) -> None:
     usual = Pace()
     pace = replace(PACE, patience=usual.patience, export_seconds=usual.export_seconds)
-    vars(monitor_verb)["monitor_pace"] = lambda: pace
+    vars(connection)["monitor_pace"] = lambda: pace
     sys.argv = [script, *words]
     runpy.run_path(str(CLONE / script), run_name="__main__")
 
