@@ -47,9 +47,9 @@ def cancel_fleets(aws: Aws, owner: Owner) -> None:
 
 def _fleet_members(aws: Aws, owner: Owner) -> set[str]:
     return {
-        machine.instance_id
+        name
         for fleet_id in owner.record.fleet_ids
-        for machine in fleet.fleet_instances(aws.ec2, fleet_id)
+        for name in fleet.fleet_members(aws.ec2, fleet_id)
     }
 
 

@@ -40,14 +40,6 @@ class FleetStatus:
 
 
 @dataclass(frozen=True)
-class FleetInstance:
-    """A machine that a fleet runs."""
-
-    instance_id: str
-    instance_type: str
-
-
-@dataclass(frozen=True)
 class FleetError:
     """An error event of a fleet's history; `time` is in seconds since 1970."""
 
@@ -124,15 +116,11 @@ def find_fleets(ec2: EC2Client, tags: Mapping[str, str], *, ended: bool = False)
     ]
 
 
-def fleet_instances(ec2: EC2Client, fleet_id: str) -> list[FleetInstance]:
-    """The machines that a fleet runs; none if there is no such fleet."""
+def fleet_members(ec2: EC2Client, fleet_id: str) -> list[str]:
+    """The instance ids of the machines that a fleet runs; none if there is no such fleet."""
     pages = ec2.get_paginator("describe_spot_fleet_instances").paginate(SpotFleetRequestId=fleet_id)
     try:
-        return [
-            FleetInstance(instance["InstanceId"], instance.get("InstanceType", ""))
-            for page in pages
-            for instance in page["ActiveInstances"]
-        ]
+        return [member["InstanceId"] for page in pages for member in page["ActiveInstances"]]
     except ClientError as error:
         if error_code(error) in _FLEET_NOT_FOUND:
             return []

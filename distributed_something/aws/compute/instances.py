@@ -29,7 +29,7 @@ _MOMENT = re.compile(r"\((\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (?:GMT|UTC)\)")
 
 
 @dataclass(frozen=True)
-class Machine:
+class Instance:
     """An EC2 instance; `launched` is in seconds since 1970."""
 
     instance_id: str
@@ -67,7 +67,9 @@ def list_volumes(ec2: EC2Client) -> Iterator[str]:
         yield from (volume["VolumeId"] for volume in page["Volumes"])
 
 
-def find_machines(ec2: EC2Client, tags: Mapping[str, str], *, ended: bool = False) -> list[Machine]:
+def find_machines(
+    ec2: EC2Client, tags: Mapping[str, str], *, ended: bool = False
+) -> list[Instance]:
     """The machines with these tags that have not been terminated.
 
     With `ended` also those that have been, for as long as EC2 remembers them: about an hour.
@@ -79,10 +81,10 @@ def find_machines(ec2: EC2Client, tags: Mapping[str, str], *, ended: bool = Fals
     return [machine for page in pages for machine in _machines(page)]
 
 
-def describe_machines(ec2: EC2Client, instance_ids: Sequence[str]) -> list[Machine]:
+def describe_machines(ec2: EC2Client, instance_ids: Sequence[str]) -> list[Instance]:
     """What EC2 knows of these machines; those that it has forgotten are left out."""
     filters: Any = [{"Name": "instance-id", "Values": []}]
-    found: list[Machine] = []
+    found: list[Instance] = []
     for batch in _batches(instance_ids, 200):  # the most values that a filter takes
         filters[0]["Values"] = list(batch)
         for page in ec2.get_paginator("describe_instances").paginate(Filters=filters):
@@ -105,10 +107,10 @@ def terminate_instances(ec2: EC2Client, instance_ids: Iterable[str]) -> None:
         logger.info("Terminated %s.", count_of(len(batch), "machine"))
 
 
-def _machines(page: Any) -> Iterator[Machine]:
+def _machines(page: Any) -> Iterator[Instance]:
     for reservation in page["Reservations"]:
         for instance in reservation["Instances"]:
-            yield Machine(
+            yield Instance(
                 instance_id=instance["InstanceId"],
                 instance_type=instance.get("InstanceType", ""),
                 zone=instance.get("Placement", {}).get("AvailabilityZone", ""),

@@ -86,7 +86,7 @@ def _all_there(
         return True
     wanted = containers_wanted(aws, record)
     cluster.scale_service(aws.ecs, record.cluster, record.service, wanted)
-    ours = {machine.instance_id for machine in fleet.fleet_instances(aws.ec2, fleet_id)}
+    ours = set(fleet.fleet_members(aws.ec2, fleet_id))
     return ours <= _joined(aws, record)
 
 

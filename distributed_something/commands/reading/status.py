@@ -7,16 +7,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ...aws.compute.instances import Machine
+from ...aws.compute.instances import Instance
 from ...errors import UsageError
 from ...protocol.ledger.facts import HEARTBEAT_LIVE_SECONDS
 from ...protocol.ledger.run_ledger import RunLedger
 from ...protocol.ledger.survey import Survey
 from ...run.money import LEFT_OUT, cost_of_all, cost_per_hour
 from ...run.troubles import Trouble
+from ...snapshot import RunSnapshot, read_everything
 from ..runs.spending import UNWATCHED, is_unwatched, lives, prices_or_caps, with_machines
 from ..watching.failing import Failing, failing_jobs
-from .sight import Sight, look_around
 from .why_stuck import why_stuck
 
 if TYPE_CHECKING:
@@ -113,28 +113,28 @@ def status(
     `ssh_key` is SSH_KEY_NAME. Raises UsageError for a run of another region than `aws` is of.
     """
     check_region(aws, record)
-    sight = look_around(aws, record, now())
-    reasons = _latest_reasons(aws, record, sight.survey)
-    jobs, running = count_jobs(sight), running_jobs(sight)
-    rate = None if record.ended is not None else _rate(sight.survey)
+    seen = read_everything(aws, record, now())
+    reasons = _latest_reasons(aws, record, seen.survey)
+    jobs, running = count_jobs(seen), running_jobs(seen)
+    rate = None if record.ended is not None else _rate(seen.survey)
     seconds_left = jobs.left / rate * 3600 if rate else None
-    spent, unseen = _money(aws, record, sight, seconds_left)
+    spent, unseen = _money(aws, record, seen, seconds_left)
     return Status(
         app_name=record.app_name,
         run_id=record.run_id,
-        now=sight.now,
+        now=seen.now,
         started=record.started,
         ended=record.ended,
         jobs=jobs,
         rate=rate,
         seconds_left=seconds_left,
-        target=sight.target,
-        machines=tuple(machine_rows(sight, running, ssh_key)),
+        target=seen.target,
+        machines=tuple(machine_rows(seen, running, ssh_key)),
         running=tuple(running),
         money=spent,
-        why=tuple(why_stuck(sight, record, reasons)),
-        unseen=(*sight.unseen, *unseen),
-        failing=failing_jobs(aws, record, sight.survey),
+        why=tuple(why_stuck(seen, record, reasons)),
+        unseen=(*seen.unreadable, *unseen),
+        failing=failing_jobs(aws, record, seen.survey),
     )
 
 
@@ -147,11 +147,11 @@ def check_region(aws: Aws, record: RunRecord) -> None:
         )
 
 
-def count_jobs(sight: Sight) -> JobCounts:
+def count_jobs(seen: RunSnapshot) -> JobCounts:
     """Each job once: by its mark, else by the worker that has it, else by its last attempt."""
-    survey = sight.survey
+    survey = seen.survey
     open_ids = set(survey.open)
-    running = set(survey.at_work()) if sight.running else set()
+    running = set(survey.at_work()) if seen.running else set()
     running |= {
         begun.job_id
         for begun in survey.begun()
@@ -173,34 +173,36 @@ def count_jobs(sight: Sight) -> JobCounts:
     )
 
 
-def running_jobs(sight: Sight) -> list[RunningJob]:
+def running_jobs(seen: RunSnapshot) -> list[RunningJob]:
     """The jobs that workers say they are at, those that run longest first."""
-    running = sorted(sight.running, key=lambda attempt: attempt.started)
+    running = sorted(seen.running, key=lambda attempt: attempt.started)
     return [
         RunningJob(one.job_id, one.name, one.instance_id, one.slot, one.started) for one in running
     ]
 
 
-def machine_rows(sight: Sight, running: Iterable[RunningJob], ssh_key: str) -> Iterable[MachineRow]:
+def machine_rows(
+    seen: RunSnapshot, running: Iterable[RunningJob], ssh_key: str
+) -> Iterable[MachineRow]:
     """The machines that run, by type and zone, those at work first."""
     jobs: dict[str, list[RunningJob]] = {}
     for job in running:
         jobs.setdefault(job.instance_id, []).append(job)
 
-    def order(machine: Machine) -> tuple[str, str, bool, float]:
+    def order(machine: Instance) -> tuple[str, str, bool, float]:
         idle = machine.instance_id not in jobs
         return machine.instance_type, machine.zone, idle, machine.launched
 
-    for one in sorted(sight.live, key=order):
+    for one in sorted(seen.live_instances, key=order):
         yield MachineRow(
             instance_id=one.instance_id,
             instance_type=one.instance_type,
             zone=one.zone,
-            state=_state(sight, one, bool(jobs.get(one.instance_id))),
+            state=_state(seen, one, bool(jobs.get(one.instance_id))),
             since=one.launched,
             jobs=tuple(jobs.get(one.instance_id, ())),
             ssh=_ssh(one, ssh_key),
-            console=sight.consoles.get(one.instance_id, ""),
+            console=seen.consoles.get(one.instance_id, ""),
         )
 
 
@@ -224,18 +226,18 @@ def _rate(survey: Survey) -> float | None:
 
 
 def _money(
-    aws: Aws, record: RunRecord, sight: Sight, seconds_left: float | None
+    aws: Aws, record: RunRecord, seen: RunSnapshot, seconds_left: float | None
 ) -> tuple[Money | None, list[str]]:
     """What the run has cost and will, and what of that could not be seen."""
-    book = sight.book
-    if record.is_live and sight.machines:
-        book = with_machines(book, record, sight.machines, sight.now)
+    book = seen.book
+    if record.is_live and seen.instances:
+        book = with_machines(book, record, seen.instances, seen.now)
     machines = lives(book, record)
     if not machines:
-        return None, [UNWATCHED] if is_unwatched(record, book) and not sight.unseen else []
+        return None, [UNWATCHED] if is_unwatched(record, book) and not seen.unreadable else []
     prices, why = prices_or_caps(aws, record, machines)
-    cost = cost_of_all(machines, prices, sight.now)
-    per_hour = cost_per_hour(machines, prices, sight.now)
+    cost = cost_of_all(machines, prices, seen.now)
+    per_hour = cost_per_hour(machines, prices, seen.now)
     expected = None if seconds_left is None else cost.total + per_hour * seconds_left / 3600
     money = Money(
         so_far=cost.total,
@@ -248,18 +250,18 @@ def _money(
     return money, [f"Could not see what machines cost: {why}"] if why else []
 
 
-def _state(sight: Sight, machine: Machine, works: bool) -> str:
-    joined = sight.joined.get(machine.instance_id)
+def _state(seen: RunSnapshot, machine: Instance, works: bool) -> str:
+    joined = seen.joined.get(machine.instance_id)
     if works:
         return "works"
-    if machine.instance_id in sight.survey.broken:
+    if machine.instance_id in seen.survey.broken:
         return "cannot work"
     if joined is None:
-        return "not joined" if machine in sight.late else "starts"
+        return "not joined" if machine in seen.late_instances else "starts"
     return "drained" if joined.status == "DRAINING" else "idle"
 
 
-def _ssh(machine: Machine, ssh_key: str) -> str:
+def _ssh(machine: Instance, ssh_key: str) -> str:
     """How to log in to a machine that has an address and a key pair."""
     if not machine.address or not (machine.key_name and ssh_key):
         return ""

@@ -14,7 +14,7 @@ from ..watching.machine_care import likely_cause
 
 if TYPE_CHECKING:
     from ...protocol.ledger.record import RunRecord
-    from .sight import Sight
+    from ...snapshot import RunSnapshot
 
 FEW_FAILURES = 3  # jobs that fail before it is worth a word, where none was done
 STILL_SECONDS = 900.0  # without a job that ends well, of a run whose jobs fail
@@ -28,53 +28,53 @@ def _start() -> str:
     return f"`{run_line('startCluster FLEET.json')}`"
 
 
-def why_stuck(sight: Sight, record: RunRecord, reasons: Sequence[str]) -> list[Trouble]:
+def why_stuck(seen: RunSnapshot, record: RunRecord, reasons: Sequence[str]) -> list[Trouble]:
     """What keeps the run from going on, what matters most first; empty if nothing does.
 
     `reasons` are those of the latest attempts that failed, any number of them.
     """
     if not record.is_live:
         return []
-    if sight.stopped:
+    if seen.stopped:
         fix = f"`{run_line('monitor')}` removes the run; `{run_line('retry')}` goes on with it"
-        return [Trouble("stopped", f"The run was stopped: {sight.stopped.rstrip('.')}", fix)]
-    return [*_of_the_jobs(sight, record, reasons), *_unwatched(sight, record)]
+        return [Trouble("stopped", f"The run was stopped: {seen.stopped.rstrip('.')}", fix)]
+    return [*_of_the_jobs(seen, record, reasons), *_unwatched(seen, record)]
 
 
-def _of_the_jobs(sight: Sight, record: RunRecord, reasons: Sequence[str]) -> Iterator[Trouble]:
+def _of_the_jobs(seen: RunSnapshot, record: RunRecord, reasons: Sequence[str]) -> Iterator[Trouble]:
     """Why jobs are not done: the first that holds, as each needs what stands before it."""
-    if not sight.survey.submitted and not (sight.queue and sight.queue.total):
+    if not seen.survey.submitted and not (seen.queue and seen.queue.total):
         yield Trouble(
             "nothing submitted",
             "Nothing was submitted to this run",
             f"`{run_line('submitJob JOBS.json')}`",
         )
         return
-    if _left(sight) <= 0:
+    if _left(seen) <= 0:
         return
-    if failing := _failing(sight, reasons):
+    if failing := _failing(seen, reasons):
         yield failing
         return
-    if sight.running:
+    if seen.running:
         return
     for look in (_queue, _fleets, _machines, _containers):
-        if trouble := look(sight, record):
+        if trouble := look(seen, record):
             yield trouble
             return
 
 
-def _left(sight: Sight) -> int:
+def _left(seen: RunSnapshot) -> int:
     """Jobs that are neither done nor given up; of messages sent by hand what the queue holds."""
-    survey = sight.survey
+    survey = seen.survey
     by_ledger = survey.submitted - len(survey.done) - len(survey.dead)
-    return by_ledger or (sight.queue.total if sight.queue else 0)
+    return by_ledger or (seen.queue.total if seen.queue else 0)
 
 
-def _failing(sight: Sight, reasons: Sequence[str]) -> Trouble | None:
+def _failing(seen: RunSnapshot, reasons: Sequence[str]) -> Trouble | None:
     """Jobs fail and none was done lately."""
-    survey = sight.survey
+    survey = seen.survey
     failed = sum(survey.attempts[state] for state in survey.attempts if state.value == "failed")
-    if failed < max(FEW_FAILURES, len(sight.running)) or not reasons:
+    if failed < max(FEW_FAILURES, len(seen.running)) or not reasons:
         return None
     if survey.done_between(survey.looked - STILL_SECONDS, survey.looked):
         return None
@@ -87,8 +87,8 @@ def _failing(sight: Sight, reasons: Sequence[str]) -> Trouble | None:
     return Trouble("every job failing", told + reason.strip(), fix)
 
 
-def _queue(sight: Sight, record: RunRecord) -> Trouble | None:
-    if sight.queue is not None or any("the queue" in one for one in sight.unseen):
+def _queue(seen: RunSnapshot, record: RunRecord) -> Trouble | None:
+    if seen.queue is not None or any("the queue" in one for one in seen.unreadable):
         return None
     return Trouble(
         "no queue",
@@ -97,20 +97,20 @@ def _queue(sight: Sight, record: RunRecord) -> Trouble | None:
     )
 
 
-def _fleets(sight: Sight, record: RunRecord) -> Trouble | None:
+def _fleets(seen: RunSnapshot, record: RunRecord) -> Trouble | None:
     """No machine runs: none was asked for, EC2 gives none, or the fleets are over."""
-    if sight.live:
+    if seen.live_instances:
         return None
     if not record.fleet_ids:
         return Trouble("no machines", "No machines were asked for", _start())
-    told = [(judge(one.kind, one.text), one) for one in reversed(sight.events)]
+    told = [(judge(one.kind, one.text), one) for one in reversed(seen.events)]
     # What will not pass says more than what may; of two alike the later does.
     told.sort(key=lambda one: (not one[0].kind, not one[0].lasting, one[1].kind in _OF_ALL))
     if told:
         verdict, event = told[0]
         words = (event.text or event.kind).rstrip(".")
         return Trouble(verdict.kind, f"EC2 starts no machine: {words}", verdict.advice)
-    if not any(one.is_live and one.target for one in sight.fleets):
+    if not seen.target:
         return Trouble(
             "fleets ended",
             "No machine runs and none will: the spot fleets have ended or ask for none",
@@ -123,14 +123,14 @@ def _fleets(sight: Sight, record: RunRecord) -> Trouble | None:
     )
 
 
-def _machines(sight: Sight, record: RunRecord) -> Trouble | None:
+def _machines(seen: RunSnapshot, record: RunRecord) -> Trouble | None:
     """Machines run and none is in the cluster."""
-    if any(one.instance_id in sight.joined for one in sight.live):
+    if any(one.instance_id in seen.joined for one in seen.live_instances):
         return None
-    if not sight.late:
+    if not seen.late_instances:
         return Trouble("machines start", "The machines have just started", "wait some minutes")
-    late = count_of(len(sight.late), "machine runs and does", "machines run and do")
-    cause = likely_cause(sight.late[0], record.cluster)
+    late = count_of(len(seen.late_instances), "machine runs and does", "machines run and do")
+    cause = likely_cause(seen.late_instances[0], record.cluster)
     return Trouble(
         "machines not joining",
         f"{late} not join the cluster {record.cluster}",
@@ -138,15 +138,15 @@ def _machines(sight: Sight, record: RunRecord) -> Trouble | None:
     )
 
 
-def _containers(sight: Sight, record: RunRecord) -> Trouble | None:
+def _containers(seen: RunSnapshot, record: RunRecord) -> Trouble | None:
     """Machines have joined and nothing works on them."""
-    service = sight.service
+    service = seen.service
     if service is None:
         fix = f"`{run_line('setup')}` makes it"
         return Trouble("no service", f"The service {record.service} is not there", fix)
     if service.running:
-        return _workers(sight)
-    words = [*sight.machine_log, *(task.reason for task in sight.tasks), *service.events]
+        return _workers(seen)
+    words = [*seen.worker_errors, *(task.reason for task in seen.stopped_tasks), *service.events]
     if trouble := _first_trouble("No container runs", words):
         return trouble
     if not service.desired:
@@ -157,13 +157,13 @@ def _containers(sight: Sight, record: RunRecord) -> Trouble | None:
     return Trouble("containers start", "The containers are being started", "wait some minutes")
 
 
-def _workers(sight: Sight) -> Trouble | None:
+def _workers(seen: RunSnapshot) -> Trouble | None:
     """Containers run, and none of their workers is at a job."""
-    for text in sight.machine_log:
+    for text in seen.worker_errors:
         if trouble := job_trouble(text):
             cause = f"Containers run and take no job. One says: {_shortened(text)}"
             return Trouble(trouble.kind, cause, trouble.fix)
-    if sight.queue is not None and not sight.queue.total:
+    if seen.queue is not None and not seen.queue.total:
         return Trouble(
             "jobs lost",
             "The queue is empty, and jobs are not done",
@@ -171,11 +171,11 @@ def _workers(sight: Sight) -> Trouble | None:
         )
     lately = [
         task.reason
-        for task in sight.tasks
-        if not task.stopped or sight.now - task.stopped < STILL_SECONDS
+        for task in seen.stopped_tasks
+        if not task.stopped or seen.now - task.stopped < STILL_SECONDS
     ]
-    words = [*sight.machine_log, *lately]
-    return _first_trouble("No container takes a job", words) or _idle(sight)
+    words = [*seen.worker_errors, *lately]
+    return _first_trouble("No container takes a job", words) or _idle(seen)
 
 
 def _first_trouble(what: str, words: Sequence[str]) -> Trouble | None:
@@ -187,10 +187,10 @@ def _first_trouble(what: str, words: Sequence[str]) -> Trouble | None:
     return None
 
 
-def _idle(sight: Sight) -> Trouble | None:
+def _idle(seen: RunSnapshot) -> Trouble | None:
     """Jobs wait, no worker has taken one for a while, and nothing else says why."""
-    survey = sight.survey
-    if sight.queue is None or not sight.queue.waiting:
+    survey = seen.survey
+    if seen.queue is None or not seen.queue.waiting:
         return None  # they are leased, or wait until they are tried again
     begun = max((last.key.started for last in survey.open.values()), default=0.0)
     since = survey.looked - IDLE_SECONDS
@@ -198,10 +198,10 @@ def _idle(sight: Sight) -> Trouble | None:
         return None
     working = [
         one
-        for one in sight.live
-        if one.instance_id in sight.joined
-        and sight.joined[one.instance_id].running_tasks
-        and sight.now - one.launched >= IDLE_SECONDS
+        for one in seen.live_instances
+        if one.instance_id in seen.joined
+        and seen.joined[one.instance_id].running_tasks
+        and seen.now - one.launched >= IDLE_SECONDS
     ]
     if not working:
         return None
@@ -213,20 +213,20 @@ def _idle(sight: Sight) -> Trouble | None:
     )
 
 
-def _unwatched(sight: Sight, record: RunRecord) -> Iterator[Trouble]:
+def _unwatched(seen: RunSnapshot, record: RunRecord) -> Iterator[Trouble]:
     """Machines run and nobody gives them back."""
-    if not record.fleet_ids or not sight.live:
+    if not record.fleet_ids or not seen.live_instances:
         return
-    survey = sight.survey
+    survey = seen.survey
     silent = None if survey.watched is None else survey.looked - survey.watched
     if silent is not None and silent < UNWATCHED_SECONDS:
         return
-    youngest = min(sight.now - one.launched for one in sight.live)
+    youngest = min(seen.now - one.launched for one in seen.live_instances)
     if silent is None and youngest < UNWATCHED_SECONDS:
         return
     since = "" if silent is None else f" for {silent / 3600:.1f} hours"
-    run = count_of(len(sight.live), "machine runs", "machines run")
-    done = " All jobs are settled." if _left(sight) <= 0 else ""
+    run = count_of(len(seen.live_instances), "machine runs", "machines run")
+    done = " All jobs are settled." if _left(seen) <= 0 else ""
     yield Trouble(
         "monitor not running",
         f"Nobody has watched this run{since}, and {run}.{done}",

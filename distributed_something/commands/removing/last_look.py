@@ -11,33 +11,32 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ...aws.compute import instances
-from ...definitions.tags import run_tags
 from ...protocol.ledger.run_ledger import RunLedger
 from ...run.machine_book import read_machine_book, write_machine_book
+from ...snapshot import RunSnapshot
 from ..runs.spending import with_machines
 
 if TYPE_CHECKING:
+    from ...aws.compute.instances import Instance
     from ...aws.session import Aws
     from ...protocol.ledger.record import RunRecord
 
 logger = logging.getLogger(__name__)
 
 
-def see_machines(aws: Aws, record: RunRecord) -> tuple[instances.Machine, ...] | None:
+def see_machines(aws: Aws, record: RunRecord, now: float) -> tuple[Instance, ...] | None:
     """The machines of a live run that bought some, those that have ended too; None if unseen."""
     if not _is_due(record):
         return None
     try:
-        tags = run_tags(record.app_name, record.run_id)
-        return tuple(instances.find_machines(aws.ec2, tags, ended=True))
+        return RunSnapshot(aws, record, now).instances
     except (ClientError, BotoCoreError) as error:
         logger.warning("Could not see the run's machines: %s", error)
         return None
 
 
 def note_machines(
-    aws: Aws, record: RunRecord, before: Sequence[instances.Machine] | None, now: float
+    aws: Aws, record: RunRecord, before: Sequence[Instance] | None, now: float
 ) -> None:
     """Write the machine book of a run whose fleets are cancelled.
 
@@ -46,7 +45,7 @@ def note_machines(
     if not _is_due(record):
         return
     try:
-        looks = [seen for seen in (before, see_machines(aws, record)) if seen is not None]
+        looks = [seen for seen in (before, see_machines(aws, record, now)) if seen is not None]
         if not looks:
             return
         book = read_machine_book(RunLedger.of(aws.s3, record))

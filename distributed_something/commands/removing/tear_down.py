@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...aws.compute.instances import Machine
+from ...aws.compute.instances import Instance
 from ...aws.faults import FAULTS, Failure
 from ...aws.messaging import queues
 from ...errors import NotFound
@@ -38,7 +38,7 @@ class Teardown:
     now: Callable[[], float]
     export_due: bool = False  # the logs are to be exported when all is done
     notice_due: bool = False  # the topic is to be told when all is done
-    seen: tuple[Machine, ...] | None = None  # of a run that is cancelled, before it was
+    seen: tuple[Instance, ...] | None = None  # of a run that is cancelled, before it was
 
     @property
     def record(self) -> RunRecord:
@@ -90,7 +90,7 @@ def tear_down_app(
 
     What no record tells of is found by tags and names. Returns what failed.
     """
-    seen = see_machines(aws, record)
+    seen = see_machines(aws, record, now())
     owner = Owner(record, whole_app=True, sleep=sleep)
     teardown = Teardown(aws, owner, folder, now, seen=seen)
     failures = _take_steps(teardown)

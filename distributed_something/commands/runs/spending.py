@@ -35,7 +35,7 @@ def look_at_machines(aws: Aws, record: RunRecord, now: float) -> MachineBook:
 
 
 def with_machines(
-    book: MachineBook, record: RunRecord, seen: Iterable[instances.Machine], now: float
+    book: MachineBook, record: RunRecord, seen: Iterable[instances.Instance], now: float
 ) -> MachineBook:
     """The book after a look that saw these machines of EC2's."""
     return book.seen((life_of(machine, record, now) for machine in seen), now)
@@ -105,7 +105,7 @@ def price_cap(record: RunRecord) -> float | None:
     return max((float(cap) for cap in caps if cap), default=None) if all(caps) else None
 
 
-def life_of(machine: instances.Machine, record: RunRecord, now: float) -> MachineLife:
+def life_of(machine: instances.Instance, record: RunRecord, now: float) -> MachineLife:
     """A machine of EC2's as the book keeps it."""
     ended = None if machine.is_live else (machine.ended or now)
     return MachineLife(

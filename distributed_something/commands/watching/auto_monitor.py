@@ -25,7 +25,7 @@ from ...protocol.ledger.run_ledger import RunLedger
 from ...run.decisions import MonitorState, Pace
 from ..removing.tear_down import tear_down
 from .notices import tell_if_due
-from .one_look import step, stranded
+from .step import step, stranded
 
 if TYPE_CHECKING:
     from ...protocol.ledger.keys import RunKeys

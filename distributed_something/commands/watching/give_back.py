@@ -11,8 +11,8 @@ from ...errors import NotFound
 from ...protocol.fleet_target import lower_target
 from ...protocol.ledger.record import RunRecord
 from ...protocol.scaling import Fleet, Machine, Plan, wanted_containers
+from ...snapshot import RunSnapshot
 from ...words import count_of
-from .look import View
 
 if TYPE_CHECKING:
     from ...aws.session import Aws
@@ -37,34 +37,36 @@ def lower_targets(aws: Aws, fleets: Sequence[Fleet]) -> None:
         lower_target(aws.ec2, one.fleet_id, one.target)
 
 
-def balance_service(aws: Aws, record: RunRecord, view: View, machines: tuple[Machine, ...]) -> None:
+def balance_service(
+    aws: Aws, record: RunRecord, seen: RunSnapshot, machines: tuple[Machine, ...]
+) -> None:
     """Let the service want as many containers as the machines can hold, and no more.
 
     After draining, not before: ECS stops the containers of drained machines first, whereas of a
     service that wants fewer it stops any, those at a job among them.
     """
-    if not view.fleets or not view.queue_is_there:
+    if not seen.fleets or not seen.has_queue:
         return
     joined = sum(1 for machine in machines if machine.joined and not machine.draining)
     try:
         desired = cluster.describe_service(aws.ecs, record.cluster, record.service).desired
-        wanted = _wanted(record, view, joined, desired)
+        wanted = _wanted(record, seen, joined, desired)
         if desired != wanted:
             cluster.scale_service(aws.ecs, record.cluster, record.service, wanted)
     except NotFound as error:
         logger.warning("The machines have nothing to run. %s", error)
 
 
-def _wanted(record: RunRecord, view: View, joined: int, desired: int) -> int:
+def _wanted(record: RunRecord, seen: RunSnapshot, joined: int, desired: int) -> int:
     """How many containers the service should want, which now wants `desired`.
 
     Where nothing says how many a machine takes, they are left as they are: only where there are
     none is one asked for each machine.
     """
-    live = {one.fleet_id: one.target for one in view.fleets}
+    live = {one.fleet_id: one.target for one in seen.fleets}
     tasks = record.tasks_per_machine
     if tasks is None:
-        return desired or (sum(live.values()) if view.counts.total else 0)
+        return desired or (sum(live.values()) if seen.counts.total else 0)
     asked = sum(
         live.get(one.fleet_id, 0) if one.target_capacity is None else one.target_capacity
         for one in record.fleets

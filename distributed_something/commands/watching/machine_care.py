@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -17,11 +16,11 @@ from ...protocol.fleet_target import lower_target
 from ...protocol.ledger.record import RunRecord
 from ...protocol.ledger.run_ledger import REFILLS, RunLedger
 from ...protocol.machine_alarm import PATIENT_PERIODS, PERIODS, busy_slots, machine_alarm
-from ...protocol.scaling import Fleet, lower_by
-from .look import View
+from ...protocol.scaling import lower_by
 
 if TYPE_CHECKING:
     from ...aws.session import Aws
+    from ...snapshot import RunSnapshot
 
 logger = logging.getLogger(__name__)
 
@@ -31,10 +30,10 @@ MOST_GUARDED = 200
 
 
 def find_late(
-    aws: Aws, record: RunRecord, view: View, late_seconds: float, now: float
-) -> tuple[tuple[instances.Machine, str], ...]:
+    aws: Aws, record: RunRecord, seen: RunSnapshot, late_seconds: float, now: float
+) -> tuple[tuple[instances.Instance, str], ...]:
     """The machines that have not joined the cluster in time, each with the likely cause."""
-    waiting = [machine.instance_id for machine in view.machines if not machine.joined]
+    waiting = [machine.instance_id for machine in seen.machines if not machine.joined]
     if not waiting:
         return ()
     return tuple(
@@ -47,11 +46,11 @@ def find_late(
 def see_to_late(
     aws: Aws,
     record: RunRecord,
-    view: View,
-    late: Sequence[tuple[instances.Machine, str]],
+    seen: RunSnapshot,
+    late: Sequence[tuple[instances.Instance, str]],
     now: float,
-) -> View:
-    """Let late machines end, and buy no more than REFILLS in their place; the view after that.
+) -> RunSnapshot:
+    """Let late machines end, and buy no more than REFILLS in their place; the snapshot after that.
 
     They count with those that workers reported as broken. Where nothing else is left the run
     is stopped: the next machine would not join either.
@@ -66,32 +65,34 @@ def see_to_late(
         if record.run_id:
             ledger.write_broken_machine(name, cause, now)
     if not new or not record.run_id:
-        return view
+        return seen
     replaced = max(0, REFILLS - len(known))
-    view = _shrink(aws, view, {machine.instance_id for machine, _ in new[replaced:]})
-    if not any(one.target for one in view.fleets) and not any(m.joined for m in view.machines):
+    seen = _shrink(aws, seen, {machine.instance_id for machine, _ in new[replaced:]})
+    if not any(one.target for one in seen.fleets) and not any(m.joined for m in seen.machines):
         reason = f"{len(known) + len(new)} machines did not join the cluster: {new[-1][1]}"
         ledger.stop(reason)
-        view = replace(view, stopped=reason)
-    return view
+        seen = seen.with_stopped(reason)
+    return seen
 
 
-def tidy_alarms(aws: Aws, record: RunRecord, view: View, late_seconds: float, now: float) -> None:
+def tidy_alarms(
+    aws: Aws, record: RunRecord, seen: RunSnapshot, late_seconds: float, now: float
+) -> None:
     """Delete the alarms of machines that are gone, and make one for each that never began to work.
 
     A worker makes its machine's alarm as it starts; where no container ever ran, nobody did.
     """
     known = alarms.find_machine_alarms(aws.cloudwatch, record.app_name)
-    ours = {machine.instance_id for machine in view.machines}
+    ours = {machine.instance_id for machine in seen.machines}
     unsure = [name for name in known if name not in ours]
     there = {m.instance_id for m in instances.describe_machines(aws.ec2, unsure) if m.is_live}
     gone = [known[name] for name in unsure if name not in there]
     alarms.delete_alarms(aws.cloudwatch, gone)
     if gone:
         logger.info("Deleted alarms of machines that are gone: %d.", len(gone))
-    bare = [machine.instance_id for machine in view.machines if not machine.tasks]
-    seen = instances.describe_machines(aws.ec2, bare)
-    late = [m.instance_id for m in seen if m.is_live and now - m.launched >= late_seconds]
+    bare = [machine.instance_id for machine in seen.machines if not machine.tasks]
+    idle = instances.describe_machines(aws.ec2, bare)
+    late = [m.instance_id for m in idle if m.is_live and now - m.launched >= late_seconds]
     if late:
         firm = alarms.find_machine_alarms(aws.cloudwatch, record.app_name, PERIODS)
         for name in [one for one in late if one not in firm]:
@@ -106,7 +107,7 @@ def guard_new(aws: Aws, record: RunRecord, fleet_id: str, now: float) -> None:
     """
     try:
         known = alarms.find_machine_alarms(aws.cloudwatch, record.app_name)
-        bought = [one.instance_id for one in fleet.fleet_instances(aws.ec2, fleet_id)]
+        bought = fleet.fleet_members(aws.ec2, fleet_id)
         new = [name for name in bought if name not in known][:MOST_GUARDED]
         if new:
             # Silence is a breach: a word keeps its alarm quiet for as long as that looks back.
@@ -123,10 +124,10 @@ def guard_new(aws: Aws, record: RunRecord, fleet_id: str, now: float) -> None:
         )
 
 
-def _shrink(aws: Aws, view: View, not_replaced: set[str]) -> View:
+def _shrink(aws: Aws, seen: RunSnapshot, not_replaced: set[str]) -> RunSnapshot:
     """Ask each fleet for as many machines fewer as it has of these."""
-    fewer = Counter(m.fleet_id for m in view.machines if m.instance_id in not_replaced)
-    lowered = lower_by(view.fleets, fewer)
+    fewer = Counter(m.fleet_id for m in seen.machines if m.instance_id in not_replaced)
+    lowered = lower_by(seen.fleets, fewer)
     for one in lowered:
         lower_target(aws.ec2, one.fleet_id, one.target)
         logger.warning(
@@ -136,11 +137,10 @@ def _shrink(aws: Aws, view: View, not_replaced: set[str]) -> View:
             one.fleet_id,
             one.target,
         )
-    targets: dict[str, Fleet] = {one.fleet_id: one for one in lowered}
-    return replace(view, fleets=tuple(targets.get(one.fleet_id, one) for one in view.fleets))
+    return seen.with_targets(lowered)
 
 
-def likely_cause(machine: instances.Machine, cluster: str) -> str:
+def likely_cause(machine: instances.Instance, cluster: str) -> str:
     """Why a machine does not join its cluster, as far as EC2 shows; a sentence."""
     if not machine.has_profile:
         return "it has no role; name one in the fleet file (IamInstanceProfile)."

@@ -30,9 +30,9 @@ from ..runs.connection import Connection, may_be_the_network
 from ..runs.runs import find_run, refresh
 from .failing import FailureWatch
 from .notices import tell_if_due
-from .one_look import RunProgress as RunProgress
-from .one_look import step as step
-from .one_look import stranded
+from .step import RunProgress as RunProgress
+from .step import step as step
+from .step import stranded
 
 if TYPE_CHECKING:
     from ...aws.session import Aws

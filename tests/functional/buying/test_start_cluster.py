@@ -71,7 +71,7 @@ def live_fleets(aws: Aws) -> list[str]:
     return fleet.find_fleets(aws.ec2, {"distributed-something:app": "Counting"})
 
 
-def machines(aws: Aws) -> list[instances.Machine]:
+def machines(aws: Aws) -> list[instances.Instance]:
     return instances.find_machines(aws.ec2, {"distributed-something:app": "Counting"})
 
 
@@ -662,7 +662,7 @@ def test_a_fleet_that_ends_while_it_is_waited_for_is_an_error(aws: Aws, tmp_path
     assert nothing_is_left(aws)
 
 
-def join_cluster(aws: Aws, machine: instances.Machine) -> None:
+def join_cluster(aws: Aws, machine: instances.Instance) -> None:
     """Do what the ECS agent of a machine does as it starts."""
     document = {"instanceId": machine.instance_id, "region": "us-east-1"}
     joined = aws.ecs.register_container_instance(
@@ -702,7 +702,7 @@ def test_cancelling_a_fleet_twice_or_one_that_never_was_is_fine(aws: Aws, tmp_pa
     assert machines(aws) == []
     fleet.cancel_fleet(aws.ec2, record.fleet_ids[0])
     assert not fleet.cancel_fleet(aws.ec2, "sfr-00000000-0000-0000-0000-000000000000")
-    assert fleet.fleet_instances(aws.ec2, "sfr-00000000-0000-0000-0000-000000000000") == []
+    assert fleet.fleet_members(aws.ec2, "sfr-00000000-0000-0000-0000-000000000000") == []
     with pytest.raises(NotFound):
         fleet.describe_fleet(aws.ec2, "sfr-00000000-0000-0000-0000-000000000000")
 

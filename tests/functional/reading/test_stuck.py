@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 
 from distributed_something.aws.compute import fleet
-from distributed_something.commands.reading.sight import look_around
 from distributed_something.commands.reading.status import status
 from distributed_something.commands.watching.monitor import MonitorState, Pace, step
 from distributed_something.errors import UsageError
@@ -25,6 +24,7 @@ from distributed_something.protocol.ledger.keys import new_attempt_id
 from distributed_something.protocol.ledger.record import RunRecord
 from distributed_something.protocol.ledger.run_ledger import RunLedger
 from distributed_something.run.troubles import Trouble
+from distributed_something.snapshot import read_everything
 from tests.account import simulated_ec2
 from tests.answers import answering
 from tests.builders import settings
@@ -404,6 +404,6 @@ def test_a_fleet_that_ec2_has_forgotten_hides_no_other(life: Life) -> None:
     record = life.buy()
     gone = replace(record.fleets[0], fleet_id="sfr-00000000-0000-0000-0000-000000000000")
     both = replace(record, fleets=(gone, *record.fleets))
-    seen = look_around(life.aws, both, life.clock.now())
-    assert (len(seen.fleets), seen.target, seen.unseen) == (1, 2, ())
+    seen = read_everything(life.aws, both, life.clock.now())
+    assert (len(seen.fleet_states), seen.target, seen.unreadable) == (1, 2, [])
     assert seen.events

@@ -94,10 +94,10 @@ def test_machines_that_cannot_be_looked_at_are_noted_as_they_were_seen_before(li
         refused.append(1)
         raise ClientError({"Error": {"Code": "UnauthorizedOperation"}}, "DescribeInstances")
 
-    seen = see_machines(life.aws, record)
+    seen = see_machines(life.aws, record, life.clock.now())
     assert seen
     life.aws.ec2.meta.events.register("before-call.ec2.DescribeInstances", refuse)
-    assert see_machines(life.aws, record) is None
+    assert see_machines(life.aws, record, life.clock.now()) is None
     note_machines(life.aws, record, None, life.clock.now())  # nothing is known, and nothing noted
     assert not read_machine_book(RunLedger.of(life.aws.s3, record)).machines
     note_machines(life.aws, record, seen, life.clock.now())

@@ -239,7 +239,7 @@ def test_machines_that_a_cancelled_fleet_left_running_are_ended(life: Life) -> N
     life.aws.ec2.cancel_spot_fleet_requests(
         SpotFleetRequestIds=list(record.fleet_ids), TerminateInstances=False
     )
-    assert len(fleet.fleet_instances(life.aws.ec2, record.fleet_ids[0])) == 2
+    assert len(fleet.fleet_members(life.aws.ec2, record.fleet_ids[0])) == 2
     assert end(life, record) == []
     assert not any(one.startswith("machine ") for one in take_inventory(life.aws))
 

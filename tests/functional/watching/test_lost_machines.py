@@ -66,7 +66,7 @@ def buy(life: Life) -> RunRecord:
 
 def end_machines(life: Life, record: RunRecord) -> None:
     """What the alarms do, and the fleet after them."""
-    ids = [one.instance_id for one in fleet.fleet_instances(life.aws.ec2, record.fleet_ids[0])]
+    ids = fleet.fleet_members(life.aws.ec2, record.fleet_ids[0])
     instances.terminate_instances(life.aws.ec2, ids)
 
 
@@ -79,8 +79,8 @@ def test_a_machine_that_does_not_join_is_said_to_and_gets_the_alarm_that_ends_it
     assert seen.late == 2
     assert seen.note.startswith("Machines that do not join the cluster: 2. Likely it has no")
     names = alarms.find_machine_alarms(life.aws.cloudwatch, record.app_name)
-    bought = fleet.fleet_instances(life.aws.ec2, record.fleet_ids[0])
-    assert set(names) == {one.instance_id for one in bought}
+    bought = fleet.fleet_members(life.aws.ec2, record.fleet_ids[0])
+    assert set(names) == set(bought)
     found = life.aws.cloudwatch.describe_alarms(AlarmNames=list(names.values()))["MetricAlarms"]
     assert {one["TreatMissingData"] for one in found} == {"breaching"}
 
@@ -93,7 +93,7 @@ def periods(life: Life) -> dict[str, int]:
 
 def test_a_machine_has_an_alarm_from_the_purchase_on_though_nobody_watches(life: Life) -> None:
     record = buy(life)
-    bought = [one.instance_id for one in fleet.fleet_instances(life.aws.ec2, record.fleet_ids[0])]
+    bought = fleet.fleet_members(life.aws.ec2, record.fleet_ids[0])
     assert periods(life) == dict.fromkeys(bought, 60)
     now = datetime.fromtimestamp(life.clock.time, timezone.utc)
     for name in bought:
@@ -146,9 +146,7 @@ def test_machines_that_do_not_join_are_replaced_three_times_and_then_the_run_sto
     record = buy(life)
     bought: set[str] = set()
     for _ in range(6):
-        bought |= {
-            one.instance_id for one in fleet.fleet_instances(life.aws.ec2, record.fleet_ids[0])
-        }
+        bought |= set(fleet.fleet_members(life.aws.ec2, record.fleet_ids[0]))
         look(life, record, PACE.late_seconds + 60)
         end_machines(life, record)
     assert len(bought) == 2 + 3
@@ -258,7 +256,7 @@ def left_alone(life: Life, record: RunRecord, minutes: int) -> None:
 
 
 def live_machines(life: Life, record: RunRecord) -> list[str]:
-    return [one.instance_id for one in fleet.fleet_instances(life.aws.ec2, record.fleet_ids[0])]
+    return fleet.fleet_members(life.aws.ec2, record.fleet_ids[0])
 
 
 def in_alarm(life: Life, name: str, now: float) -> bool:

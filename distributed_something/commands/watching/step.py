@@ -1,6 +1,6 @@
-"""One look at a run, with what follows from it: alarms are seen to, machines go back, it may end.
+"""One step of watching a run: what a snapshot shows, and what follows from it.
 
-What a look must remember is in `MonitorState`: whoever stops is followed by whoever looks next.
+What a step must remember is in `MonitorState`: another process can take the next one.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from ...run.decisions import (
     plan_machines,
 )
 from ...run.streak import Streak
+from ...snapshot import RunSnapshot
 from ...words import count_of
 from ..runs.adoption import adopt, save_adopted
 from ..runs.spending import keep_book
 from .failing import Failing
 from .give_back import balance_service, carry_out, lower_targets
 from .guards import find_limit, hold_to
-from .look import View, look
 from .machine_care import find_late, see_to_late, tidy_alarms
 from .notices import tell_stall
 
@@ -88,38 +88,38 @@ def step(
     """Look once, set right what is not, and tell whether the run is over."""
     with _going_on("look for fleets that startCluster could not note"):
         record, state = _adopt(aws, record, state, pace, now())
-    view = look(aws, record, state.submitted, pace.heartbeat_seconds)
-    state = replace(state, submitted=view.submitted)
-    late: tuple[tuple[instances.Machine, str], ...] = ()
+    seen = RunSnapshot(aws, record, now(), state.submitted, pace.heartbeat_seconds)
+    state = replace(state, submitted=seen.submitted)
+    late: tuple[tuple[instances.Instance, str], ...] = ()
     with _going_on("see to machines that do not join"):
-        late = find_late(aws, record, view, pace.late_seconds, now())
-        view = see_to_late(aws, record, view, late, now())
+        late = find_late(aws, record, seen, pace.late_seconds, now())
+        seen = see_to_late(aws, record, seen, late, now())
     if now() - state.alarms_seen >= pace.alarms_every:
         with _going_on("see to the machines' alarms"):
-            tidy_alarms(aws, record, view, pace.late_seconds, now())
+            tidy_alarms(aws, record, seen, pace.late_seconds, now())
             state = replace(state, alarms_seen=now())
     is_spent = False
     with _going_on("see what the run has cost"):
         book = keep_book(aws, record, now())
-        limit = find_limit(aws, record, book, now()) if view.fleets else None
-        if limit and not view.stopped:
+        limit = find_limit(aws, record, book, now()) if seen.fleets else None
+        if limit and not seen.stopped:
             hold_to(aws, record, limit)
-            view = replace(view, stopped=limit.reason)
+            seen = seen.with_stopped(limit.reason)
         is_spent = limit is not None and limit.is_final
     if cheapest and now() - state.began >= pace.cheapest_after:
         with _going_on("keep a single machine"):
-            view = _cap(aws, view, 1)
-    state, plan = _plan(record, view, state, pace, now())
+            seen = _cap(aws, seen, 1)
+    state, plan = _plan(record, seen, state, pace, now())
     with _going_on("give machines back"):
         carry_out(aws, record, plan)
-        balance_service(aws, record, view, plan.applied(view.machines))
-    holder = _lease_holder(aws, record, view) if view.is_quiet else None
-    state = count_quiet(view.load, holder is not None, state, pace, now())
-    has_machines = not record.fleet_ids or not _has_no_machines(view)
-    state = count_stranded(view.load, has_machines, state, pace, now())
+        balance_service(aws, record, seen, plan.applied(seen.machines))
+    holder = _lease_holder(aws, record, seen) if seen.load.is_quiet else None
+    state = count_quiet(seen.load, holder is not None, state, pace, now())
+    has_machines = not record.fleet_ids or not seen.has_no_machines
+    state = count_stranded(seen.load, has_machines, state, pace, now())
     state = replace(state, is_over=state.is_over or is_spent)
     causes = tuple(dict.fromkeys(cause for _, cause in late))
-    progress = _progress(view, state, holder, (len(late), causes), now())
+    progress = _progress(seen, state, holder, (len(late), causes), now())
     return _notify_if_stalled(aws, record, state, progress, pace), progress
 
 
@@ -136,12 +136,11 @@ def _adopt(
     return adopted, replace(state, unsure=unsure)
 
 
-def _cap(aws: Aws, view: View, total: int) -> View:
+def _cap(aws: Aws, seen: RunSnapshot, total: int) -> RunSnapshot:
     """Let all fleets ask for `total` machines at most; what is planned next knows of it."""
-    capped = cap_targets(view.fleets, total)
+    capped = cap_targets(seen.fleets, total)
     lower_targets(aws, capped)
-    targets = {one.fleet_id: one for one in capped}
-    return replace(view, fleets=tuple(targets.get(one.fleet_id, one) for one in view.fleets))
+    return seen.with_targets(capped)
 
 
 def _notify_if_stalled(
@@ -187,12 +186,12 @@ def stranded(record: RunRecord) -> str:
 
 
 def _plan(
-    record: RunRecord, view: View, state: MonitorState, pace: Pace, now: float
+    record: RunRecord, seen: RunSnapshot, state: MonitorState, pace: Pace, now: float
 ) -> tuple[MonitorState, Plan]:
     """Which machines to give back; none of a fleet that counts something else than machines."""
     slots = 0 if _is_weighted(record) else record.slots_per_machine
     policy = Policy(slots, record.finish == "cheap", packs=bool(record.has_checkpoints))
-    return plan_machines(view.load, view.fleets, view.machines, policy, state, pace, now)
+    return plan_machines(seen.load, seen.fleets, seen.machines, policy, state, pace, now)
 
 
 def _is_weighted(record: RunRecord) -> bool:
@@ -200,22 +199,17 @@ def _is_weighted(record: RunRecord) -> bool:
     return any("WeightedCapacity" in json.dumps(dict(one.request)) for one in record.fleets)
 
 
-def _lease_holder(aws: Aws, record: RunRecord, view: View) -> Holder | None:
+def _lease_holder(aws: Aws, record: RunRecord, seen: RunSnapshot) -> Holder | None:
     """A worker slot that still holds a job which is neither done nor given up."""
     ledger = RunLedger.of(aws.s3, record)
-    for beat, work in ledger.read_heartbeats(view.beats):
+    for beat, work in ledger.read_heartbeats(seen.beats):
         if not ledger.has_ended(work.job_id):
             return beat, work
     return None
 
 
-def _has_no_machines(view: View) -> bool:
-    """Whether none runs and none will: a fleet whose target is 0 lives, and buys nothing."""
-    return not view.machines and not any(one.target for one in view.fleets)
-
-
 def _progress(
-    view: View,
+    seen: RunSnapshot,
     state: MonitorState,
     holder: Holder | None,
     late: tuple[int, Sequence[str]],
@@ -223,40 +217,40 @@ def _progress(
 ) -> RunProgress:
     return RunProgress(
         time=now,
-        submitted=view.submitted,
-        waiting=view.counts.waiting,
-        in_flight=view.counts.in_flight,
-        delayed=view.counts.delayed,
-        machines=len(view.machines),
-        target=sum(one.target for one in view.fleets),
+        submitted=seen.submitted,
+        waiting=seen.counts.waiting,
+        in_flight=seen.counts.in_flight,
+        delayed=seen.counts.delayed,
+        machines=len(seen.machines),
+        target=seen.target,
         late=late[0],
-        note=_note(view, state, holder, late),
+        note=_note(seen, state, holder, late),
     )
 
 
 def _note(
-    view: View,
+    seen: RunSnapshot,
     state: MonitorState,
     holder: Holder | None,
     late: tuple[int, Sequence[str]],
 ) -> str:
     """What the run waits for, if it is not simply its jobs."""
-    if view.stopped:
-        return f"The run was stopped: {view.stopped}"
+    if seen.stopped:
+        return f"The run was stopped: {seen.stopped}"
     if state.is_over:
         return "All is done; removing everything."
     if late[0]:
         return f"Machines that do not join the cluster: {late[0]}. Likely {' Or '.join(late[1])}"
-    if not view.has_begun:
+    if not seen.has_begun:
         return f"Nothing was submitted yet: run `{run_line('submitJob JOBS.json')}`."
     if holder:
         beat, work = holder
         return f"The queue is empty, but {beat.instance_id} is still at {work.name}."
     if state.quiet:
-        gone = "" if view.queue_is_there else " (it is gone)"
+        gone = "" if seen.has_queue else " (it is gone)"
         return f"The queue is empty{gone}; looking again to be sure."
     if state.stranded:
         return "No spot fleet asks for machines while jobs remain; looking again to be sure."
-    if _has_no_machines(view):
+    if seen.has_no_machines:
         return f"There are no machines: run `{run_line('startCluster FLEET.json')}`."
     return ""
