@@ -1,11 +1,12 @@
 """What it takes to read the attempts of a run: seconds and memory of `status --failed`, `report`
 and `retry`.
 
-    python -m tests.benchmarks.attempts 10000 100000
+    python -m tests.benchmarks.attempts 10000 100000 --delay 0.02
 
-The bucket is a server in a process of its own, which makes an object up when it is read. Every job
-has one attempt; every other one failed and was given up, with twenty lines of its log. Each verb is
-measured in a new process. Exits 1 if one takes more than 300 MB.
+The bucket is a server in a process of its own, which makes an object up when it is read and takes
+--delay seconds to answer. Beside the requests stands how many LIST calls the keys need at least.
+Every job has one attempt; every other one failed and was given up, with twenty lines of its log.
+Each verb is measured in a new process. Exits 1 if one takes more than 300 MB.
 """
 
 from __future__ import annotations
@@ -70,17 +71,19 @@ def main() -> int:
         print(json.dumps(measure(*arguments.measure)))
         return 0
     if arguments.serve:
-        serve(arguments.serve)
+        serve(arguments.serve, arguments.delay)
         return 0
     most = 0.0
     for count in arguments.attempts:
-        with bucket(count) as endpoint:
+        least = -(-len(_all_keys(count)) // PAGE)
+        with bucket(count, arguments.delay) as endpoint:
             for verb in VERBS:
                 seen = _in_a_process("--measure", verb, endpoint)
                 most = max(most, seen["megabytes"])
                 print(
                     f"{count:>9,} attempts  {verb:<16} {seen['seconds']:7.1f} s  "
-                    f"{seen['calls']:>8,.0f} requests  {seen['megabytes']:5.0f} MB more",
+                    f"{seen['calls']:>8,.0f} requests ({least:,} LISTs are the least)  "
+                    f"{seen['megabytes']:5.0f} MB more",
                     flush=True,
                 )
     return 0 if most <= MOST_MB else 1
@@ -148,12 +151,11 @@ def job(number: int) -> str:
     return hashlib.sha256(str(number).encode()).hexdigest()[:20]
 
 
-def serve(count: int) -> None:
+def serve(count: int, delay: float) -> None:
     """Answer listings and reads of such a ledger; the port is told on stdout."""
     numbers = {job(number): number for number in range(count)}
     lists = {KEYS.job_list(f"{n:08d}", min(1000, count - n)): n for n in range(0, count, 1000)}
-    keys = sorted(key for number in range(count) for key in _keys(number)) + sorted(lists)
-    keys.sort()
+    keys = _all_keys(count)
 
     def body_of(key: str) -> bytes | None:
         if key in lists:
@@ -175,6 +177,7 @@ def serve(count: int) -> None:
         disable_nagle_algorithm = True
 
         def do_GET(self) -> None:
+            time.sleep(delay)
             place = urlsplit(self.path)
             asked = {k: v[0] for k, v in parse_qs(place.query).items()}
             if "list-type" in asked:
@@ -211,6 +214,11 @@ def _listing(keys: list[str], asked: dict[str, str]) -> bytes:
     return f"<ListBucketResult>{head}{items}</ListBucketResult>".encode()
 
 
+def _all_keys(count: int) -> list[str]:
+    lists = [KEYS.job_list(f"{n:08d}", min(1000, count - n)) for n in range(0, count, 1000)]
+    return sorted([*lists, *(key for number in range(count) for key in _keys(number))])
+
+
 def _keys(number: int) -> Iterator[str]:
     one = _attempt(number)
     for state in (AttemptState.STARTED.value, one.state):
@@ -236,8 +244,9 @@ def _attempt(number: int) -> Attempt:
 
 
 @contextmanager
-def bucket(count: int) -> Iterator[str]:
+def bucket(count: int, delay: float) -> Iterator[str]:
     command = [sys.executable, "-m", "tests.benchmarks.attempts", "--serve", str(count)]
+    command += ["--delay", str(delay)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         try:
@@ -256,6 +265,7 @@ def _in_a_process(*words: str) -> dict[str, float]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("attempts", type=int, nargs="*", default=[10_000, 100_000])
+    parser.add_argument("--delay", type=float, default=0.0, help="seconds a request")
     parser.add_argument("--measure", nargs=2, metavar="WORD", help=argparse.SUPPRESS)
     parser.add_argument("--serve", type=int, metavar="ATTEMPTS", help=argparse.SUPPRESS)
     return parser

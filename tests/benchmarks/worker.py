@@ -74,18 +74,18 @@ def measure_bare(jobs: int) -> float:
         (message,) = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1)["Messages"]
         job, receipt = f"{number:020d}", message["ReceiptHandle"]
         _is_there(s3, bucket, keys.done(job))
-        _put(s3, bucket, f"{keys.attempts_of(job)}1.started")
+        _put(s3, bucket, f"{keys.attempts_of(job)}1.started.i.s")
         logs.create_log_stream(logGroupName=app, logStreamName=job)
         subprocess.run(["true"], check=True, stdin=subprocess.DEVNULL, capture_output=True)
         sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=receipt, VisibilityTimeout=60)
         _is_there(s3, bucket, keys.done(job))
+        _put(s3, bucket, f"{keys.attempts_of(job)}1.done.i.s.0.1.1.1.0.0.-.-")
         _put(s3, bucket, keys.done(job), IfNoneMatch="*")
         logs.put_log_events(
             logGroupName=app,
             logStreamName=job,
             logEvents=[{"timestamp": int(time.time() * 1000), "message": "start run"}],
         )
-        _put(s3, bucket, f"{keys.attempts_of(job)}1.done")
         sqs.delete_message(QueueUrl=url, ReceiptHandle=receipt)
     return (time.monotonic() - began) / jobs
 

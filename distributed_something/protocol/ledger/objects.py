@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
+    from types_boto3_s3.type_defs import GetObjectOutputTypeDef
 
 PARALLEL_READS = 16
 READ_AHEAD = 256  # objects fetched before the reader asks for them: bounds memory, not the ledger
@@ -47,14 +48,13 @@ class Objects:
 
     def fetch(self, key: str) -> bytes | None:
         """An object's body; None if there is none."""
-        found = self.fetch_dated(key)
-        return None if found is None else found.body
+        answer = self._get(key)
+        return None if answer is None else answer["Body"].read()
 
     def fetch_dated(self, key: str) -> Dated | None:
         """An object's body and its age; None if there is none."""
-        try:
-            answer = self._s3.get_object(Bucket=self.bucket, Key=key)
-        except self._s3.exceptions.NoSuchKey:
+        answer = self._get(key)
+        if answer is None:
             return None
         return Dated(answer["Body"].read(), _age(answer, answer["LastModified"]))
 
@@ -75,6 +75,12 @@ class Objects:
     def open(self, key: str) -> Any:
         """An object's body as a file to read from."""
         return self._s3.get_object(Bucket=self.bucket, Key=key)["Body"]
+
+    def _get(self, key: str) -> GetObjectOutputTypeDef | None:
+        try:
+            return self._s3.get_object(Bucket=self.bucket, Key=key)
+        except self._s3.exceptions.NoSuchKey:
+            return None
 
     def put(self, key: str, body: bytes | BinaryIO) -> None:
         """Write an object, in the place of one that is there."""

@@ -169,7 +169,7 @@ class _Part:
     """What a part of the listing says, key by key in order; a job's attempts are all in one."""
 
     def __init__(self, keys: RunKeys) -> None:
-        self.survey = Survey()
+        self.survey = Survey(left_out=LeftOut(is_quiet=True))
         self._keys = keys
         self._skip = len(keys.prefix)
         self._job = ""
@@ -280,7 +280,7 @@ def _together(parts: Sequence[_Part], looked: float) -> Survey:
         whole.broken |= found.broken
         whole.watched = found.watched if whole.watched is None else whole.watched
         whole.is_stopped |= found.is_stopped
-        whole.left_out.keys += found.left_out.keys
+        whole.left_out.take_in(found.left_out)
     for job_id in whole.done:
         whole.open.pop(job_id, None)
         whole.dead.pop(job_id, None)

@@ -20,7 +20,10 @@ class Unreadable(ValueError):
 class LeftOut:
     """What a ledger could not read: left out and counted, and the first of it is logged."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_quiet: bool = False) -> None:
+        """`is_quiet` leaves the logging to whoever takes these in."""
+        self._is_quiet = is_quiet
+        self._first: Unreadable | None = None
         self.keys: list[str] = []
 
     def read(
@@ -36,8 +39,16 @@ class LeftOut:
     def add(self, key: str, error: Unreadable) -> None:
         """Leave out what is at a key."""
         if not self.keys:
-            logger.warning("%s is left out of the run's ledger: %s.", key, error)
+            self._first = error
+            if not self._is_quiet:
+                logger.warning("%s is left out of the run's ledger: %s.", key, error)
         self.keys.append(key)
+
+    def take_in(self, other: LeftOut) -> None:
+        """Add what another could not read."""
+        if other._first is not None:
+            self.add(other.keys[0], other._first)
+            self.keys += other.keys[1:]
 
 
 def read_object(body: bytes) -> dict[str, Any]:

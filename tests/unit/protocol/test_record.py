@@ -101,6 +101,23 @@ def test_a_fleet_takes_the_place_of_the_one_with_its_token_and_of_no_other() -> 
     assert sorted(answered.fleet_ids) == ["sfr-a", "sfr-b"]
 
 
+def test_a_run_of_another_version_is_refused_and_one_of_upstream_is_not() -> None:
+    values = json.loads(RECORD.to_json())
+    for version in ({}, {"protocol": "1"}, {"protocol": "99"}):
+        old = {key: value for key, value in values.items() if key != "protocol"} | version
+        with pytest.raises(UsageError, match="of another version of this program") as refused:
+            RunRecord.from_json(json.dumps(old), "the file")
+        assert "end that run with the version that began it" in str(refused.value)
+    assert RunRecord.from_json(json.dumps(UPSTREAM), "the file").app_name == "Fly"
+
+
+def test_a_record_whose_values_are_none_of_ours_is_refused() -> None:
+    values = json.loads(RECORD.to_json())
+    for change in ({"fleets": [7]}, {"MONITOR_START_TIME": "soon"}, {"fleets": 3}):
+        with pytest.raises(UsageError, match="the file is not a monitor file"):
+            RunRecord.from_json(json.dumps({**values, **change}), "the file")
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"nothing\.json"):
         read_record_file(tmp_path / "nothing.json")
