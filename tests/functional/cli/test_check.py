@@ -25,13 +25,14 @@ from distributed_something.definitions import policies
 from distributed_something.errors import NotFound
 from distributed_something.local.simulator import ACCOUNT, REGION, Simulator
 from distributed_something.local.simulator.quotas import SimulatedQuotas
+from distributed_something.protocol import IMAGE_LABEL, PROTOCOL_VERSION
 from distributed_something.resources.table import take_inventory
 from tests.account import new_account, write_fleet_file
 from tests.builders import settings, write_config, write_json
 from tests.fleet_files import fleet
 from tests.golden import check_golden, screen
 
-OURS = ImageFacts({"distributed-something.protocol": "1"}, frozenset({"x86_64"}))
+OURS = ImageFacts({IMAGE_LABEL: PROTOCOL_VERSION}, frozenset({"x86_64"}))
 JOBS = {
     "command": "count {input_dir}/{plate}.tif",
     "inputs": ["images/{plate}.tif"],

@@ -25,12 +25,13 @@ from distributed_something.commands.setting_up.image_check import check_image
 from distributed_something.commands.setting_up.setup import setup
 from distributed_something.errors import NotFound, UsageError
 from distributed_something.inputs.settings import load_settings
+from distributed_something.protocol import IMAGE_LABEL, PROTOCOL_VERSION
 from distributed_something.resources.table import take_inventory
 from tests.account import open_account
 from tests.builders import settings
 
 ROOT = Path(__file__).parents[3]
-OURS = {"distributed-something.protocol": "1"}
+OURS = {IMAGE_LABEL: PROTOCOL_VERSION}
 PAGES = {
     "manifests/1.0": {
         "manifests": [
