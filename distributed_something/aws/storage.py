@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -15,6 +15,7 @@ from .tags import ec2_tags
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
+    from types_boto3_s3.type_defs import ObjectTypeDef, PaginatorConfigTypeDef
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +42,23 @@ def bucket_region(s3: S3Client, bucket: str, constant: str = "AWS_BUCKET") -> st
                 "or ask its owner for the right to use it."
             ) from None
         raise
+
+
+def list_objects(
+    s3: S3Client, bucket: str, prefix: str, most: int | None = None
+) -> Iterator[ObjectTypeDef]:
+    """The objects of a bucket below a prefix, in the order of their keys; the first `most`."""
+    config: PaginatorConfigTypeDef = {} if most is None else {"MaxItems": most, "PageSize": most}
+    pages = s3.get_paginator("list_objects_v2").paginate(
+        Bucket=bucket, Prefix=prefix, PaginationConfig=config
+    )
+    for page in pages:
+        yield from page.get("Contents", [])
+
+
+def is_missing_bucket(error: ClientError) -> bool:
+    """Whether S3 refuses a request because its bucket is not there."""
+    return error_code(error) == "NoSuchBucket"
 
 
 def has_policy(s3: S3Client, bucket: str) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import click
 from botocore.exceptions import BotoCoreError, ClientError
 
+from ..aws.account.identity import who_calls
 from ..aws.regions import meant_region
 from ..aws.session import Aws, make_session
 from ..commands.watching.monitor import Pace
@@ -38,7 +39,7 @@ def connect(settings: Settings) -> Aws:
 def account_words(aws: Aws) -> str:
     """The account whose bill it is, and where it is if that is not AWS; '' if nobody can say."""
     try:
-        account = str(aws.sts.get_caller_identity()["Account"])
+        account = who_calls(aws.sts).account
     except (BotoCoreError, ClientError):  # who may buy need not be allowed to ask
         account = ""
     endpoint = os.environ.get("AWS_ENDPOINT_URL", "")

@@ -9,12 +9,12 @@ from datetime import datetime, timezone
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from ..inputs.shapes import comma_list
+from ..inputs.fleets.shapes import comma_list
 from .tags import fleet_tags, run_tags
 from .user_data import user_data
 
 if TYPE_CHECKING:
-    from ..inputs.fleet_file import FleetFile, Specification
+    from ..inputs.fleets.fleet_file import FleetFile, Specification
     from ..inputs.settings import Settings
 
 DEFAULT_STRATEGY = "priceCapacityOptimized"

@@ -16,7 +16,7 @@ from distributed_something.commands.buying.fleet_plan import FleetPlan, plan_fle
 from distributed_something.definitions.fleet import launch_template
 from distributed_something.definitions.platform import platform_of
 from distributed_something.definitions.task import task_definition
-from distributed_something.inputs.fleet_file import read_fleet_file
+from distributed_something.inputs.fleets.fleet_file import read_fleet_file
 from distributed_something.local.simulator import Simulator
 
 from .kit import EXAMPLES, ROOT, settings_of

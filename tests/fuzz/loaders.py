@@ -21,7 +21,7 @@ from distributed_something.commands.submitting.submit_job import (
 )
 from distributed_something.definitions.task import task_definition
 from distributed_something.errors import DistributedSomethingError
-from distributed_something.inputs.fleet_file import read_fleet_file
+from distributed_something.inputs.fleets.fleet_file import read_fleet_file
 from distributed_something.inputs.job_files import open_job_file
 from distributed_something.inputs.settings import load_settings
 from distributed_something.inputs.text import read_text

@@ -18,11 +18,11 @@ from ...aws.compute.images import (
 )
 from ...definitions.fleet import Image, Launch, types_of_overrides, types_of_specifications
 from ...errors import UsageError
-from ...inputs.template_configs import with_templates
+from ...inputs.fleets.template_configs import with_templates
 
 if TYPE_CHECKING:
     from ...aws.session import Aws
-    from ...inputs.fleet_file import FleetFile, Specification
+    from ...inputs.fleets.fleet_file import FleetFile, Specification
     from ...inputs.settings import Settings
 
 logger = logging.getLogger(__name__)

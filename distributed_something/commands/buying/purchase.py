@@ -30,7 +30,7 @@ from .capacity import containers_wanted
 
 if TYPE_CHECKING:
     from ...aws.session import Aws
-    from ...inputs.fleet_file import FleetFile
+    from ...inputs.fleets.fleet_file import FleetFile
     from ...inputs.settings import Settings
 
 logger = logging.getLogger(__name__)

@@ -21,7 +21,7 @@ from ...protocol.buckets import Buckets
 
 if TYPE_CHECKING:
     from ...aws.session import Aws
-    from ...inputs.fleet_file import FleetFile, Specification
+    from ...inputs.fleets.fleet_file import FleetFile, Specification
     from ...inputs.settings import Settings
     from .fleet_plan import FleetPlan
 

@@ -21,7 +21,7 @@ from ...command_lines import run_line
 from ...definitions.fleet import launch_template, may_have_public_address, valid_until
 from ...definitions.task import service_name
 from ...errors import DistributedSomethingError, NotFound
-from ...inputs.fleet_file import read_fleet_file
+from ...inputs.fleets.fleet_file import read_fleet_file
 from ...inputs.text import read_text
 from ...protocol.ledger.record import RunRecord, find_record, save_record
 from ...run.fleet_troubles import judge
@@ -42,7 +42,7 @@ from .purchase_checks import Wish, check_purchase
 
 if TYPE_CHECKING:
     from ...aws.session import Aws
-    from ...inputs.fleet_file import FleetFile
+    from ...inputs.fleets.fleet_file import FleetFile
     from ...inputs.settings import Settings
 
 logger = logging.getLogger(__name__)

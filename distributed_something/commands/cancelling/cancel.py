@@ -12,7 +12,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from botocore.exceptions import ClientError
+
 from ...aws.faults import FAULTS, Failure
+from ...aws.storage import is_missing_bucket
 from ...command_lines import run_line
 from ...errors import DistributedSomethingError, TeardownIncomplete
 from ...protocol.ledger.record import RunRecord, find_record
@@ -136,7 +139,9 @@ def find_app(aws: Aws, settings: Settings, now: Callable[[], float] = time.time)
     """The app's live run, or a record with the config's names that stands for what is left."""
     try:
         last = find_record(aws.s3, settings.aws_bucket, settings.app_name)
-    except aws.s3.exceptions.NoSuchBucket:
+    except ClientError as error:
+        if not is_missing_bucket(error):
+            raise
         last = None
     if last is not None and last.is_live:
         return last

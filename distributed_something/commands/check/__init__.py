@@ -23,7 +23,7 @@ from .placeholders import placeholders
 
 if TYPE_CHECKING:
     from ...aws.session import Aws
-    from ...inputs.fleet_file import FleetFile
+    from ...inputs.fleets.fleet_file import FleetFile
     from ...inputs.settings import Settings
     from ...protocol.jobs import Job
     from .image import FactsOf

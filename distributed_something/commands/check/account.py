@@ -16,6 +16,7 @@ from botocore.exceptions import (
 )
 
 from ...aws.account import lambdas, rights
+from ...aws.account.identity import who_calls
 from ...aws.messaging import topics
 from ...aws.regions import known_regions, meant_region
 from ...command_lines import run_line
@@ -47,7 +48,7 @@ _NO_KEYS = (
 def credentials(aws: Aws) -> Finding:
     """Whose credentials these are, or why there are none that AWS knows."""
     try:
-        who = aws.sts.get_caller_identity()
+        who = who_calls(aws.sts)
     except _NO_KEYS as error:
         return missing("credentials", str(error).rstrip("."), _LOG_IN)
     except ClientError as error:
@@ -56,7 +57,7 @@ def credentials(aws: Aws) -> Finding:
         return missing("credentials", f"AWS does not accept them ({error})", _LOG_IN)
     except BotoCoreError as error:
         return missing("credentials", f"no answer came from AWS ({error})", _CONNECT)
-    return ok("credentials", f"{who['Arn'].split(':', 5)[-1]} of account {who['Account']}")
+    return ok("credentials", f"{who.arn.split(':', 5)[-1]} of account {who.account}")
 
 
 def region(name: str) -> Iterator[Finding]:

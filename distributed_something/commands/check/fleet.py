@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ...aws.compute import network
 from ...errors import NotFound, UsageError
-from ...inputs.fleet_file import read_fleet_file
+from ...inputs.fleets.fleet_file import read_fleet_file
 from ...inputs.text import read_text
 from ..buying.fleet_plan import FleetPlan, plan_fleet, read_templates
 from ..buying.purchase_checks import CHECKS, OF_PLAN, Wish
@@ -17,7 +17,7 @@ from .findings import Finding, apart, looked, missing, ok, unseen, warning
 
 if TYPE_CHECKING:
     from ...aws.session import Aws
-    from ...inputs.fleet_file import FleetFile
+    from ...inputs.fleets.fleet_file import FleetFile
     from ...inputs.settings import Settings
 
 _IMAGES = "machine images"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...aws import storage
 from ...errors import UsageError
 from ...inputs.job_files import open_job_file
 from ...inputs.job_sample import sample_jobs
@@ -61,8 +62,7 @@ def inputs(aws: Aws, settings: Settings, sample: list[Job]) -> Iterator[Finding]
 
 
 def _is_there(aws: Aws, bucket: str, key: str) -> bool:
-    page = aws.s3.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=2)
-    found = [one["Key"] for one in page.get("Contents", [])]
+    found = [item["Key"] for item in storage.list_objects(aws.s3, bucket, key, most=2)]
     if key.endswith("/") or not key:
-        return any(one != key for one in found)
+        return any(name != key for name in found)
     return key in found

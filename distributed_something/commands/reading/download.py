@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from ...aws import storage
 from ...aws.session import PARALLEL_REQUESTS
 from ...errors import DistributedSomethingError
 from ...protocol.ledger.record import RunRecord
@@ -152,17 +153,15 @@ def _list(aws: Aws, output: str) -> Iterator[Result]:
     """The objects below a job's output, folder markers left out."""
     bucket, _, prefix = output.removeprefix("s3://").partition("/")
     prefix = f"{prefix.rstrip('/')}/" if prefix else ""
-    pages = aws.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-    for page in pages:
-        for item in page.get("Contents", []):
-            if not item["Key"].endswith("/"):
-                yield Result(
-                    bucket,
-                    item["Key"],
-                    item["Size"],
-                    item["ETag"].strip('"'),
-                    item["LastModified"].timestamp(),
-                )
+    for item in storage.list_objects(aws.s3, bucket, prefix):
+        if not item["Key"].endswith("/"):
+            yield Result(
+                bucket,
+                item["Key"],
+                item["Size"],
+                item["ETag"].strip('"'),
+                item["LastModified"].timestamp(),
+            )
 
 
 def is_whole(result: Result, path: Path) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from ...aws.account.identity import who_calls
 from ...aws.faults import error_code
 from ...aws.monitoring import exports
 from ...command_lines import run_line
@@ -130,7 +131,7 @@ def _explain(aws: Aws, record: RunRecord, refusals: Sequence[Exception]) -> None
     if "InvalidParameterException" not in codes:
         return
     try:
-        account = aws.sts.get_caller_identity()["Account"]
+        account = who_calls(aws.sts).account
     except (ClientError, BotoCoreError):
         account = "ACCOUNT"
     scope = Scope(account, (aws.region,), (record.bucket,))

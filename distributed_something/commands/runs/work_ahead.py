@@ -16,7 +16,7 @@ from ...words import count_of
 
 if TYPE_CHECKING:
     from ...aws.session import Aws
-    from ...inputs.fleet_file import FleetFile
+    from ...inputs.fleets.fleet_file import FleetFile
     from ...inputs.settings import Settings
     from ...protocol.ledger.record import RunRecord
 

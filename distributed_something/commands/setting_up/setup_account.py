@@ -14,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ...aws import storage
 from ...aws.account import lambdas, schedules
 from ...aws.account import roles as account
+from ...aws.account.identity import who_calls
 from ...aws.monitoring import logs
 from ...definitions.account import (
     ACCOUNT_TAGS,
@@ -78,7 +79,7 @@ def scope_of_account(
             "--bucket NAME."
         )
     scope = Scope(
-        account=aws.sts.get_caller_identity()["Account"],
+        account=who_calls(aws.sts).account,
         regions=(aws.region,),
         buckets=wanted or tuple(otherwise or ()),
         apps=tuple(apps) or ("*",),

@@ -17,6 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ...aws.account.schedules import delete_schedule
 from ...aws.session import Aws, make_session
+from ...aws.storage import is_missing_bucket
 from ...definitions.account import SCHEDULE_GROUP
 from ...definitions.auto_monitor import schedule_name
 from ...errors import DistributedSomethingError
@@ -58,7 +59,7 @@ def watch_once(
 
     `deadline` is in seconds since 1970. Returns what was seen, which Lambda keeps nowhere.
     """
-    record = _run(aws, ledger)
+    record = _run(ledger)
     if record is None or not record.is_live:
         return _see_off(aws, ledger.keys, record, now())
     state = _read_state(ledger) or MonitorState(began=now())
@@ -80,7 +81,7 @@ def watch_once(
         now=now,
     )
     if not failures and record.topic:
-        return {"failures": []} | _see_off(aws, ledger.keys, _run(aws, ledger), now())
+        return {"failures": []} | _see_off(aws, ledger.keys, _run(ledger), now())
     return {"over": not failures, "failures": [str(failure) for failure in failures]}
 
 
@@ -94,7 +95,7 @@ def _see_off(aws: Aws, keys: RunKeys, record: RunRecord | None, now: float) -> d
 
 def _leave_alone(aws: Aws, record: RunRecord) -> bool:
     """End the calls for a run that has no machines; False if somebody is buying some just now."""
-    latest = _run(aws, RunLedger.of(aws.s3, record))
+    latest = _run(RunLedger.of(aws.s3, record))
     if (
         latest
         and latest.is_live
@@ -109,11 +110,13 @@ def _leave_alone(aws: Aws, record: RunRecord) -> bool:
     return True
 
 
-def _run(aws: Aws, ledger: RunLedger) -> RunRecord | None:
+def _run(ledger: RunLedger) -> RunRecord | None:
     """The run's record; None if there is none, or if its bucket is gone with all that it said."""
     try:
         return ledger.read_record()
-    except aws.s3.exceptions.NoSuchBucket:
+    except ClientError as error:
+        if not is_missing_bucket(error):
+            raise
         return None
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from ...aws.account.identity import who_calls
 from ...aws.faults import may_pass
 from ...aws.messaging import topics
 from ...command_lines import run_line
@@ -171,7 +172,7 @@ def topic_arn(aws: Aws, topic: str) -> str:
     if topic.startswith("arn:"):
         return topic
     try:
-        account = aws.sts.get_caller_identity()["Account"]
+        account = who_calls(aws.sts).account
     except _FAULTS as error:
         logger.warning(
             "NOTIFY_TOPIC: give its whole ARN, for the account cannot be seen: %s", error

@@ -15,7 +15,7 @@ from distributed_something.commands.buying.purchase_checks import Wish, check_pu
 from distributed_something.commands.setting_up.setup import setup
 from distributed_something.definitions.fleet import Image, Launch
 from distributed_something.errors import UsageError
-from distributed_something.inputs.fleet_file import FleetFile, read_fleet_file
+from distributed_something.inputs.fleets.fleet_file import FleetFile, read_fleet_file
 from distributed_something.local.simulator import Simulator
 from tests.account import new_account
 from tests.builders import settings

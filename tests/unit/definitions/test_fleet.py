@@ -23,7 +23,7 @@ from distributed_something.definitions.fleet import (
     template_name,
     types_of_specifications,
 )
-from distributed_something.inputs.fleet_file import FleetFile, read_fleet_file
+from distributed_something.inputs.fleets.fleet_file import FleetFile, read_fleet_file
 from tests.builders import settings
 from tests.fleet_files import fleet, specification
 

@@ -10,8 +10,8 @@ from botocore.loaders import create_loader
 from botocore.model import ListShape, ServiceModel, Shape, StructureShape
 
 from distributed_something.errors import UsageError
-from distributed_something.inputs.fleet_file import FleetFile, Specification, read_fleet_file
-from distributed_something.inputs.shapes import (
+from distributed_something.inputs.fleets.fleet_file import FleetFile, Specification, read_fleet_file
+from distributed_something.inputs.fleets.shapes import (
     FLEET,
     NUMBER,
     OVERRIDE,
@@ -21,7 +21,7 @@ from distributed_something.inputs.shapes import (
     TRUTH,
     WHOLE,
 )
-from distributed_something.inputs.template_configs import with_templates
+from distributed_something.inputs.fleets.template_configs import with_templates
 from tests.fleet_files import fleet, specification
 
 

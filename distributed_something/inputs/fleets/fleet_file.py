@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..errors import UsageError
-from .json_faults import parse_json
-from .placeholders import is_placeholder
+from ...errors import UsageError
+from ..json_faults import parse_json
+from ..placeholders import is_placeholder
 from .shapes import (
     FLEET,
     OVERRIDE,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ..errors import UsageError
+from ...errors import UsageError
 from .fleet_file import FleetFile, Specification, TemplateConfig, make_specification
 
 SECTION = "LaunchTemplateConfigs"

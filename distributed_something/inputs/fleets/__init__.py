@@ -1,0 +1,1 @@
+"""Read fleet files: their form, their shapes, and the launch templates that they name."""
