@@ -17,6 +17,7 @@ from ..protocol.ledger.record import RunRecord
 from ..resources.table import staying_kinds
 from ..words import count_of, of_target
 from .advice import show_unfinished, try_again
+from .failure_lines import say_failures
 from .people import next_steps, say
 
 
@@ -62,14 +63,12 @@ def _print_end(outcome: MonitorOutcome) -> None:
 
 
 def _show_given_up(outcome: MonitorOutcome) -> None:
-    """How many jobs failed for good, why the first of them did, and how to try them again."""
+    """Which jobs were given up and why, and how to try them again."""
     dead = outcome.summary.dead
     if not dead:
         return
-    say(f"{count_of(dead, 'job')} failed for good. The first reasons:", style="bold red")
-    for reason in dict.fromkeys(one.reason for one in outcome.given_up):
-        say(f"  {reason}", style="red")
-    say("Each is in the dead-letter queue with its reason. See why, mend it, and try again:")
+    say_failures(outcome.failures)
+    say("Each is in the dead-letter queue with its reason. See why, fix it, and try again:")
     next_steps("logs --failed", *try_again(outcome.record.region))
 
 

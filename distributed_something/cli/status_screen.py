@@ -18,6 +18,7 @@ from rich.text import Text
 from ..commands.reading.status import JobCounts, MachineRow, Money, RunningJob, Status
 from ..protocol.ledger.attempts import Attempt
 from ..words import count_of, of_target
+from .failure_lines import failure_lines
 from .tables import indented, plain_table
 
 MOST_MACHINES = 20  # rows; more machines are counted by type and zone
@@ -129,7 +130,8 @@ def _jobs(status: Status) -> list[RenderableType]:
         share = f"{100 * jobs.done // jobs.submitted}% of {jobs.submitted:,}"
     line = _side_by_side([bar, Text(share), Text(_pace(status))], 2)
     failing = [Text(status.failing.sentence(), style="yellow")] if status.failing else []
-    return [line, _counts(jobs, status.ended is not None), *failing]
+    failed = [Text(line, style="red") for line in failure_lines(status.failures)]
+    return [line, _counts(jobs, status.ended is not None), *failing, *failed]
 
 
 def _side_by_side(parts: Iterable[RenderableType], gap: int) -> Columns:

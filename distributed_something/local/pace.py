@@ -20,5 +20,7 @@ PACE = Pace(
     quiet_looks=2,
     heartbeat_seconds=3 * HEARTBEAT_SECONDS,
     patience=30.0,
+    alike_failures=3,
+    alike_machines=1,
     export_seconds=0.0,
 )

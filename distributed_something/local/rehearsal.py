@@ -35,6 +35,7 @@ from .data import (
 )
 from .machines.spot_machines import Interruptions
 from .pace import PACE
+from .programs import refuse_missing_programs
 from .report import RehearsalReport, failed_attempts, job_times, suggest
 from .stage import Listener, Stage, most_loops, staged
 
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from ..protocol.ledger.record import RunRecord
 
 DIRECTORY = Path("rehearsal")
+RETRIES = 2  # tries of a failed job: what fails twice in a row here fails for a reason
 PAGE = "report.html"  # in a rehearsal's folder; report.json beside it
 
 
@@ -55,6 +57,7 @@ def rehearse(
     data: Path | None = None,
     runtime: str = "auto",
     interrupt: float = 0.0,
+    retries: int = RETRIES,
     directory: Path = DIRECTORY,
     listener: Listener | None = None,
 ) -> RehearsalReport:
@@ -62,8 +65,9 @@ def rehearse(
 
     `jobs` takes the first so many groups; `family` is as `submit_job` takes it; `data` is the
     folder that becomes the bucket of the inputs; `interrupt` is the probability with which each
-    machine is taken away. Results land in `directory`/<APP_NAME>, in the place of the last
-    rehearsal's once there are any. Main thread only. Raises UsageError for what can never work.
+    machine is taken away; a failed job is tried `retries` times at most. Results land in
+    `directory`/<APP_NAME>, in the place of the last rehearsal's once there are any. Main thread
+    only. Raises UsageError for what can never work.
     """
     listener = listener or Listener()
     if not 0 <= interrupt <= 1:
@@ -74,8 +78,10 @@ def rehearse(
         _refuse_inputs(file)
     folder = directory / settings.app_name
     scaled = scale_down(settings)
+    scaled = scaled.model_copy(update={"job_retries": min(scaled.job_retries, retries)})
     interruptions = Interruptions(interrupt, limit=5 * scaled.cluster_machines)
     with staged(scaled, folder, runtime, listener, interruptions=interruptions) as stage:
+        refuse_missing_programs(file, stage.has_program, jobs=jobs)
         remove_last_logs(folder, stage.logs)
         if data is not None:
             bucket = scaled.source_bucket or scaled.aws_bucket
@@ -212,6 +218,8 @@ def _report(
         app_name=record.app_name,
         runtime=stage.runtime,
         summary=outcome.summary,
+        stopped=outcome.stopped,
+        failure_groups=outcome.failures,
         seconds=seconds,
         job_times=job_times(done),
         peak_memory=float(max((key.memory_mib for key in done), default=0)),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ..protocol.ledger.attempts import AttemptKey, AttemptState
 from ..protocol.ledger.facts import LedgerSummary
+from ..run.failures import FailureGroup
 
 if TYPE_CHECKING:
     from ..aws.compute.images import MachineType
@@ -67,6 +68,7 @@ class RehearsalReport:
     app_name: str
     runtime: str
     summary: LedgerSummary
+    stopped: str  # why it ended before all its jobs had; empty if it did not
     seconds: float  # from the first verb to the end of the teardown
     job_times: Times | None
     peak_memory: float
@@ -77,6 +79,7 @@ class RehearsalReport:
     created: tuple[str, ...]  # what there was in the middle of the run and not before
     left_over: tuple[str, ...]  # what of it is there still although it should not be
     stays: tuple[str, ...]  # what is there still on purpose
+    failure_groups: tuple[FailureGroup, ...]  # jobs that failed last, by kind
     failures: tuple[FailedAttempt, ...]  # the first of summary.failed
     directory: Path
     results: tuple[Path, ...]

@@ -44,6 +44,7 @@ class Stage:
     agent: Agent
     fleet_file: Path
     runtime: str
+    has_program: Callable[[str], bool]
     logs: Path
 
 
@@ -85,7 +86,7 @@ def staged(
         with ending.undisturbed():
             stack.enter_context(agent)
         listener.on_runtime(chosen.name, reason)
-        yield Stage(aws, simulator, agent, fleet_file, chosen.name, logs)
+        yield Stage(aws, simulator, agent, fleet_file, chosen.name, chosen.has_program, logs)
 
 
 def most_loops() -> int:

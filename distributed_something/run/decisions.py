@@ -46,6 +46,8 @@ class Pace:
     alarms_every: float = 300.0
     adopt_seconds: float = 300.0  # a startCluster that has not noted its fleet by then was ended
     stall_seconds: float = 1800.0  # without a job that runs, before people are told
+    alike_failures: int = 20  # jobs that all failed alike, and none was done, stop a run
+    alike_machines: int = 2  # on so many machines, where there are so many
     export_seconds: float = EXPORT_SECONDS  # how long the export of the logs may take; 0: none
 
 

@@ -36,9 +36,9 @@ from rich.console import Console
 
 from distributed_something.aws.session import Aws
 from distributed_something.cli.status_screen import MOST_FAILED, failed_screen
-from distributed_something.commands.reading.failed_jobs import failed_jobs
 from distributed_something.commands.reading.report import make_report, write_page
 from distributed_something.commands.reading.retry import _plan
+from distributed_something.commands.runs.failed_jobs import failed_jobs
 from distributed_something.protocol.ledger.attempts import Attempt, AttemptState
 from distributed_something.protocol.ledger.facts import GivenUp, SubmittedJob
 from distributed_something.protocol.ledger.keys import RunKeys

@@ -40,6 +40,9 @@ class FakeRuntime:
     def running(self) -> list[FakeWorker]:
         return [worker for worker in self.workers if worker.code is None]
 
+    def has_program(self, program: str) -> bool:
+        return True
+
     def start(self, container: Container) -> FakeWorker:
         container.log.touch()
         worker = FakeWorker(container)

@@ -135,6 +135,40 @@ def test_a_job_file_that_cannot_work_is_refused_as_on_aws(tmp_path: Path) -> Non
         rehearse(settings(), jobs, runtime="process", directory=tmp_path / "rehearsal")
 
 
+def test_a_program_that_is_not_there_is_known_before_anything_is_played(tmp_path: Path) -> None:
+    steps: list[str] = []
+    names = [{"tool": sys.executable}, {"tool": "no-such-tool"}, {"tool": "./comes-with-inputs"}]
+    jobs = write_json(tmp_path / "jobs.json", {"command": ["{tool}", "-V"], "groups": names})
+    with pytest.raises(UsageError, match="'no-such-tool' cannot be run where the jobs of"):
+        rehearse(
+            settings(),
+            jobs,
+            runtime="process",
+            directory=tmp_path / "rehearsal",
+            listener=Listener(on_step=steps.append),
+        )
+    assert steps == []
+
+
+@pytest.mark.slow
+def test_a_rehearsal_ends_early_where_all_jobs_fail_alike(tmp_path: Path) -> None:
+    groups = [{"n": n} for n in range(200)]
+    command = {"command": 'echo "$n"; no-such-tool', "shell": True}
+    report = rehearse(
+        settings(MEMORY=2000),
+        write_json(tmp_path / "jobs.json", {**command, "groups": groups}),
+        runtime="process",
+        directory=tmp_path / "rehearsal",
+    )
+    assert 3 <= report.summary.dead < 100
+    assert report.summary.failed == report.summary.dead  # none was tried again
+    assert "failed alike: The command ended with exit code 127" in report.stopped
+    (group,) = report.failure_groups
+    assert group.kind == "exit code 127"
+    assert "no-such-tool: command not found" in group.last_line
+    assert report.left_over == ()
+
+
 def test_inputs_without_a_folder_of_them_are_refused_before_anything_starts(tmp_path: Path) -> None:
     steps: list[str] = []
     listener = Listener(on_runtime=lambda _name, _why: steps.append("up"), on_step=steps.append)

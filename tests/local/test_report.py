@@ -24,6 +24,7 @@ from distributed_something.local.report import (
 from distributed_something.protocol.ledger.attempts import Attempt, AttemptKey
 from distributed_something.protocol.ledger.facts import LedgerSummary
 from distributed_something.protocol.ledger.run_ledger import RunLedger
+from distributed_something.run.failures import group_failures
 from tests.builders import settings
 from tests.golden import check_golden
 
@@ -138,6 +139,8 @@ def ended(failed: int) -> RehearsalReport:
         created=(),
         left_over=(),
         stays=(),
+        stopped="",
+        failure_groups=group_failures(attempts),
         failures=failed_attempts(_Ledger(attempts), [one.key for one in attempts]),
         directory=Path("rehearsal/Counting"),
         results=(Path("one"),),

@@ -75,7 +75,7 @@ def logs(
 
 def _print_failed(aws: Aws, record: RunRecord, as_json: bool) -> None:
     """The ledger's last lines of each job that failed."""
-    from ...commands.reading.failed_jobs import failed_jobs
+    from ...commands.runs.failed_jobs import failed_jobs
     from ...protocol.ledger.run_ledger import RunLedger
     from ..advice import try_again
 

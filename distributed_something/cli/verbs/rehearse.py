@@ -50,6 +50,14 @@ _SHOWN = 5  # failures, of what may be thousands
     metavar="P",
     help="Take each machine away during its life with this probability, from 0 to 1.",
 )
+@click.option(
+    "--retries",
+    type=click.IntRange(min=1),
+    default=2,
+    show_default=True,
+    metavar="N",
+    help="Try a failed job N times at most, and not more often than JOB_RETRIES.",
+)
 @click.option("--serve", is_flag=True, help="Serve the simulated AWS until Ctrl-C instead.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="With --serve.")
 @click.option("--json", "as_json", is_flag=True, help="How it went as JSON on stdout.")
@@ -62,6 +70,7 @@ def rehearse(
     data: Path | None,
     runtime: str,
     interrupt: float,
+    retries: int,
     serve: bool,
     port: int,
     as_json: bool,
@@ -88,6 +97,7 @@ def rehearse(
         data=data,
         runtime=runtime,
         interrupt=interrupt,
+        retries=retries,
     )
     if not rehearse_all(program.load_settings(), as_json=as_json):
         raise click.exceptions.Exit(EXIT_FAILED)
@@ -184,7 +194,9 @@ def _show_serving_ended(served: Served) -> None:
 
 
 def show_rehearsal(report: RehearsalReport) -> None:
-    """How it went, in one table; failures before it, the inventory's verdict last."""
+    """How it went: failed attempts, one table, what failed by kind, and the inventory last."""
+    from ..failure_lines import say_failures
+
     for failure in report.failures[:_SHOWN]:
         say(f"{failure.name}, attempt {failure.number}: {failure.reason}", style="red")
         if failure.log_tail:
@@ -194,6 +206,9 @@ def show_rehearsal(report: RehearsalReport) -> None:
         attempts = count_of(more, "more failed attempt")
         say(f"And {attempts}: by reason in {report.page}, each log in {report.logs}/.", "red")
     draw(_table(report))
+    if report.stopped:
+        say(f"It ended early: {report.stopped}", style="red")
+    say_failures(report.failure_groups)
     say(f"Results: {count_of(len(report.results), 'file')} in {report.directory}/", style="bold")
     say(f"The report is {report.page}", style="bold")
     _show_verdict(report)

@@ -128,7 +128,7 @@ def _show_running(seen: Status, as_json: bool) -> None:
 
 
 def _show_failed(aws: Aws, record: RunRecord, as_json: bool) -> None:
-    from ...commands.reading.failed_jobs import count_failed, failed_jobs
+    from ...commands.runs.failed_jobs import count_failed, failed_jobs
     from ...protocol.ledger.run_ledger import RunLedger
     from ..status_screen import MOST_FAILED, failed_screen, more_failed
 

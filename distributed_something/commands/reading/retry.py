@@ -19,8 +19,8 @@ from ...command_lines import run_line
 from ...errors import DistributedSomethingError, NotFound, UsageError
 from ...protocol.ledger.record import RunRecord, save_record
 from ...protocol.ledger.run_ledger import RunLedger
+from ..runs.failed_jobs import given_up_for
 from ..runs.runs import choose_run, find_run
-from .failed_jobs import given_up_for
 
 if TYPE_CHECKING:
     from ...aws.session import Aws

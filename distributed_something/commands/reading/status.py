@@ -12,9 +12,11 @@ from ...errors import UsageError
 from ...protocol.ledger.facts import HEARTBEAT_LIVE_SECONDS
 from ...protocol.ledger.run_ledger import RunLedger
 from ...protocol.ledger.survey import Survey
+from ...run.failures import FailureGroup
 from ...run.money import LEFT_OUT, cost_of_all, cost_per_hour
 from ...run.troubles import Trouble
 from ...snapshot import RunSnapshot, read_everything
+from ..runs.failed_jobs import failure_groups
 from ..runs.spending import UNWATCHED, is_unwatched, lives, prices_or_caps, with_machines
 from ..watching.failing import Failing, failing_jobs
 from .why_stuck import why_stuck
@@ -103,6 +105,7 @@ class Status:
     why: tuple[Trouble, ...]
     unseen: tuple[str, ...]
     failing: Failing | None = None  # jobs that fail and are tried again
+    failures: tuple[FailureGroup, ...] = ()  # jobs that failed last, by kind
 
 
 def status(
@@ -135,6 +138,7 @@ def status(
         why=tuple(why_stuck(seen, record, reasons)),
         unseen=(*seen.unreadable, *unseen),
         failing=failing_jobs(aws, record, seen.survey),
+        failures=failure_groups(RunLedger.of(aws.s3, record), seen.survey),
     )
 
 

@@ -25,6 +25,7 @@ from ...protocol.ledger.keys import RunKeys
 from ...protocol.ledger.run_ledger import RunLedger
 from ...run.decisions import MonitorState, Pace
 from ..removing.tear_down import tear_down
+from .failing import stop_if_all_fail_alike
 from .notices import tell_if_due
 from .step import step, stranded
 
@@ -63,7 +64,10 @@ def watch_once(
     if record is None or not record.is_live:
         return _see_off(aws, ledger.keys, record, now())
     state = _read_state(ledger) or MonitorState(began=now())
-    state, progress = step(aws, record, state, pace=pace or Pace(), now=now)
+    pace = pace or Pace()
+    state, progress = step(aws, record, state, pace=pace, now=now)
+    if not ledger.has_done() and ledger.count_given_up(pace.alike_failures) >= pace.alike_failures:
+        stop_if_all_fail_alike(ledger, ledger.survey(), pace, progress.machines)
     _write_state(ledger, state)
     logger.info("%s", json.dumps(asdict(progress)))
     if state.is_stranded:

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from ...command_lines import run_line
 from ...protocol.ledger.run_ledger import RunLedger
 from ...protocol.ledger.survey import LastAttempt, Survey
+from ...run.decisions import Pace
+from ...run.failures import find_common_failure
 from ...words import count_of
 
 if TYPE_CHECKING:
@@ -58,24 +61,48 @@ def _last_failed(last: LastAttempt) -> str:
     return last.last_failed.attempt_id if last.last_failed else ""
 
 
+def stop_if_all_fail_alike(ledger: RunLedger, survey: Survey, pace: Pace, machines: int) -> bool:
+    """Stop a run of whose jobs none is done while the first ones failed alike; whether it did."""
+    if survey.is_stopped:
+        return False
+    job_id = find_common_failure(
+        survey, least=pace.alike_failures, machines=min(pace.alike_machines, machines)
+    )
+    if not job_id:
+        return False
+    reason = "".join(job.reason for job in ledger.given_up_jobs([job_id]))
+    ledger.stop(
+        f"none of its jobs is done, and {count_of(len(survey.dead), 'job')} failed alike: {reason} "
+        f"Fix the cause, then `{run_line('retry')}` goes on with it."
+    )
+    return True
+
+
 class FailureWatch:
     """Looks for failing jobs again and again, with one listing a second at the most."""
 
-    def __init__(self) -> None:
+    def __init__(self, pace: Pace | None = None) -> None:
+        self._pace = pace or Pace()
         self._next = 0.0
         self._last: Failing | None = None
         self.given_up = 0  # jobs, at the last look
 
-    def look(self, aws: Aws, record: RunRecord, submitted: int, now: float) -> Failing | None:
+    def look(
+        self, aws: Aws, record: RunRecord, submitted: int, now: float, *, machines: int = 0
+    ) -> Failing | None:
         """What fails now, or did at the last look if a large ledger is not due again yet.
 
+        A run of whose jobs none is done and all fail alike is stopped, on as many of its `machines`
+        as the pace asks for.
         A ledger that cannot be listed keeps nobody from watching: it is said, and no more.
         """
         if now < self._next:
             return self._last
         self._next = now + submitted * _KEYS_A_JOB / _KEYS_A_PAGE
         try:
-            survey = RunLedger.of(aws.s3, record).survey()
+            ledger = RunLedger.of(aws.s3, record)
+            survey = ledger.survey()
+            stop_if_all_fail_alike(ledger, survey, self._pace, machines)
             self.given_up = len(survey.dead)
             self._last = failing_jobs(aws, record, survey)
         except (ClientError, BotoCoreError) as error:

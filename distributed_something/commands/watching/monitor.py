@@ -9,7 +9,6 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,15 +17,17 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ...aws.faults import is_throttled
 from ...command_lines import run_line
 from ...errors import DistributedSomethingError, TeardownIncomplete
-from ...protocol.ledger.facts import GivenUp, LedgerSummary
+from ...protocol.ledger.facts import LedgerSummary
 from ...protocol.ledger.record import RunRecord
 from ...protocol.ledger.run_ledger import RunLedger
 from ...run.decisions import MonitorState as MonitorState
 from ...run.decisions import Pace as Pace
+from ...run.failures import FailureGroup
 from ..removing.export import export_if_due
 from ..removing.tear_down import tear_down
 from ..removing.unfinished import Unfinished, write_unfinished
 from ..runs.connection import Connection, may_be_the_network
+from ..runs.failed_jobs import failure_groups
 from ..runs.runs import find_run, refresh
 from .failing import FailureWatch
 from .notices import tell_if_due
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_TOLD_DEAD = 3  # jobs that were given up, of what may be thousands, whose reasons are told
 _TEARDOWN_TRIES = 3  # of failures that do not pass; the verb can be called again
 
 
@@ -51,7 +51,7 @@ class MonitorOutcome:
     record: RunRecord
     summary: LedgerSummary
     stopped: str = ""  # why the run was stopped before all its jobs were settled
-    given_up: tuple[GivenUp, ...] = ()  # the first few
+    failures: tuple[FailureGroup, ...] = ()  # jobs that failed last, by kind
     unfinished: Unfinished = field(default_factory=Unfinished)
 
     @property
@@ -110,11 +110,12 @@ def find_watched(
 
 def _outcome(aws: Aws, record: RunRecord, folder: Path | None) -> MonitorOutcome:
     ledger = RunLedger.of(aws.s3, record)
+    survey = ledger.survey()
     return MonitorOutcome(
         record,
-        ledger.summary(),
+        survey.summary,
         ledger.why_stopped(),
-        tuple(islice(ledger.given_up_jobs(), _TOLD_DEAD)),
+        failure_groups(ledger, survey),
         write_unfinished(aws, record, folder),
     )
 
@@ -172,7 +173,7 @@ def _watch(
 ) -> RunRecord:
     """Look again and again until the run is over; returns its record as it is then."""
     began = now()
-    state, failures = MonitorState(began=began), FailureWatch()
+    state, failures = MonitorState(began=began), FailureWatch(pace)
     answered: float | None = None
     while True:
         try:
@@ -184,7 +185,13 @@ def _watch(
             )
             answered = now()
             if record.run_id and progress.submitted:
-                failing = failures.look(connection.aws, record, progress.submitted, answered)
+                failing = failures.look(
+                    connection.aws,
+                    record,
+                    progress.submitted,
+                    answered,
+                    machines=progress.machines,
+                )
                 failing = failing if progress.left else None
                 progress = replace(progress, failing=failing, given_up=failures.given_up)
             on_progress(progress)

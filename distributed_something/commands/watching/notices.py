@@ -20,6 +20,7 @@ from ...protocol.ledger.claims import Notice
 from ...protocol.ledger.record import amend_ended
 from ...protocol.ledger.run_ledger import RunLedger
 from ...run.money import LEFT_OUT, cost_of_all
+from ..runs.failed_jobs import failure_groups
 from ..runs.spending import lives, look_at_machines, prices_of
 
 if TYPE_CHECKING:
@@ -146,6 +147,7 @@ def _end_lines(
         f"{summary.interrupted:,} interrupted",
         f"took         {max(0.0, now - record.started) / 3600:.1f} hours",
         *_cost_lines(aws, record, now),
+        *_failure_lines(aws, record),
         "",
         f"The whole of it:  {run_line('report')}",
         f"The results:      {run_line('download')}",
@@ -153,6 +155,13 @@ def _end_lines(
     if summary.dead or summary.unfinished:
         lines.append(f"Jobs once more:   {run_line('setup')}, then retry, then startCluster")
     return lines
+
+
+def _failure_lines(aws: Aws, record: RunRecord) -> list[str]:
+    """What failed, by kind."""
+    ledger = RunLedger.of(aws.s3, record)
+    groups = failure_groups(ledger, ledger.survey())
+    return ["", "failed:", *(f"  {group.sentence}" for group in groups)] if groups else []
 
 
 def _cost_lines(aws: Aws, record: RunRecord, now: float) -> list[str]:

@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 OWNER_LABEL = "distributed-something.rehearsal"  # pid and start time of the process that owns it
 _SWEEPER = Path(__file__).with_name("sweep.py")
 _STOP_SECONDS = 1
+_LOOK_FOR_PROGRAM = "import shutil, sys; sys.exit(shutil.which(sys.argv[1]) is None)"
 _PROBE = "import socket, sys; socket.create_connection(('127.0.0.1', int(sys.argv[1])), 3).close()"
 
 
@@ -86,8 +87,9 @@ class DockerRuntime:
 
     name = "docker"
 
-    def __init__(self, client: docker.DockerClient) -> None:
+    def __init__(self, client: docker.DockerClient, image: str) -> None:
         self._client = client
+        self._image = image
         self._owner = _owner(psutil.Process())
         self._workers: list[DockerWorker] = []
         remove_leftovers(client)
@@ -98,6 +100,9 @@ class DockerRuntime:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
+
+    def has_program(self, program: str) -> bool:
+        return _probe(self._client, self._image, [_LOOK_FOR_PROGRAM, program])
 
     def start(self, container: Container) -> DockerWorker:
         options: dict[str, Any] = {
@@ -145,7 +150,7 @@ def choose_runtime(wanted: str, image: str) -> tuple[Callable[[], Runtime], str]
         return ProcessRuntime, "as asked"
     client, obstacle = _find_engine(image)
     if client is not None:
-        return partial(DockerRuntime, client), f"a Docker engine is here and has {image}"
+        return partial(DockerRuntime, client, image), f"a Docker engine is here and has {image}"
     if wanted == "docker":
         raise UsageError(f"Cannot run workers as containers: {obstacle}.")
     return ProcessRuntime, obstacle
@@ -186,24 +191,30 @@ def _image_obstacle(client: docker.DockerClient, image: str) -> str:
 
 def _network_obstacle(client: docker.DockerClient, image: str) -> str:
     """Docker Desktop's engine is in a virtual machine, whose host network is not ours."""
-    name = f"ds-{os.getpid()}-probe"
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = str(listener.getsockname()[1])
-        try:
-            client.containers.run(
-                image,
-                ["-c", _PROBE, port],
-                name=name,
-                entrypoint=client.images.get(image).attrs["Config"]["Entrypoint"][:1],
-                network_mode="host",
-                labels={OWNER_LABEL: _owner(psutil.Process())},
-            )
-        except DockerException:
-            return "its containers do not reach this computer's own network address"
-        finally:  # by its name, for a signal may come before it is known by anything else
-            with contextlib.suppress(DockerException):
-                client.containers.get(name).remove(force=True, v=True)
-    return ""
+        if _probe(client, image, [_PROBE, str(listener.getsockname()[1])]):
+            return ""
+    return "its containers do not reach this computer's own network address"
+
+
+def _probe(client: docker.DockerClient, image: str, words: list[str]) -> bool:
+    """Whether a script ends well under the Python of a worker's image."""
+    name = f"ds-{os.getpid()}-probe"
+    try:
+        client.containers.run(
+            image,
+            ["-c", *words],
+            name=name,
+            entrypoint=client.images.get(image).attrs["Config"]["Entrypoint"][:1],
+            network_mode="host",
+            labels={OWNER_LABEL: _owner(psutil.Process())},
+        )
+    except DockerException:
+        return False
+    finally:  # by its name, for a signal may come before it is known by anything else
+        with contextlib.suppress(DockerException):
+            client.containers.get(name).remove(force=True, v=True)
+    return True
 
 
 def _owner(process: psutil.Process) -> str:

@@ -53,6 +53,9 @@ class Runtime(Protocol):
     @property
     def name(self) -> str: ...
 
+    def has_program(self, program: str) -> bool:
+        """Whether a job's command could start a program of this name or path."""
+
     def start(self, container: Container) -> Worker: ...
 
     def close(self) -> None: ...
@@ -91,6 +94,9 @@ class ProcessRuntime:
     def __init__(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="distributed-something-"))
         self._workers: list[ProcessWorker] = []
+
+    def has_program(self, program: str) -> bool:
+        return shutil.which(program, path=_own_environment()["PATH"]) is not None
 
     def start(self, container: Container) -> ProcessWorker:
         folder = self._folder / container.name

@@ -187,6 +187,10 @@ class RunLedger:
         """Whether an attempt has put its outputs in place and said so."""
         return self.objects.exists(self.keys.done(job_id))
 
+    def has_done(self) -> bool:
+        """Whether any job is done."""
+        return bool(self.objects.first_page(self.keys.done_markers, most=1)[0])
+
     def has_ended(self, job_id: str) -> bool:
         """Whether a job is done or given up."""
         return self.is_done(job_id) or self.objects.exists(self.keys.dead(job_id))

@@ -16,7 +16,6 @@ from rich.console import Console
 
 from distributed_something.aws.monitoring.log_lines import LogLine
 from distributed_something.cli.status_screen import MOST_MACHINES, status_screen
-from distributed_something.commands.reading.failed_jobs import failed_jobs
 from distributed_something.commands.reading.job_logs import (
     follow,
     job_lines,
@@ -27,6 +26,7 @@ from distributed_something.commands.reading.job_logs import (
 )
 from distributed_something.commands.reading.report import make_report
 from distributed_something.commands.reading.status import Status, status
+from distributed_something.commands.runs.failed_jobs import failed_jobs
 from distributed_something.commands.runs.runs import refresh
 from distributed_something.commands.watching.monitor import MonitorState, Pace, step
 from distributed_something.local.account import make_roles

@@ -14,6 +14,7 @@ from distributed_something.cli.monitor_lines import progress_printer
 from distributed_something.commands.watching.failing import Failing, FailureWatch
 from distributed_something.commands.watching.monitor import RunProgress, monitor
 from distributed_something.protocol.ledger.attempts import Attempt
+from distributed_something.protocol.ledger.facts import GivenUp
 from distributed_something.protocol.ledger.keys import new_attempt_id
 from distributed_something.protocol.ledger.record import RunRecord
 from distributed_something.protocol.ledger.run_ledger import RunLedger
@@ -98,6 +99,31 @@ def test_monitor_tells_of_jobs_that_fail_before_they_are_given_up(
     progress_printer(as_json=False)(replace(seen[-1], given_up=1))
     assert "finished 3 of 3 (1 given up)  machines" in capsys.readouterr().err
     assert line["failing"] == {"jobs": 2, "most": 2, "reason": "exit code 4"}
+
+
+def test_a_run_whose_first_jobs_all_fail_alike_on_two_machines_is_stopped(life: Life) -> None:
+    names = [f"job{n:02d}" for n in range(21)]
+    life.submit(*names)
+    record = life.buy()
+    ledger = RunLedger.of(life.world.s3, record)
+    watch = FailureWatch()
+
+    def give_up_next(machine: int) -> None:
+        held = life.take(record, life.instances()[machine])
+        life.fail(record, held, "The command ended with exit code 3.")
+        ledger.write_given_up(GivenUp(held.job.job_id, "exit code 3"))
+
+    def look() -> str:
+        watch.look(life.aws, record, 21, life.clock.now(), machines=2)
+        life.clock.sleep(1)
+        return ledger.why_stopped()
+
+    for _ in range(20):
+        give_up_next(0)
+    assert look() == ""  # the machine may be to blame
+    give_up_next(1)
+    assert "21 jobs failed alike: exit code 3" in look()
+    assert "`python run.py retry` goes on" in look()
 
 
 def test_a_large_ledger_is_not_listed_at_every_look_and_one_that_cannot_be_stops_nobody(

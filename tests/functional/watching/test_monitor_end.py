@@ -1,4 +1,4 @@
-"""What `monitor` says at the end: how many jobs failed for good, why, and what to run then."""
+"""What `monitor` says at the end: which jobs failed, why, and what to run then."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_jobs_that_failed_for_good_are_told_with_reasons_and_the_way_to_try_agai
     assert run(monkeypatch, "monitor", "--json") == 0
     said = capsys.readouterr()
     check_golden("monitor_end", said.err)
-    assert "2 jobs failed for good" in said.err
+    assert "Failed: 2 jobs.\n  exit code 3 (2): a, b\n" in said.err
     assert said.err.count("exit code 3") == 1
     order = [said.err.index(f": python run.py {verb}") for verb in VERBS]
     assert order == sorted(order)
@@ -75,5 +75,5 @@ def test_a_run_whose_jobs_are_all_done_has_no_such_words(
     assert run(monkeypatch, "monitor") == 0
     said = capsys.readouterr()
     assert "3 done, 0 in the dead-letter queue" in said.err
-    assert "for good" not in said.err
+    assert "Failed:" not in said.err
     assert said.out == ""

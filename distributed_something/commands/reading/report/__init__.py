@@ -17,9 +17,9 @@ from ....protocol.ledger.attempts import Attempt
 from ....protocol.ledger.run_ledger import RunLedger
 from ....run.machine_book import MachineBook, read_machine_book
 from ....run.money import MachineLife, Prices, cost_of
+from ...runs.failed_jobs import given_up_reasons
 from ...runs.provenance import read_provenance
 from ...runs.spending import is_unwatched, lives, look_at_machines, prices_or_caps
-from ..failed_jobs import given_up_reasons
 from .collect import MOST_LANES, Collector, histogram, spread
 from .facts import Counts, Lane, MoneyRow, RunReport
 from .page import page

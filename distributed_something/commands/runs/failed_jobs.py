@@ -15,7 +15,9 @@ from ...protocol.ledger.attempts import Attempt, reason_of
 from ...protocol.ledger.objects import READ_AHEAD
 from ...protocol.ledger.run_ledger import RunLedger
 from ...protocol.ledger.survey import LastAttempt, Survey
+from ...run.failures import FailureGroup, group_failures
 
+_READ_FOR_GROUPS = 100  # attempts: enough for each kind's first names and a last line
 PAGE = 1000  # jobs; of more, nobody reads what sets one apart from another that failed alike
 
 
@@ -48,6 +50,13 @@ def failed_jobs(
         yield from _read(ledger, some)
     if rest := list(waiting):
         yield from _by_keys(ledger, rest)
+
+
+def failure_groups(ledger: RunLedger, survey: Survey) -> tuple[FailureGroup, ...]:
+    """The same jobs by the kind of their failure; of many, the later ones by keys alone."""
+    if not count_failed(survey):
+        return ()
+    return group_failures(failed_jobs(ledger, survey, whole=_READ_FOR_GROUPS))
 
 
 def count_failed(survey: Survey) -> int:
