@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -175,7 +175,17 @@ class RunSnapshot:
     def fleets(self) -> tuple[Fleet, ...]:
         """Those that still ask for machines, with their targets."""
         states = self.fleet_states.items()
-        return tuple(Fleet(name, state.target) for name, state in states if state.is_live)
+        return tuple(
+            Fleet(name, self._still_asked(name, state), state.refills, state.is_changing)
+            for name, state in states
+            if state.is_live
+        )
+
+    def _still_asked(self, fleet_id: str, state: FleetStatus) -> int:
+        """A fleet's target; of one that replaces nothing, what it has yet to launch."""
+        if state.refills:
+            return state.target
+        return max(0, state.target - fleet.count_launched(self.aws.ec2, state, fleet_id))
 
     @property
     def target(self) -> int:
@@ -315,6 +325,10 @@ class RunSnapshot:
     def with_stopped(self, reason: str) -> RunSnapshot:
         """The snapshot once workers have been told to take no more jobs."""
         return self._with(stopped=reason)
+
+    def without_machines(self, ended: Collection[str]) -> RunSnapshot:
+        """The snapshot once some machines have been ended."""
+        return self._with(machines=tuple(m for m in self.machines if m.instance_id not in ended))
 
     def with_targets(self, lowered: Iterable[Fleet]) -> RunSnapshot:
         """The snapshot once some fleets have been asked to keep fewer machines."""

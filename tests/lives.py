@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -173,12 +173,12 @@ class Life:
 
 
 @contextmanager
-def open_life(
-    folder: Path, deleted_queue_seconds: float = 0.0, **constants: object
-) -> Iterator[Life]:
+def open_life(folder: Path, rules: Rules | None = None, **constants: object) -> Iterator[Life]:
     """An empty account with a bucket, and an app in it; both have the same clock."""
     clock = Clock()
-    rules = Rules(deleted_queue_seconds=deleted_queue_seconds, clock=clock.now)
+    # Time stands still unless somebody sleeps, so that no bucket of requests would fill again.
+    rules = rules or Rules(deleted_queue_seconds=0.0, is_throttled=False)
+    rules = replace(rules, clock=clock.now)
     with open_account(rules) as aws:
         yield Life(aws, make_settings(**constants), folder, clock)
 

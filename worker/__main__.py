@@ -22,8 +22,6 @@ def main(arguments: list[str]) -> int:
             return _supervise()
         if arguments[0] == "loop" and len(arguments) == 2:
             return _loop(int(arguments[1]))
-        if arguments == ["healthy"]:
-            return _healthy()
     except KeyError as error:
         logger.error("The environment variable %s is missing.", error.args[0])
         return USAGE
@@ -38,12 +36,6 @@ def _supervise() -> int:
     from .supervisor import Supervisor
 
     return Supervisor(os.environ).run()
-
-
-def _healthy() -> int:
-    from .supervisor import is_healthy
-
-    return 0 if is_healthy(os.environ) else 1
 
 
 def _loop(parent: int) -> int:

@@ -45,6 +45,7 @@ class Clients:
     s3: S3Client
     lease_s3: S3Client
     logs: CloudWatchLogsClient
+    brisk_logs: CloudWatchLogsClient
 
 
 def make_clients(region: str) -> Clients:
@@ -56,6 +57,7 @@ def make_clients(region: str) -> Clients:
         s3=session.client("s3", config=_PATIENT),
         lease_s3=session.client("s3", config=_BRISK),
         logs=session.client("logs", config=_BRIEF),
+        brisk_logs=session.client("logs", config=_BRISK),
     )
 
 

@@ -78,6 +78,7 @@ class Place:
     instance_type: str = ""
     zone: str = ""
     mounted: Bucket | None = None  # the bucket that is seen as a folder, if one is
+    shows_lines: bool = False  # whether what jobs print is in the container's own log in any case
     cache_share: float = SHARE  # of the free disk, for inputs that several jobs use; 0: none
 
     @property
@@ -104,6 +105,7 @@ class Place:
             instance_type=variables.get("INSTANCE_TYPE", ""),
             zone=variables.get("INSTANCE_ZONE", ""),
             mounted=mounted_bucket(settings, variables) if settings.mounts else None,
+            shows_lines=bool(variables.get("WORKER_SHOW_LINES")),
             cache_share=_share(variables),
         )
 

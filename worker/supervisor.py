@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import secrets
@@ -37,7 +36,6 @@ from .stopping import SAVE_SIGNAL, STOP_SIGNALS, Stopping, listen, write_interru
 
 logger = logging.getLogger(__name__)
 
-HEALTHY_SECONDS = 60.0  # a supervisor that has not looked round for so long is stuck
 _LOOK_ROUND = 1.0
 _QUICK_DEATH = 10.0  # seconds; a loop that lives shorter is started again more slowly
 _LONGEST_PAUSE = 60.0
@@ -153,7 +151,7 @@ class Supervisor:
             self._cannot_work(str(fault))
 
     def _install(self) -> None:
-        """Run the install script, if there is one, and look alive meanwhile."""
+        """Run the install script, if there is one."""
         if not self._settings.install_script or self._stopping.asked:
             return
         self._installing = True  # which is work: an idle machine would be ended
@@ -161,9 +159,7 @@ class Supervisor:
         with ThreadPoolExecutor(1) as pool:
             arguments = (self._settings, folder, self._variables, self._stopping)
             running = pool.submit(install, *arguments)
-            while not running.done():
-                self._touch_alive()
-                wait([running], timeout=_LOOK_ROUND)
+            wait([running])
         try:
             running.result()
         except MachineFault as fault:
@@ -177,7 +173,6 @@ class Supervisor:
         # An exit would only start this container again.
         logger.info("Waiting for the end of this machine.")
         while not self._stopping.asked:
-            self._touch_alive()
             self._stopping.wait(_LOOK_ROUND * 10)
 
     def _on_signal(self, number: signal.Signals) -> None:
@@ -228,7 +223,6 @@ class Supervisor:
 
     def _look_round(self) -> None:
         """See which loops have ended, and take note of orphans that have."""
-        self._touch_alive()
         self._keep_mount()
         died = [slot for slot in self._slots if slot.process and slot.process.poll() is not None]
         for slot in died:
@@ -243,10 +237,6 @@ class Supervisor:
         reap(self._pids())
         if self._stopping.save_wanted.is_set():
             self._ask_to_save()
-
-    def _touch_alive(self) -> None:
-        with contextlib.suppress(OSError):  # a full disk is the loops' to notice
-            alive_file(self._directory).touch()
 
     def _note_death(self, slot: Slot) -> None:
         assert slot.process is not None
@@ -299,17 +289,3 @@ def _entries(folder: Path) -> list[Path]:
         return list(folder.iterdir())
     except OSError:
         return []
-
-
-def alive_file(directory: Path) -> Path:
-    """The file that a supervisor touches whenever it looks round."""
-    return directory / "alive"
-
-
-def is_healthy(variables: Mapping[str, str]) -> bool:
-    """Whether the supervisor of this container looks round; asked by the image's health check."""
-    try:
-        touched = alive_file(working_directory(variables)).stat().st_mtime
-    except OSError:
-        return False
-    return time.time() - touched < HEALTHY_SECONDS

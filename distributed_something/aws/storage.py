@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from ..errors import DistributedSomethingError, NotFound
+from .clock import says_off
 from .faults import error_code
 from .tags import ec2_tags
 
@@ -36,6 +37,8 @@ def bucket_region(s3: S3Client, bucket: str, constant: str = "AWS_BUCKET") -> st
             raise NotFound(
                 f"No bucket named {bucket}: make it, or mend {constant} in the config file."
             ) from None
+        if off := says_off(error):
+            raise DistributedSomethingError(off) from None
         if error_code(error) in ("403", "AccessDenied"):
             raise DistributedSomethingError(
                 f"The bucket {bucket} is not open to you: mend {constant} in the config file, "

@@ -10,6 +10,7 @@ from typing import Any
 
 from botocore import exceptions
 
+from ..aws.clock import says_off
 from ..command_lines import run_line
 from ..errors import DistributedSomethingError
 from ..local import REFUSED_CODE
@@ -109,6 +110,8 @@ def _refusal(error: exceptions.ClientError) -> str:
     """What AWS answered, the operation it refused, and the way out where one is known."""
     answer: Mapping[str, Any] = error.response.get("Error", {})
     code, text = answer.get("Code", ""), answer.get("Message", "")
+    if off := says_off(error):
+        return off
     if code in _REFUSALS:
         return _REFUSALS[code]
     if code == REFUSED_CODE:

@@ -112,14 +112,14 @@ def documents(scope: Scope) -> dict[str, Document]:
     return shown
 
 
-def function_request(account: str, handler: str) -> dict[str, Any]:
+def function_request(account: str, handler: str, partition: str = "aws") -> dict[str, Any]:
     """The Lambda's configuration, without its code."""
     return {
         "FunctionName": FUNCTION,
         "Description": "Looks after runs of Distributed-Something and removes those that are over.",
         "Runtime": "python3.13",
         "Handler": handler,
-        "Role": f"arn:aws:iam::{account}:role/{LAMBDA_ROLE}",
+        "Role": f"arn:{partition}:iam::{account}:role/{LAMBDA_ROLE}",
         "Timeout": 600,
         # MB: a summary of a million jobs needs 250, and the share of a processor grows with it.
         "MemorySize": 1024,

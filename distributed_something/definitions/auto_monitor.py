@@ -21,8 +21,8 @@ def schedule_name(app_name: str, run_id: str) -> str:
 
 
 def schedule_request(record: RunRecord, function_arn: str) -> dict[str, Any]:
-    """The request that makes a run's schedule; the Lambda's ARN tells the account."""
-    account = function_arn.split(":")[4]
+    """The request that makes a run's schedule; the Lambda's ARN says whose account."""
+    _, partition, _, _, account, *_ = function_arn.split(":")
     event = {"bucket": record.bucket, "app_name": record.app_name, "run_id": record.run_id}
     return {
         "Name": record.schedule,
@@ -32,7 +32,7 @@ def schedule_request(record: RunRecord, function_arn: str) -> dict[str, Any]:
         "FlexibleTimeWindow": {"Mode": "OFF"},
         "Target": {
             "Arn": function_arn,
-            "RoleArn": f"arn:aws:iam::{account}:role/{SCHEDULE_ROLE}",
+            "RoleArn": f"arn:{partition}:iam::{account}:role/{SCHEDULE_ROLE}",
             "Input": json.dumps(event),
             # The next look comes by itself.
             "RetryPolicy": {"MaximumRetryAttempts": 0},

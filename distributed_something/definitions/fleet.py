@@ -48,7 +48,7 @@ def types_of_specifications(types: Sequence[str], count: int) -> list[tuple[str,
     """
     if len(types) == count:
         return [(one,) for one in types]
-    return [tuple(types)] * count
+    return [tuple(dict.fromkeys(types))] * count
 
 
 def types_of_overrides(specification: Specification, types: Sequence[str]) -> tuple[str, ...]:
@@ -222,20 +222,23 @@ def _merged(theirs: Sequence[Mapping[str, str]], ours: Mapping[str, str]) -> lis
 
 
 def _overrides(launch: Launch) -> list[dict[str, Any]]:
-    """One override for every machine type in every subnet or zone; a file's own say which."""
+    """One override for every machine type in every subnet or zone; a file's own say which.
+
+    EC2 refuses a request that has one of them twice.
+    """
     specification = launch.specification
     weight = {} if specification.weight is None else {"WeightedCapacity": specification.weight}
-    found = []
+    found: dict[tuple[str, ...], dict[str, Any]] = {}
     for own in specification.overrides or ({},):
         types = [own["InstanceType"]] if "InstanceType" in own else launch.machine_types
         kept = {key: own[key] for key in ("WeightedCapacity", "Priority") if key in own}
-        found += [
-            {"InstanceType": one, **place, **weight, **kept}
-            for one in types
-            if one in launch.machine_types  # those of another processor have another template
-            for place in _places(specification, own)
-        ]
-    return found
+        for one in types:
+            if one not in launch.machine_types:
+                continue  # those of another processor have another template
+            for place in _places(specification, own):
+                pool = (one, *map(str, place.values()))
+                found.setdefault(pool, {"InstanceType": one, **place, **weight, **kept})
+    return list(found.values())
 
 
 def _places(specification: Specification, own: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -34,6 +34,7 @@ class Scope:
     buckets: tuple[str, ...]
     apps: tuple[str, ...] = ("*",)
     queues: tuple[str, ...] = ()  # names that do not follow from the apps'
+    partition: str = "aws"  # aws-cn in China, aws-us-gov in GovCloud
 
     def merged(self, other: Scope) -> Scope:
         """The scope of both, so that setting up for one bucket takes no right from another."""
@@ -48,7 +49,7 @@ class Scope:
     def arns(self, service: str, *resources: str) -> list[str]:
         """The ARNs of resources in every region."""
         return [
-            f"arn:aws:{service}:{region}:{self.account}:{resource}"
+            f"arn:{self.partition}:{service}:{region}:{self.account}:{resource}"
             for region in self.regions
             for resource in resources
         ]
@@ -72,11 +73,15 @@ class Scope:
         return _union(one for one in names if not any(fnmatchcase(one, p) for p in known))
 
     def objects(self, *patterns: str) -> list[str]:
-        return [f"arn:aws:s3:::{bucket}/{one}" for bucket in self.buckets for one in patterns]
+        return [
+            f"arn:{self.partition}:s3:::{bucket}/{one}"
+            for bucket in self.buckets
+            for one in patterns
+        ]
 
     @property
     def bucket_arns(self) -> list[str]:
-        return [f"arn:aws:s3:::{bucket}" for bucket in self.buckets]
+        return [f"arn:{self.partition}:s3:::{bucket}" for bucket in self.buckets]
 
 
 def scope_of(task: Document) -> Scope | None:
@@ -90,6 +95,7 @@ def scope_of(task: Document) -> Scope | None:
     apps = _union(name.removeprefix("alarm:").removesuffix("_i-*") for name in alarms)
     scope = Scope(
         account=queues[0][4],
+        partition=queues[0][1],
         regions=_union(part[3] for part in queues),
         buckets=_union(p[5] for p in parts if p[2] == "s3" and "/" not in p[5]),
         apps=apps,
@@ -141,7 +147,8 @@ def task_policy(scope: Scope) -> Document:
             "*",
         ),
         _ours("EndMachines", _ENDING, scope.arns("ec2", "spot-fleet-request/*", "instance/*")),
-        _alarms(scope),
+        _alarms(scope, "PutMetricAlarm", "TagResource"),
+        _allow("AlarmStates", ["cloudwatch:DescribeAlarms"], "*"),
         _metrics(),
     )
 
@@ -216,7 +223,7 @@ def watching_policy(scope: Scope, schedule_group: str) -> Document:
         _allow("UpstreamsFleets", [*_ENDING, _CANCELLING], "*"),
         _ours("RemoveTemplates", [_UNTEMPLATING], scope.arns("ec2", "launch-template/*")),
         _ours("Consoles", ["ec2:GetConsoleOutput"], scope.arns("ec2", "instance/*")),
-        _allow("Tasks", ["ecs:DescribeTasks"], scope.arns("ecs", "task/*")),
+        _allow("TaskStates", ["ecs:DescribeTasks"], scope.arns("ecs", "task/*")),
         _allow("Results", ["s3:GetObject"], scope.objects("*")),
         _allow("Ledger", ["s3:PutObject"], scope.objects(*LEDGER_PREFIXES)),
         _allow("Policies", ["s3:GetBucketPolicy"], scope.bucket_arns),
@@ -246,12 +253,15 @@ def running_policy(
         _allow(
             "Quota",
             ["servicequotas:GetServiceQuota"],
-            scope.arns("servicequotas", "ec2/*"),
+            "*",
         ),
         _allow(
             "Images",
             ["ssm:GetParameter"],
-            [f"arn:aws:ssm:{region}::parameter/aws/service/ecs/*" for region in scope.regions],
+            [
+                f"arn:{scope.partition}:ssm:{region}::parameter/aws/service/ecs/*"
+                for region in scope.regions
+            ],
         ),
         _allow(
             "Logs",
@@ -260,8 +270,12 @@ def running_policy(
         ),
         _allow("Dashboard", ["cloudwatch:PutDashboard"], _dashboards(scope)),
         _allow("Topic", [f"sns:{one}" for one in _TELLING], _topics(scope)),
-        _metrics(),
-        _allow("Lambda", ["lambda:GetFunction"], scope.arns("lambda", f"function:{function}")),
+        # GetFunction shows tags, by which a Lambda is ours, only to who may list them.
+        _allow(
+            "Lambda",
+            ["lambda:GetFunction", "lambda:ListTags"],
+            scope.arns("lambda", f"function:{function}"),
+        ),
         _allow(
             "Schedule",
             ["scheduler:CreateSchedule"],
@@ -271,7 +285,7 @@ def running_policy(
             "Roles",
             [f"iam:{one}" for one in _ROLES],
             [
-                f"arn:aws:iam::{scope.account}:{kind}/{name}"
+                f"arn:{scope.partition}:iam::{scope.account}:{kind}/{name}"
                 for name in passed
                 for kind in ("role", "instance-profile")
             ],
@@ -280,7 +294,7 @@ def running_policy(
         _allow(
             "RolePolicies",
             ["iam:GetPolicy", "iam:GetPolicyVersion"],
-            [f"arn:aws:iam::{owner}:policy/*" for owner in (scope.account, "aws")],
+            [f"arn:{scope.partition}:iam::{owner}:policy/*" for owner in (scope.account, "aws")],
         ),
         *(_pass_role(scope, role, service) for role, service in passed.items()),
     )
@@ -308,7 +322,7 @@ def log_export_policy(scope: Scope, bucket: str) -> Document:
         "StringEquals": {"aws:SourceAccount": scope.account},
         "ArnLike": {"aws:SourceArn": scope.arns("logs", "log-group:*")},
     }
-    arn = f"arn:aws:s3:::{bucket}"
+    arn = f"arn:{scope.partition}:s3:::{bucket}"
     look = _allow(f"{EXPORT_SID}Look", ["s3:GetBucketAcl"], arn)
     write = _allow(f"{EXPORT_SID}Write", ["s3:PutObject"], f"{arn}/exportedlogs/*")
     return _document(
@@ -405,7 +419,6 @@ def _watching(scope: Scope, schedule_group: str) -> tuple[Statement, ...]:
             "Cluster",
             [
                 "ecs:DescribeClusters",
-                "ecs:ListTasks",
                 "ecs:ListContainerInstances",
                 "ecs:DescribeContainerInstances",
                 "ecs:UpdateContainerInstancesState",
@@ -413,7 +426,8 @@ def _watching(scope: Scope, schedule_group: str) -> tuple[Statement, ...]:
             ],
             places,
         ),
-        _alarms(scope),
+        _list_tasks(scope),
+        _alarms(scope, "DeleteAlarms"),
         _allow("Notices", ["sns:Publish"], _topics(scope)),
         _allow("Dashboards", ["cloudwatch:DeleteDashboards"], _dashboards(scope)),
         _allow(
@@ -424,8 +438,17 @@ def _watching(scope: Scope, schedule_group: str) -> tuple[Statement, ...]:
     )
 
 
+def _list_tasks(scope: Scope) -> Statement:
+    """A service's tasks: AWS narrows their list by cluster, not by ARN."""
+    statement = _allow("Tasks", ["ecs:ListTasks"], "*")
+    statement["Condition"] = {"ArnLike": {"ecs:cluster": scope.arns("ecs", "cluster/*")}}
+    return statement
+
+
 def _dashboards(scope: Scope) -> list[str]:
-    return [f"arn:aws:cloudwatch::{scope.account}:dashboard/{app}" for app in scope.apps]
+    return [
+        f"arn:{scope.partition}:cloudwatch::{scope.account}:dashboard/{app}" for app in scope.apps
+    ]
 
 
 def _topics(scope: Scope) -> list[str]:
@@ -433,10 +456,10 @@ def _topics(scope: Scope) -> list[str]:
     return scope.arns("sns", *scope.of_apps("{}_notices"))
 
 
-def _alarms(scope: Scope) -> Statement:
-    """Our machines' alarms, which are tagged as they are made."""
-    actions = ["cloudwatch:PutMetricAlarm", "cloudwatch:DeleteAlarms", "cloudwatch:TagResource"]
-    return _allow("Alarms", actions, scope.arns("cloudwatch", *scope.of_apps("alarm:{}_i-*")))
+def _alarms(scope: Scope, *actions: str) -> Statement:
+    """Our machines' alarms, which workers make, with a tag, and watchers delete."""
+    names = scope.arns("cloudwatch", *scope.of_apps("alarm:{}_i-*"))
+    return _allow("Alarms", [f"cloudwatch:{one}" for one in actions], names)
 
 
 def _metrics() -> Statement:
@@ -455,7 +478,7 @@ def _ours(name: str, actions: list[str], resources: list[str]) -> Statement:
 def _pass_role(scope: Scope, role: str, service: str) -> Statement:
     name = "".join(part.capitalize() for part in service.split(".")[0].split("-"))
     statement = _allow(
-        f"Pass{name}", ["iam:PassRole"], [f"arn:aws:iam::{scope.account}:role/{role}"]
+        f"Pass{name}", ["iam:PassRole"], [f"arn:{scope.partition}:iam::{scope.account}:role/{role}"]
     )
     statement["Condition"] = {"StringEquals": {"iam:PassedToService": service}}
     return statement

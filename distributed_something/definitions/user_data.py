@@ -21,6 +21,20 @@ fi
 """
 
 
+# A machine whose agent has no cluster after 45 minutes never gets one: it ends itself though no
+# monitor runs, for its template says that a shutdown terminates it.
+# https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-agent-introspection.html
+_NEVER_JOINED = r"""
+cat > /usr/local/bin/end-unless-joined <<'EOF'
+#!/bin/bash
+curl -s --max-time 10 http://localhost:51678/v1/metadata |
+  grep -q '"ContainerInstanceArn": *"arn:' || shutdown -h now
+EOF
+chmod +x /usr/local/bin/end-unless-joined
+systemd-run --on-active=45min /usr/local/bin/end-unless-joined || true
+"""
+
+
 def ecs_config(settings: Settings) -> str:
     """The lines of /etc/ecs/ecs.config."""
     lines = {
@@ -43,4 +57,4 @@ def ecs_config(settings: Settings) -> str:
 def user_data(settings: Settings, *, gpu: bool = False) -> str:
     """The script in plain text; EC2 wants it in base64."""
     config = f"cat >> /etc/ecs/ecs.config <<'EOF'\n{ecs_config(settings)}EOF\n"
-    return f"#!/bin/bash\n{config}{_GPU_LINES if gpu else ''}"
+    return f"#!/bin/bash\n{config}{_NEVER_JOINED}{_GPU_LINES if gpu else ''}"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..definitions.account import TASK_ROLE
-from .simulator import ACCOUNT
+from .simulator import ACCOUNT, iam
 
 if TYPE_CHECKING:
     from ..aws.session import Aws
@@ -19,6 +19,11 @@ KEY_PAIR = "rehearsal"
 _WORKERS = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Action": ["s3:*", "sqs:*"], "Resource": "*"}],
+}
+
+_FLEETS = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": ["iam:PassRole", "ec2:*"], "Resource": "*"}],
 }
 
 
@@ -34,10 +39,11 @@ def prepare_account(aws: Aws, settings: Settings) -> None:
 
 def make_roles(aws: Aws) -> None:
     """Make the fleet's role and the machines' one in its instance profile, as upstream has them."""
-    _make_role(aws, FLEET_ROLE, "spotfleet")
+    _make_role(aws, FLEET_ROLE, "spotfleet", _FLEETS)
     _make_role(aws, INSTANCE_ROLE, "ec2", _WORKERS)
     aws.iam.create_instance_profile(InstanceProfileName=INSTANCE_ROLE)
     aws.iam.add_role_to_instance_profile(InstanceProfileName=INSTANCE_ROLE, RoleName=INSTANCE_ROLE)
+    iam.settle(ACCOUNT)  # an account has had them for long when a run begins
 
 
 def buckets(settings: Settings) -> set[str]:

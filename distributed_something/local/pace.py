@@ -12,6 +12,7 @@ WORKER_PACE = {
     "WORKER_GRACE_SECONDS": "5",
     "WORKER_MACHINES_TO_BLAME": "1",  # all of them are this computer
     "WORKER_STOP_SECONDS": "15",
+    "WORKER_SHOW_LINES": "yes",  # in the files of a rehearsal, whatever the simulated streams hold
 }
 # The simulated counts are exact and there is no one else, so that little patience is enough.
 PACE = Pace(

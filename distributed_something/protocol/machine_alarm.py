@@ -9,8 +9,10 @@ METRIC = "BusySlots"
 DIMENSION = "InstanceId"
 APP_TAG = "distributed-something:app"
 PERIOD = 60  # seconds
-PERIODS = 15  # without a busy slot, or without a word, before the machine is ended
-PATIENT_PERIODS = 60  # the same for a machine of which nobody knows yet whether it will work
+# Without a busy slot, or without a word, before the machine is ended. CloudWatch looks farther
+# back where points are missing, so that silence takes 20 to 25 minutes:
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
+PERIODS = 15
 
 
 def alarm_name(app_name: str, instance_id: str) -> str:
@@ -18,11 +20,13 @@ def alarm_name(app_name: str, instance_id: str) -> str:
 
 
 def machine_alarm(
-    app_name: str, instance_id: str, region: str, periods: int = PERIODS
+    app_name: str, instance_id: str, region: str, *, armed: bool, partition: str = "aws"
 ) -> dict[str, Any]:
-    """The request that makes one machine's alarm, or replaces a more patient one.
+    """The request that makes one machine's alarm, or changes it and keeps its state.
 
-    A new alarm looks back over its periods, and silence is a breach: `first_words` come before it.
+    Silence is a breach, and a new alarm has heard nothing: it is made unarmed, and armed when
+    CloudWatch has found it OK. Armed in any other state it could end a machine that works.
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
     """
     return {
         "AlarmName": alarm_name(app_name, instance_id),
@@ -32,30 +36,21 @@ def machine_alarm(
         "Dimensions": [{"Name": DIMENSION, "Value": instance_id}],
         "Statistic": "Maximum",
         "Period": PERIOD,
-        "EvaluationPeriods": periods,
+        "EvaluationPeriods": PERIODS,
         "Threshold": 1,
         "ComparisonOperator": "LessThanThreshold",
         "TreatMissingData": "breaching",
-        "AlarmActions": [f"arn:aws:automate:{region}:ec2:terminate"],
+        "ActionsEnabled": armed,
+        "AlarmActions": [f"arn:{partition}:automate:{region}:ec2:terminate"],
         "Tags": [{"Key": APP_TAG, "Value": app_name}],
     }
 
 
-def busy_slots(instance_id: str, count: int, when: float) -> dict[str, Any]:
-    """One measurement, of a time in seconds since 1970."""
+def busy_slots(instance_id: str, count: int) -> dict[str, Any]:
+    """One measurement, of when CloudWatch receives it: no computer's clock counts."""
     return {
         "MetricName": METRIC,
         "Dimensions": [{"Name": DIMENSION, "Value": instance_id}],
-        "Timestamp": when,
         "Value": count,
         "Unit": "Count",
-    }
-
-
-def first_words(instance_id: str, now: float) -> dict[str, Any]:
-    """The request that gives a machine the benefit of the doubt for the time before it began."""
-    times = (now - PERIOD * period for period in range(PERIODS + 1))
-    return {
-        "Namespace": NAMESPACE,
-        "MetricData": [busy_slots(instance_id, 1, when) for when in times],
     }

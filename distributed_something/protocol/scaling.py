@@ -6,16 +6,19 @@ that someone set by hand, or that the cheapest mode set, is never undone.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
 class Fleet:
-    """One spot fleet: how many machines it is asked to keep."""
+    """One spot fleet: how many machines it is asked to keep, or is still going to bring."""
 
     fleet_id: str
     target: int
+    refills: bool = True  # False for one of type `request`: AWS lets no one change its target
+    is_changing: bool = False  # AWS works on a change, and shows the target from before it
 
 
 @dataclass(frozen=True)
@@ -55,8 +58,10 @@ class Plan:
 
     def applied(self, machines: Sequence[Machine]) -> tuple[Machine, ...]:
         """The machines as they are once this has been done."""
-        left = (machine for machine in machines if machine not in self.terminate)
-        return tuple(replace(m, draining=True) if m in self.drain else m for m in left)
+        ended = {machine.instance_id for machine in self.terminate}
+        drained = {machine.instance_id for machine in self.drain}
+        left = (machine for machine in machines if machine.instance_id not in ended)
+        return tuple(replace(m, draining=True) if m.instance_id in drained else m for m in left)
 
 
 def plan_giving_back(
@@ -152,7 +157,7 @@ def cap_targets(fleets: Sequence[Fleet], total: int) -> tuple[Fleet, ...]:
     for fleet in fleets:
         target = min(fleet.target, left)
         left -= target
-        if target < fleet.target:
+        if target < fleet.target and fleet.refills:
             lowered.append(replace(fleet, target=target))
     return tuple(lowered)
 
@@ -162,7 +167,7 @@ def lower_by(fleets: Sequence[Fleet], fewer: Mapping[str, int]) -> tuple[Fleet, 
     return tuple(
         replace(fleet, target=max(0, fleet.target - fewer[fleet.fleet_id]))
         for fleet in fleets
-        if fewer.get(fleet.fleet_id) and fleet.target
+        if fewer.get(fleet.fleet_id) and fleet.target and fleet.refills
     )
 
 
@@ -193,12 +198,12 @@ def _kept(machines: Sequence[Machine], enough: int, packs: bool) -> Collection[M
 
 def _lower(fleets: Sequence[Fleet], kept: Collection[Machine], enough: int) -> tuple[Fleet, ...]:
     """Each fleet's target down to its kept machines, with `enough` over all fleets."""
-    own = {fleet: sum(m.fleet_id == fleet.fleet_id for m in kept) for fleet in fleets}
-    missing = max(0, enough - sum(min(fleet.target, own[fleet]) for fleet in fleets))
+    own = Counter(machine.fleet_id for machine in kept)
+    missing = max(0, enough - sum(min(fleet.target, own[fleet.fleet_id]) for fleet in fleets))
     lowered = []
     for fleet in fleets:
-        target = min(fleet.target, own[fleet] + missing)
-        missing -= max(0, target - own[fleet])
-        if target < fleet.target:
+        target = min(fleet.target, own[fleet.fleet_id] + missing)
+        missing -= max(0, target - own[fleet.fleet_id])
+        if target < fleet.target and fleet.refills:
             lowered.append(replace(fleet, target=target))
     return tuple(lowered)

@@ -42,7 +42,8 @@ class Pace:
     notice_seconds: float = NOTICE_SECONDS
     cheapest_after: float = 900.0
     patience: float = 86400.0  # how long AWS may not answer before the monitor gives up
-    late_seconds: float = 900.0  # a machine that has not begun to work by then never will
+    late_seconds: float = 900.0  # people are told of a machine that has not joined by then
+    hopeless_seconds: float = 2700.0  # and by then it never will: it is ended
     alarms_every: float = 300.0
     adopt_seconds: float = 300.0  # a startCluster that has not noted its fleet by then was ended
     stall_seconds: float = 1800.0  # without a job that runs, before people are told

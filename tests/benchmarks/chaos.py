@@ -23,7 +23,7 @@ from pathlib import Path
 import psutil
 
 from distributed_something.local.machines.metadata import FakeMetadata
-from distributed_something.local.simulator import Simulator
+from distributed_something.local.simulator import Rules, Simulator
 from distributed_something.protocol.ledger.attempts import Attempt
 from tests.worker.world import World, loops_of
 
@@ -182,7 +182,7 @@ def disturb_processes(world: World, count: int, seed: int, workers: int = WORKER
 
 def main(count: int, seeds: list[int]) -> None:
     """Do it once for each seed, and print the figures of each."""
-    with Simulator() as simulator:
+    with Simulator(rules=Rules(unseen_uses=0)) as simulator:
         for seed in seeds:
             with tempfile.TemporaryDirectory() as folder:
                 world = World(simulator, Path(folder))

@@ -24,9 +24,9 @@ def simulated_aws() -> Iterator[dict[str, str]]:
 
 
 def main() -> None:
-    from distributed_something.local.simulator import Simulator
+    from distributed_something.local.simulator import Rules, Simulator
 
-    with Simulator() as simulator:
+    with Simulator(rules=Rules(unseen_uses=0)) as simulator:
         print(json.dumps(simulator.environment), flush=True)
         sys.stdin.read()  # until whoever started us closes it, or ends
 

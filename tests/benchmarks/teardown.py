@@ -18,7 +18,7 @@ from typing import Any
 from distributed_something.aws.session import Aws
 from distributed_something.commands.removing.tear_down import tear_down
 from distributed_something.definitions.tags import run_tags
-from distributed_something.local.simulator import Simulator
+from distributed_something.local.simulator import Rules, Simulator
 from distributed_something.protocol.ledger.record import FleetRecord, RunRecord, save_record
 from distributed_something.protocol.machine_alarm import machine_alarm
 
@@ -40,7 +40,7 @@ class Measured:
 
 def measure(machines: int) -> Measured:
     """Tear down a run with so many machines, each with its alarm."""
-    with Simulator() as simulator:
+    with Simulator(rules=Rules(unseen_uses=0)) as simulator:
         aws = simulator.aws()
         record = make_run(aws, machines)
         return watch(aws, record, machines)
@@ -63,7 +63,7 @@ def make_run(aws: Aws, machines: int) -> RunRecord:
     fleet_id = aws.ec2.request_spot_fleet(SpotFleetRequestConfig=request)["SpotFleetRequestId"]
     aws.sqs.create_queue(QueueName="CountingQueue")
     for number in range(machines):
-        alarm = machine_alarm("Counting", f"i-{number:017x}", aws.region)
+        alarm = machine_alarm("Counting", f"i-{number:017x}", aws.region, armed=True)
         aws.cloudwatch.put_metric_alarm(**alarm)
     fleet = FleetRecord("token", {}, machines, fleet_id)
     record = RunRecord(

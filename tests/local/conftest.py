@@ -21,7 +21,7 @@ def clock() -> Clock:
 @pytest.fixture
 def aws(clock: Clock) -> Iterator[Aws]:
     """An empty simulated account by a clock that stands still until the test sets it."""
-    with Simulator(rules=Rules(clock=clock.now, draining_seconds=10.0)) as simulator:
+    with Simulator(rules=Rules(clock=clock.now, draining_seconds=10.0, unseen_uses=0)) as simulator:
         yield simulator.aws()
 
 

@@ -20,7 +20,7 @@ from botocore.exceptions import ClientError
 from distributed_something.aws.session import Aws
 from distributed_something.cli.faults import explain
 from distributed_something.local import REFUSED_CODE
-from distributed_something.local.simulator import Simulator
+from distributed_something.local.simulator import Rules, Simulator
 from tests.browser import open_page
 
 # A call of each service that the toolkit uses; they have five forms of errors.
@@ -44,7 +44,7 @@ COMMAND = '{"command": "touch /tmp/owned", "shell": true}'
 
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
-    with Simulator() as simulator:
+    with Simulator(rules=Rules(unseen_uses=0)) as simulator:
         yield simulator
 
 

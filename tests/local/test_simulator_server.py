@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from distributed_something.aws.session import Aws
 from distributed_something.errors import UsageError
-from distributed_something.local.simulator import Simulator
+from distributed_something.local.simulator import Rules, Simulator
 
 
 def test_a_busy_port_is_refused_by_its_number() -> None:
@@ -27,7 +27,7 @@ def test_after_a_refused_port_another_one_is_served() -> None:
         busy = Simulator(taken.getsockname()[1])
         with pytest.raises(UsageError):
             busy.__enter__()
-    with Simulator() as simulator:
+    with Simulator(rules=Rules(unseen_uses=0)) as simulator:
         assert simulator.aws().sts.get_caller_identity()["Account"] == "123456789012"
 
 
@@ -51,17 +51,17 @@ def listening() -> set[tuple[str, int]]:
 
 def test_it_listens_on_the_loopback_address_alone() -> None:
     before = listening()
-    with Simulator() as simulator:
+    with Simulator(rules=Rules(unseen_uses=0)) as simulator:
         assert listening() - before == {("127.0.0.1", simulator.port)}
 
 
 def test_a_new_account_is_empty_whatever_the_last_one_held() -> None:
-    with Simulator() as simulator:
+    with Simulator(rules=Rules(unseen_uses=0)) as simulator:
         aws = simulator.aws()
         aws.s3.create_bucket(Bucket="lab-data")
         aws.sqs.create_queue(QueueName="Jobs")
         aws.sqs.delete_queue(QueueUrl=aws.sqs.create_queue(QueueName="Gone")["QueueUrl"])
-    with Simulator() as simulator:
+    with Simulator(rules=Rules(unseen_uses=0)) as simulator:
         aws = simulator.aws()
         assert aws.s3.list_buckets()["Buckets"] == []
         assert "QueueUrls" not in aws.sqs.list_queues()

@@ -8,7 +8,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from distributed_something.local.simulator import Simulator
+from distributed_something.local.simulator import Rules, Simulator
 from tests.images import find_engine, worker_on
 
 from .containers import Containers
@@ -17,7 +17,7 @@ from .world import World
 
 @pytest.fixture(scope="module")
 def simulator() -> Iterator[Simulator]:
-    with Simulator() as simulator:
+    with Simulator(rules=Rules(unseen_uses=0)) as simulator:
         yield simulator
 
 

@@ -355,6 +355,7 @@ class Worker:
             s3=s3,  # type: ignore[arg-type]
             lease_s3=s3,  # type: ignore[arg-type]
             logs=None,  # type: ignore[arg-type]
+            brisk_logs=None,  # type: ignore[arg-type]
         )
         heart = Heart(place, now=model.now)  # never started: silent
         self._loop = Loop(

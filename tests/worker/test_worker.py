@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
 import sys
 from functools import partial
 from pathlib import Path
@@ -35,7 +33,7 @@ def test_a_job_goes_from_the_queue_through_its_tool_to_the_bucket_and_the_ledger
     assert (attempt.output_files, attempt.output_bytes) == (1, 6)
     assert attempt.instance_id == "i-0123456789abcdef0"
     assert attempt.ended is not None and attempt.ended >= attempt.started
-    assert list((world.folder / "work").iterdir()) == [world.folder / "work" / "alive"]
+    assert list((world.folder / "work").iterdir()) == []
 
 
 def test_what_a_tool_prints_is_in_its_own_stream_and_in_the_ledger(world: World) -> None:
@@ -53,7 +51,7 @@ def test_what_a_tool_prints_is_in_its_own_stream_and_in_the_ledger(world: World)
     lines = world.log("plate__1 {curly}")
     assert lines[1:4] == ["to out", "to err", "{not a field}"]
     assert "to err" in world.ended(job)[0].log_tail
-    assert "| to out" in world.worker_log()
+    assert "to out" not in world.worker_log()  # its lines are paid for once
 
 
 def test_a_missing_log_group_stops_no_job(world: World) -> None:
@@ -62,7 +60,8 @@ def test_a_missing_log_group_stops_no_job(world: World) -> None:
     world.until_empty()
     world.stop()
     assert world.done() == [job]
-    assert "has no log in CloudWatch" in world.worker_log()
+    assert "has no log of its own" in world.worker_log()
+    assert "| hello" in world.worker_log()
 
 
 def test_a_failed_job_goes_back_and_the_next_one_still_runs(world: World) -> None:
@@ -314,19 +313,6 @@ def test_a_worker_without_its_settings_says_what_is_missing(world: World) -> Non
     worker = world.start_worker(variables={"SQS_MESSAGE_VISIBILITY": "soon"})
     assert worker.wait(30) == 2
     assert "SQS_MESSAGE_VISIBILITY is 'soon'" in world.worker_log()
-
-
-def test_the_health_check_follows_the_supervisor(world: World) -> None:
-
-    command = [sys.executable, "-m", "worker", "healthy"]
-    assert subprocess.run(command, env=world.environment()).returncode == 1
-    world.start_worker()
-    alive = world.folder / "work" / "alive"
-    until(alive.exists, "the supervisor looks round")
-    assert subprocess.run(command, env=world.environment()).returncode == 0
-    world.stop()
-    os.utime(alive, (0, 0))
-    assert subprocess.run(command, env=world.environment()).returncode == 1
 
 
 @pytest.mark.slow

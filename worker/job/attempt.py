@@ -110,7 +110,13 @@ class JobAttempt:
     def run(self) -> Outcome:
         """Work on the job until it ends, one way or another, and write the end to the ledger."""
         self._ledger.write_attempt(self.facts)
-        log = JobLog(self._clients.logs, self._place.settings.log_group_name, self._job.name)
+        log = JobLog(
+            self._clients.logs,
+            self._place.settings.log_group_name,
+            self._job.name,
+            brisk=self._clients.brisk_logs,
+            shows=self._place.shows_lines,
+        )
         try:
             outcome = self._ended_by(log)
         finally:

@@ -1,9 +1,11 @@
-"""Send what a job prints to its own CloudWatch stream and to this process's log; keep its end."""
+"""Send what a job prints to CloudWatch, once: to its own stream or its machine's; keep its end."""
 
 from __future__ import annotations
 
 import logging
+import random
 import threading
+import time
 import warnings
 from collections import deque
 from typing import TYPE_CHECKING
@@ -11,7 +13,7 @@ from typing import TYPE_CHECKING
 import watchtower
 from botocore.exceptions import BotoCoreError, ClientError
 
-from distributed_something.protocol.log_streams import stream_name
+from distributed_something.protocol.log_streams import SHARED_LINE, stream_name
 
 if TYPE_CHECKING:
     from types_boto3_logs import CloudWatchLogsClient
@@ -24,15 +26,55 @@ LONGEST_TAIL_LINE = 500  # characters
 LOG_LIMIT = 64 * 2**20  # characters a job; CloudWatch asks about 0.50 USD a GB
 FLUSH_EVERY = 20_000  # lines; the shipping library's queue has no bound of its own
 SEND_SECONDS = 5
+# AWS makes 50 streams a second in a region, and after more it says no to whoever asks next:
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
+# Once it has, this slot's jobs use their machine's stream for so long, seconds, drawn at random.
+_WITHOUT_OWN_STREAM = (60.0, 300.0)
+_THROTTLED = ("ThrottlingException", "Throttling", "LimitExceededException")
 
 _closing: list[threading.Thread] = []
 
 
-class JobLog:
-    """The log of one attempt at a job."""
+class Streams:
+    """Whether this process asks for a stream for each job, or AWS has just said that it is full."""
 
-    def __init__(self, logs: CloudWatchLogsClient, group: str, name: str) -> None:
+    def __init__(self) -> None:
+        self._asks_from = 0.0
+
+    @property
+    def may_ask(self) -> bool:
+        return time.monotonic() >= self._asks_from
+
+    def pause(self) -> None:
+        """Ask no more for some minutes: others of the run want streams too."""
+        self._asks_from = time.monotonic() + random.uniform(*_WITHOUT_OWN_STREAM)
+
+
+_streams = Streams()
+
+
+class JobLog:
+    """The log of one attempt at a job.
+
+    Its lines go to a stream of its own, where CloudWatch makes one at once: no job waits for it.
+    Otherwise they go, behind the job's name, to what the container prints, which is its machine's
+    stream. `shows` prints them in any case, for one who looks at a rehearsal's files.
+    """
+
+    def __init__(
+        self,
+        logs: CloudWatchLogsClient,
+        group: str,
+        name: str,
+        *,
+        brisk: CloudWatchLogsClient | None = None,
+        shows: bool = False,
+        streams: Streams = _streams,
+    ) -> None:
         self._logs = logs
+        self._brisk = brisk or logs  # asks once
+        self._shows = shows
+        self._streams = streams
         self._group = group
         self._stream = stream_name(name)
         self._name = name
@@ -73,7 +115,8 @@ class JobLog:
         thread.start()
 
     def _show(self, line: str) -> None:
-        _printed.info("%s | %s", self._name, line)
+        if self._shows or self._handler is None:
+            _printed.info(SHARED_LINE, self._name, line)
         if self._handler is None:
             return
         # CloudWatch refuses an empty event.
@@ -84,13 +127,18 @@ class JobLog:
             self._handler.flush()  # type: ignore[no-untyped-call]
 
     def _open(self) -> watchtower.CloudWatchLogHandler | None:
-        """Make the stream; None, said in the log, if CloudWatch cannot be had."""
+        """Make the stream; None if it cannot be had at once, said in the log unless for a quota."""
+        if not self._streams.may_ask:
+            return None
         try:
-            self._logs.create_log_stream(logGroupName=self._group, logStreamName=self._stream)
-        except self._logs.exceptions.ResourceAlreadyExistsException:
+            self._brisk.create_log_stream(logGroupName=self._group, logStreamName=self._stream)
+        except self._brisk.exceptions.ResourceAlreadyExistsException:
             pass
         except (ClientError, BotoCoreError) as error:
-            logger.warning("Job %s has no log in CloudWatch: %s", self._name, error)
+            if isinstance(error, ClientError) and error.response["Error"]["Code"] in _THROTTLED:
+                self._streams.pause()
+            else:
+                logger.warning("Job %s has no log of its own: %s", self._name, error)
             return None
         return watchtower.CloudWatchLogHandler(
             log_group_name=self._group,

@@ -20,13 +20,8 @@ from distributed_something.protocol.environment import WorkerEnvironment
 from distributed_something.protocol.fleet_target import lower_target
 from distributed_something.protocol.ledger.record import RunRecord, find_record, record_age
 from distributed_something.protocol.ledger.run_ledger import RunLedger
-from distributed_something.protocol.machine_alarm import (
-    NAMESPACE,
-    busy_slots,
-    first_words,
-    machine_alarm,
-)
 
+from .alarm import MachineAlarm
 from .faults import own_fleets, terminate_self
 
 if TYPE_CHECKING:
@@ -84,17 +79,21 @@ class Duties:
         self._folder = folder
         self._idle_seconds = idle_seconds
         self._now = now
+        self._alarm = MachineAlarm(
+            clients.cloudwatch, settings.app_name, instance_id, settings.aws_region
+        )
         self._empty_since: float | None = None
         self._complained: set[str] = set()
 
     def begin(self) -> None:
         """Make this machine's alarm, unless its run is over already."""
-        self._try("alarm", self._make_alarm)
+        self._try("alarm", self._arm)
 
     def do(self) -> None:
         """Do each duty once, first the one without which the alarm ends this machine."""
         busy = self._count_busy()
-        self._try("metric", lambda: self._report(busy))
+        self._try("metric", lambda: self._alarm.report(busy))
+        self._try("alarm", self._arm)
         self._try("state in the log", lambda: self._log(busy))
         self._try("dead man's switch", lambda: self._end_if_over(busy))
 
@@ -114,23 +113,13 @@ class Duties:
     def _log(self, busy: int) -> None:
         logger.info("Machine: %d slots busy; %s", busy, machine_state(self._folder))
 
-    def _make_alarm(self) -> None:
+    def _arm(self) -> None:
+        if self._alarm.is_armed:
+            return
         record = self._find_record()
         if record is not None and not record.is_live:
             return  # it would never be deleted
-        cloudwatch, now = self._clients.cloudwatch, self._now()
-        cloudwatch.put_metric_data(**first_words(self._instance_id, now))
-        request = machine_alarm(
-            self._settings.app_name, self._instance_id, self._settings.aws_region
-        )
-        cloudwatch.put_metric_alarm(**request)
-
-    def _report(self, busy: int) -> None:
-        datum = busy_slots(self._instance_id, busy, self._now())
-        self._clients.cloudwatch.put_metric_data(
-            Namespace=NAMESPACE,
-            MetricData=[datum],  # type: ignore[list-item]
-        )
+        self._alarm.arm()
 
     def _end_if_over(self, busy: int) -> None:
         """End this machine when the run has long been over and nobody takes it down."""

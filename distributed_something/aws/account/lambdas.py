@@ -23,7 +23,10 @@ _SETTLE_TRIES = 20
 
 
 def find_function(lambdas: LambdaClient, name: str, tags: Mapping[str, str]) -> str | None:
-    """The function's ARN; None if there is none or it is not ours."""
+    """The function's ARN; None if there is none or it is not ours.
+
+    Raises DistributedSomethingError if its tags cannot be read.
+    """
     found = _find(lambdas, name)
     return found["Configuration"]["FunctionArn"] if found and _is_ours(found, tags) else None
 
@@ -101,4 +104,11 @@ def _find(lambdas: LambdaClient, name: str) -> Any:
 
 
 def _is_ours(found: Mapping[str, Any], tags: Mapping[str, str]) -> bool:
+    """Whether it carries our tags, which GetFunction shows only with the right lambda:ListTags."""
+    if found.get("TagsError"):
+        raise DistributedSomethingError(
+            f"Lambda does not show the tags of {found['Configuration']['FunctionName']}: "
+            f"{found['TagsError'].get('Message', '')} Without the right lambda:ListTags it cannot "
+            "be said whether it is ours (`python setup_AWS.py --show` prints the rights)."
+        )
     return all(found.get("Tags", {}).get(key) == value for key, value in tags.items())

@@ -33,29 +33,42 @@ def ensure_role(
     policy_name: str,
     policy: Document,
     tags: Mapping[str, str],
+    boundary: str = "",
 ) -> bool:
-    """Make the role or bring it up to date; False if one without our tags is there: it is kept."""
+    """Make the role or bring it up to date; False if one without our tags is there: it is kept.
+
+    `boundary` is the ARN of its permissions boundary; without it one that is there stays.
+    """
     found = _tags_of_role(iam, name)
     if found is None:
-        _create_role(iam, name, description, trust, tags)
+        _create_role(iam, name, description, trust, tags, boundary)
     elif not _has(found, tags):
         logger.info("The role %s is there and not ours; it is used as it is.", name)
         return False
     else:
         iam.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(trust))
+        if boundary:
+            iam.put_role_permissions_boundary(RoleName=name, PermissionsBoundary=boundary)
     iam.put_role_policy(RoleName=name, PolicyName=policy_name, PolicyDocument=json.dumps(policy))
     return True
 
 
 def _create_role(
-    iam: IAMClient, name: str, description: str, trust: Document, tags: Mapping[str, str]
+    iam: IAMClient,
+    name: str,
+    description: str,
+    trust: Document,
+    tags: Mapping[str, str],
+    boundary: str,
 ) -> None:
+    bounded: Any = {"PermissionsBoundary": boundary} if boundary else {}
     try:
         iam.create_role(
             RoleName=name,
             AssumeRolePolicyDocument=json.dumps(trust),
             Description=description,
             Tags=ec2_tags(tags),  # type: ignore[arg-type]  # IAM's have the same form
+            **bounded,
         )
     except iam.exceptions.EntityAlreadyExistsException:
         # The answer to a first request was lost after it took effect.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ...command_lines import run_line
 from ...errors import DistributedSomethingError, NotFound
 from ...words import count_of
+from ..patience import until_known
 from ..tags import ecs_tags
 
 if TYPE_CHECKING:
@@ -162,6 +163,7 @@ def ensure_service(
     wanted: Any = dict(request)
     live = _wait_while_draining(ecs, wanted["cluster"], wanted["serviceName"], sleep)
     if live is None and _create_service(ecs, wanted, tags):
+        _wait_until_seen(ecs, wanted["cluster"], wanted["serviceName"], sleep)
         logger.info("Made the service %s.", wanted["serviceName"])
         return
     wanted["service"] = wanted.pop("serviceName")
@@ -181,6 +183,18 @@ def _create_service(ecs: ECSClient, wanted: dict[str, Any], tags: Mapping[str, s
             raise
         return False
     return True
+
+
+def _wait_until_seen(
+    ecs: ECSClient, cluster: str, service: str, sleep: Callable[[float], None]
+) -> None:
+    """Wait until ECS shows a new service, so that the next verb finds it too."""
+
+    def find() -> None:
+        if _live_service(ecs, cluster, service) is None:
+            raise ecs.exceptions.ServiceNotFoundException({}, "DescribeServices")
+
+    until_known(find, lambda _: True, sleep=sleep, what=f"the service {service}")
 
 
 def scale_service(ecs: ECSClient, cluster: str, service: str, desired: int) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,6 +15,7 @@ from ...command_lines import run_line
 from ...errors import DistributedSomethingError, NotFound
 from ...words import count_of
 from ..faults import error_code
+from ..patience import until_known
 from ..tags import has_tags
 
 if TYPE_CHECKING:
@@ -33,6 +35,13 @@ class FleetStatus:
     state: str  # submitted, active, modifying, failed or one of the _ENDED_STATES
     target: int
     fulfilled: float
+    created: float = 0.0  # seconds since 1970
+    refills: bool = True  # whether it replaces machines, and its target can be changed
+
+    @property
+    def is_changing(self) -> bool:
+        """Whether a change is under way, and `target` may still be the one before it."""
+        return self.state == "modifying"
 
     @property
     def is_live(self) -> bool:
@@ -48,13 +57,33 @@ class FleetError:
     text: str
 
 
-def request_fleet(ec2: EC2Client, request: Mapping[str, Any]) -> str:
-    """Buy a fleet and return its id; sent again, a request finds its fleet by its client token."""
+def request_fleet(
+    ec2: EC2Client, request: Mapping[str, Any], *, sleep: Callable[[float], None] = time.sleep
+) -> str:
+    """Buy a fleet and return its id; sent again, a request finds its fleet by its client token.
+
+    Launch templates and roles that were made a moment ago are waited for.
+    """
     config: Any = dict(request)
-    fleet_id = ec2.request_spot_fleet(SpotFleetRequestConfig=config)["SpotFleetRequestId"]
+    answer = until_known(
+        lambda: ec2.request_spot_fleet(SpotFleetRequestConfig=config),
+        _names_something_new,
+        sleep=sleep,
+        what="the launch templates and roles of the spot fleet",
+    )
+    fleet_id = answer["SpotFleetRequestId"]
     machines = count_of(request["TargetCapacity"], "machine")
     logger.info("Requested the spot fleet %s of %s.", fleet_id, machines)
     return fleet_id
+
+
+def _names_something_new(error: ClientError) -> bool:
+    """Whether EC2 refuses a request for a template or a role that it may not know yet."""
+    code, text = error_code(error), str(error)
+    if code.startswith("InvalidLaunchTemplate"):
+        return "NotFound" in code
+    names_role = "IamFleetRole" in text or "iamInstanceProfile" in text
+    return code == "InvalidSpotFleetRequestConfig" and names_role
 
 
 def cancel_fleet(ec2: EC2Client, fleet_id: str) -> bool:
@@ -96,6 +125,8 @@ def describe_fleet(ec2: EC2Client, fleet_id: str) -> FleetStatus:
             fleet["SpotFleetRequestState"],
             int(config["TargetCapacity"]),
             float(config.get("FulfilledCapacity", 0.0)),
+            fleet["CreateTime"].timestamp(),
+            config.get("Type", "maintain") == "maintain",
         )
     raise NotFound(_no_fleet(fleet_id))
 
@@ -127,6 +158,12 @@ def fleet_members(ec2: EC2Client, fleet_id: str) -> list[str]:
         raise
 
 
+def count_launched(ec2: EC2Client, fleet: FleetStatus, fleet_id: str) -> int:
+    """How many machines a fleet has launched in its life, as its history of two days shows."""
+    launched = _events(ec2, fleet_id, "instanceChange", fleet.created)
+    return sum(event.kind == "launched" for event in launched)
+
+
 def fleet_errors(ec2: EC2Client, fleet_id: str, since: float) -> list[FleetError]:
     """What went wrong with a fleet since a time, oldest first; EC2 tells it up to 30 s late.
 
@@ -146,7 +183,10 @@ def fleet_errors(ec2: EC2Client, fleet_id: str, since: float) -> list[FleetError
 
 
 def _events(
-    ec2: EC2Client, fleet_id: str, kind: Literal["error", "information"], since: float
+    ec2: EC2Client,
+    fleet_id: str,
+    kind: Literal["error", "information", "instanceChange"],
+    since: float,
 ) -> list[FleetError]:
     start = datetime.fromtimestamp(since, timezone.utc)
     errors: list[FleetError] = []

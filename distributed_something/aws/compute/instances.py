@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -44,6 +45,12 @@ class Instance:
     is_spot: bool = False
     interrupted: bool = False  # EC2 took it away
     ended: float | None = None  # where EC2 says when
+    seen: float = 0.0  # when EC2 said all this, by its own clock
+
+    @property
+    def age(self) -> float:
+        """Seconds since its launch, by EC2's clock alone: this computer's may be minutes off."""
+        return self.seen - self.launched
 
     @property
     def has_public_address(self) -> bool:
@@ -108,6 +115,7 @@ def terminate_instances(ec2: EC2Client, instance_ids: Iterable[str]) -> None:
 
 
 def _machines(page: Any) -> Iterator[Instance]:
+    seen = parsedate_to_datetime(page["ResponseMetadata"]["HTTPHeaders"]["date"]).timestamp()
     for reservation in page["Reservations"]:
         for instance in reservation["Instances"]:
             yield Instance(
@@ -123,6 +131,7 @@ def _machines(page: Any) -> Iterator[Instance]:
                 is_spot=instance.get("InstanceLifecycle") == "spot",
                 interrupted=instance.get("StateReason", {}).get("Code", "") in _TAKEN_AWAY,
                 ended=_ended(instance.get("StateTransitionReason", "")),
+                seen=seen,
             )
 
 

@@ -8,8 +8,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
+
 from ...command_lines import run_line
 from ...errors import DistributedSomethingError, NotFound
+from ..faults import error_code
+from ..patience import until_known
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
@@ -17,6 +21,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 NAME_FREE_AFTER = 60.0  # seconds; a deleted queue's name cannot be used for as long
+_NO_QUEUE = ("AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist")
 _RETRY_SECONDS = 5.0
 _RETRIES = int(NAME_FREE_AFTER / _RETRY_SECONDS) + 3
 
@@ -75,9 +80,23 @@ def ensure_queue(
     except NotFound:
         return _create_queue(sqs, name, attributes, tags, sleep)
     request: Any = dict(attributes)
-    sqs.set_queue_attributes(QueueUrl=url, Attributes=request)
+    until_known(
+        lambda: sqs.set_queue_attributes(QueueUrl=url, Attributes=request),
+        _is_unknown,
+        sleep=sleep,
+        what=f"the queue {name}",
+    )
     logger.info("The queue %s was there; its attributes are up to date.", name)
     return url
+
+
+def _is_unknown(error: ClientError) -> bool:
+    """Whether a queue, or the target of its dead letters, was made too short a while ago.
+
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html
+    """
+    no_target = "Dead letter target does not exist" in str(error)
+    return no_target or error_code(error) in _NO_QUEUE
 
 
 def delete_queue(sqs: SQSClient, name: str) -> bool:
@@ -120,13 +139,21 @@ def _create_queue(
     sleep: Callable[[float], None],
 ) -> str:
     request: Any = dict(attributes)
+
+    def create() -> str:
+        return sqs.create_queue(QueueName=name, Attributes=request, tags=tags)["QueueUrl"]
+
+    def find() -> str:
+        return queue_arn(sqs, url)
+
     for _ in range(_RETRIES):
         try:
-            url = sqs.create_queue(QueueName=name, Attributes=request, tags=tags)["QueueUrl"]
+            url = until_known(create, _is_unknown, sleep=sleep, what="the dead-letter queue")
         except sqs.exceptions.QueueDeletedRecently:
             logger.info("SQS has not let go of the deleted queue %s yet; waiting.", name)
             sleep(_RETRY_SECONDS)
         else:
+            until_known(find, _is_unknown, sleep=sleep, what=f"the queue {name}")
             logger.info("Made the queue %s.", name)
             return url
     raise DistributedSomethingError(

@@ -45,6 +45,13 @@ def main(help_text: str) -> int:
     metavar="PATTERN",
     help="Limit the rights to apps of these names, such as 'Lab_*'; by default, none is left out.",
 )
+@click.option(
+    "--permissions-boundary",
+    "boundary",
+    default="",
+    metavar="ARN",
+    help="The policy that no role may go beyond, where your account asks for one.",
+)
 @click.option("--show", is_flag=True, help="Print every policy document, and change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask before anything is removed.")
 @click.option("--config", type=PATH, default=DEFAULT_CONFIG, show_default=True)
@@ -52,6 +59,7 @@ def account(
     action: str | None,
     buckets: tuple[str, ...],
     apps: tuple[str, ...],
+    boundary: str,
     show: bool,
     yes: bool,
     config: Path,
@@ -74,7 +82,7 @@ def account(
             say(f"No bucket is named: read yours for {making.PLACEHOLDER}, or give --bucket NAME.")
         _show_documents(documents(scope))
     elif action is None:
-        _show_account(making.setup_account(aws, scope, buckets))
+        _show_account(making.setup_account(aws, scope, buckets, boundary=boundary))
         next_step("setup")
     elif yes or _may_destroy(aws):
         failures = making.destroy_account(aws, scope, buckets)
@@ -110,7 +118,15 @@ def _refuse_placeholders(buckets: tuple[str, ...]) -> None:
 
 
 def _show_documents(documents: Mapping[str, Mapping[str, Any]]) -> None:
-    """Every policy document as JSON on stdout, one object that has each under what it is for."""
+    """Every policy document as JSON on stdout, and on stderr what each statement is for."""
+    from ...definitions.purposes import statement_purposes
+
+    last = ""
+    for name, sid, purpose in statement_purposes(documents):
+        if name != last:
+            say(name)
+            last = name
+        say(f"  {sid or 'Trust'}: {purpose}")
     click.echo(json.dumps(documents, indent=2))
 
 

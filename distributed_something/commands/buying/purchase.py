@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -139,7 +140,14 @@ def write_down(
     return record
 
 
-def buy(aws: Aws, settings: Settings, record: RunRecord, order: Order) -> RunRecord:
+def buy(
+    aws: Aws,
+    settings: Settings,
+    record: RunRecord,
+    order: Order,
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+) -> RunRecord:
     """Make what is free, then send the request; the record with the fleet's id, not saved yet."""
     cluster.scale_service(aws.ecs, record.cluster, record.service, containers_wanted(aws, record))
     if order.fleet.fleet_id:
@@ -152,7 +160,7 @@ def buy(aws: Aws, settings: Settings, record: RunRecord, order: Order) -> RunRec
     for name, launch in order.templates.items():
         data = launch_template(settings, launch, record.run_id)
         launch_templates.ensure_launch_template(aws.ec2, name, data, tags)
-    fleet_id = fleet.request_fleet(aws.ec2, order.fleet.request)
+    fleet_id = fleet.request_fleet(aws.ec2, order.fleet.request, sleep=sleep)
     return record.with_fleet(replace(order.fleet, fleet_id=fleet_id))
 
 

@@ -18,6 +18,7 @@ from ...definitions.fleet import gets_public_ip
 from ...definitions.policies import allows, allows_below
 from ...errors import UsageError
 from ...protocol.buckets import Buckets
+from .limits import cluster_limits, quota_limits
 
 if TYPE_CHECKING:
     from ...aws.session import Aws
@@ -48,7 +49,7 @@ def check_purchase(aws: Aws, wish: Wish) -> tuple[str, ...]:
     """
     problems: list[str] = []
     notes: list[str] = []
-    for what, check in CHECKS:
+    for what, check in (*CHECKS, *_LIMITS):
         try:
             problems += check(aws, wish)
         except ClientError as error:
@@ -83,6 +84,39 @@ def _network(aws: Aws, wish: Wish) -> Iterator[str]:
         yield from _missing_subnets(aws, one, subnets)
         yield from _groups(aws, one, subnets)
         yield from _no_way_out(aws, wish.settings, one, subnets)
+    yield from _zones(aws, wish)
+
+
+def _zones(aws: Aws, wish: Wish) -> Iterator[str]:
+    """EC2 takes one subnet of each zone in a request, over all its specifications.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-fleet-configuration-strategies.html
+    """
+    named = [one for spec in wish.fleet_file.specifications for one in spec.all_subnets]
+    first: dict[str, str] = {}
+    for subnet in network.find_subnets(aws.ec2, list(dict.fromkeys(named))):
+        other = first.setdefault(subnet.zone, subnet.subnet_id)
+        if other != subnet.subnet_id:
+            yield (
+                f"The subnets {other} and {subnet.subnet_id} are both in the zone {subnet.zone}, "
+                "and a fleet takes one subnet of a zone: take one of them out of the fleet file."
+            )
+
+
+def _pools(_aws: Aws, wish: Wish) -> Iterator[str]:
+    """EC2 refuses a machine type that two specifications would buy in one subnet."""
+    launches = wish.plan.launches if wish.plan else ()
+    seen: dict[tuple[str, str], str] = {}
+    for launch in launches:
+        one = launch.specification
+        for place in one.all_subnets or ("the default network",):
+            for kind in launch.machine_types:
+                other = seen.setdefault((kind, place), one.name)
+                if other != one.name:
+                    yield (
+                        f"{other} and {one.name} both ask for {kind} in {place}, which a fleet "
+                        "takes once: give them different subnets or machine types, or keep one."
+                    )
 
 
 def _missing_subnets(aws: Aws, one: Specification, subnets: list[network.Subnet]) -> Iterator[str]:
@@ -170,6 +204,23 @@ def _profiles(aws: Aws, wish: Wish) -> Iterator[str]:
             )
         elif not roles:
             yield f"{one.name}.IamInstanceProfile {name} holds no role: put one in ({_SETUP})."
+        else:
+            yield from _passing(aws, wish, one, roles[0])
+
+
+def _passing(aws: Aws, wish: Wish, one: Specification, role: str) -> Iterator[str]:
+    """EC2 takes a fleet whose role may not hand on its machines' role, and then starts none."""
+    fleet_role = str(wish.fleet_file.request["IamFleetRole"])
+    documents = rights.policies_of(aws.iam, fleet_role.rsplit("/", 1)[-1])
+    if documents is None or not _is_plain(documents):
+        return
+    arn = f"{fleet_role.rsplit(':', 1)[0]}:role/{role}"
+    if not any(allows(document, "iam:PassRole", arn) for document in documents):
+        yield (
+            f"IamFleetRole {fleet_role.rsplit('/', 1)[-1]} may not hand the role {role} of "
+            f"{one.name}.IamInstanceProfile to machines, so none would start: name the instance "
+            "profile ecsInstanceRole, or allow it iam:PassRole on that role."
+        )
 
 
 def _worker_rights(aws: Aws, wish: Wish) -> Iterator[str]:
@@ -257,4 +308,10 @@ CHECKS: tuple[tuple[str, Callable[[Aws, Wish], Iterator[str]]], ...] = (
     ("its instance profiles", _profiles),
     ("the rights of its workers", _worker_rights),
     (OF_PLAN, _marketplace_terms),
+)
+# What else startCluster refuses; `check` looks at quotas in its own words.
+_LIMITS: tuple[tuple[str, Callable[[Aws, Wish], Iterator[str]]], ...] = (
+    ("its pools", _pools),
+    ("the size of its cluster", cluster_limits),
+    ("the quota of its machines", quota_limits),
 )

@@ -33,7 +33,6 @@ from ..runs.schedule import start_schedule
 from ..runs.work_ahead import count_waiting, job_notes, machines_wanted, stopped_notes
 from ..setting_up.dashboard import draw_dashboard, name_dashboard
 from ..setting_up.setup import ensure_log_groups
-from ..watching.machine_care import guard_new
 from ..watching.notices import with_topic
 from . import purchase
 from .capacity import wait_for_capacity
@@ -133,14 +132,13 @@ def start_cluster(
     try:
         record = start_schedule(aws, settings, record, folder, sleep=sleep)
         record = name_dashboard(aws, settings, record, folder)
-        record = purchase.buy(aws, settings, record, order)
+        record = purchase.buy(aws, settings, record, order, sleep=sleep)
         save_record(aws.s3, record, folder)
         draw_dashboard(aws, settings, record)
         fleet_id = purchase.fleet_of(record, order).fleet_id
         wait_for_capacity(
             aws, record, fleet_id, on_capacity, max_wait=max_wait, sleep=sleep, now=now
         )
-        guard_new(aws, record, fleet_id, now())
     except Exception as error:  # machines cost money whatever went wrong
         failures = purchase.undo(aws, record, order, folder)
         if isinstance(error, purchase.FAILURES):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import heapq
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from ...definitions.logs import container_log_group
 from ...errors import NotFound
 from ...protocol.ledger.attempts import Attempt
 from ...protocol.ledger.run_ledger import RunLedger
-from ...protocol.log_streams import stream_name
+from ...protocol.log_streams import SHARED_LINE, parse_shared_line, stream_name
 from ...run.machine_book import read_machine_book
 from ...run.money import MachineLife
 from ..runs.spending import look_at_machines
@@ -125,13 +126,28 @@ def lines_since(
 ) -> Callable[[float], Iterator[LogLine]]:
     """A look for the lines since a time: those of one job, or of all of the run."""
     streams = [stream_name(name)] if name else []
-    return lambda since: iterate_lines(
-        aws.logs,
-        record.log_group_name,
-        streams=streams,
-        since=max(since, _began(record)),
-        until=_ended(record),
-    )
+
+    def look(since: float) -> Iterator[LogLine]:
+        since, until = max(since, _began(record)), _ended(record)
+        own = iterate_lines(
+            aws.logs, record.log_group_name, streams=streams, since=since, until=until
+        )
+        shared = _shared_lines(aws, record, name, since, until)
+        yield from heapq.merge(own, shared, key=lambda line: line.time)
+
+    return look
+
+
+def _shared_lines(
+    aws: Aws, record: RunRecord, name: str | None, since: float, until: float | None
+) -> Iterator[LogLine]:
+    """The lines of jobs for which CloudWatch made no stream, from the streams of their machines."""
+    start = SHARED_LINE % (name or "", "")
+    pattern = '"{}"'.format(start.replace("\\", "\\\\").replace('"', '\\"'))
+    group = container_log_group(record.log_group_name)
+    for line in iterate_lines(aws.logs, group, since=since, until=until, pattern=pattern):
+        if found := parse_shared_line(line.text, name):
+            yield replace(line, stream=stream_name(found[0]), text=found[1])
 
 
 def machine_lines_since(

@@ -16,6 +16,7 @@ from ...aws.faults import error_code
 from ...command_lines import run_line
 from ...definitions.account import ACCOUNT_TAGS, FUNCTION, SCHEDULE_GROUP
 from ...definitions.auto_monitor import MINUTES, schedule_name, schedule_request
+from ...errors import DistributedSomethingError
 from ...protocol.ledger.record import RunRecord, save_record
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def start_schedule(
             return record
         named = _write_down(aws, record, folder)
         schedules.ensure_schedule(aws.scheduler, schedule_request(named, function), sleep=sleep)
-    except (ClientError, BotoCoreError) as error:
+    except (ClientError, BotoCoreError, DistributedSomethingError) as error:
         logger.warning("AUTO_MONITOR cannot watch this run: %s. %s", error, _otherwise())
         if isinstance(error, ClientError) and error_code(error).startswith("AccessDenied"):
             # One who may not make it may not delete it either: the record must not ask for it.

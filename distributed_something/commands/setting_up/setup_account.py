@@ -78,8 +78,10 @@ def scope_of_account(
             "Roles are made for certain buckets: set AWS_BUCKET in the config file, or give "
             "--bucket NAME."
         )
+    caller = who_calls(aws.sts)
     scope = Scope(
-        account=who_calls(aws.sts).account,
+        account=caller.account,
+        partition=caller.partition,
         regions=(aws.region,),
         buckets=wanted or tuple(otherwise or ()),
         apps=tuple(apps) or ("*",),
@@ -93,24 +95,26 @@ def setup_account(
     scope: Scope,
     new_buckets: Sequence[str] = (),
     *,
+    boundary: str = "",
     sleep: Callable[[float], None] = time.sleep,
 ) -> Scope:
     """Make or bring up to date what is ours, and leave alone what is not; safe to repeat.
 
-    `new_buckets` are made if they are not there, and open to the export of logs. Returns the scope
-    that the rights have now: what earlier calls allowed is not taken back.
+    `new_buckets` are made if they are not there, and open to the export of logs. `boundary` is the
+    ARN of a policy that no role may go beyond, which many accounts ask of new roles. Returns the
+    scope that the rights have now: what earlier calls allowed is not taken back.
     """
     for bucket in new_buckets:
         _ensure_bucket(aws, scope, bucket)
     for service in SERVICE_LINKED_ROLES:
         account.ensure_service_linked_role(aws.iam, service)
     whole = scope.merged(earlier) if (earlier := _earlier(aws)) else scope
-    _ensure_roles(aws, roles(whole))
+    _ensure_roles(aws, roles(whole), boundary)
     account.ensure_instance_profile(aws.iam, INSTANCE_ROLE, INSTANCE_ROLE, ACCOUNT_TAGS)
     logs.ensure_log_group(aws.logs, FUNCTION_LOG_GROUP, RETENTION_DAYS, ACCOUNT_TAGS)
     lambdas.ensure_function(
         aws.lambdas,
-        function_request(scope.account, f"{_HANDLER_MODULE}.handler"),
+        function_request(scope.account, f"{_HANDLER_MODULE}.handler", scope.partition),
         lambda_package(_HANDLER_MODULE),
         ACCOUNT_TAGS,
         sleep=sleep,
@@ -180,7 +184,7 @@ def _removals(
     ]
 
 
-def _ensure_roles(aws: Aws, wanted: Sequence[Role]) -> None:
+def _ensure_roles(aws: Aws, wanted: Sequence[Role], boundary: str = "") -> None:
     for role in wanted:
         account.ensure_role(
             aws.iam,
@@ -190,6 +194,7 @@ def _ensure_roles(aws: Aws, wanted: Sequence[Role]) -> None:
             policy_name=POLICY,
             policy=role.policy,
             tags=ACCOUNT_TAGS,
+            boundary=boundary,
         )
 
 

@@ -1,21 +1,18 @@
-"""See to machines that never join or that are gone: say so, end them, replace few of them."""
+"""Report machines that never begin to work, end them after 45 minutes, replace few of them."""
 
 from __future__ import annotations
 
 import logging
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from ...aws.compute import fleet, instances
+from ...aws.compute import cluster, instances
 from ...aws.monitoring import alarms
-from ...command_lines import run_line
 from ...protocol.fleet_target import lower_target
 from ...protocol.ledger.record import RunRecord
 from ...protocol.ledger.run_ledger import REFILLS, RunLedger
-from ...protocol.machine_alarm import PATIENT_PERIODS, PERIODS, busy_slots, machine_alarm
 from ...protocol.scaling import lower_by
 
 if TYPE_CHECKING:
@@ -24,63 +21,82 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# CloudWatch makes three alarms a second, and startCluster ends some time:
-# https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html
-MOST_GUARDED = 200
+
+@dataclass(frozen=True)
+class LateMachine:
+    """A machine that has not joined the cluster in time."""
+
+    machine: instances.Instance
+    cause: str  # the likely one
+
+    @property
+    def instance_id(self) -> str:
+        return self.machine.instance_id
 
 
 def find_late(
-    aws: Aws, record: RunRecord, seen: RunSnapshot, late_seconds: float, now: float
-) -> tuple[tuple[instances.Instance, str], ...]:
-    """The machines that have not joined the cluster in time, each with the likely cause."""
+    aws: Aws, record: RunRecord, seen: RunSnapshot, late_seconds: float
+) -> tuple[LateMachine, ...]:
+    """The machines that have not joined the cluster so long after their launch, by EC2's clock."""
     waiting = [machine.instance_id for machine in seen.machines if not machine.joined]
     if not waiting:
         return ()
     return tuple(
-        (machine, likely_cause(machine, record.cluster))
+        LateMachine(machine, likely_cause(machine, record.cluster))
         for machine in instances.describe_machines(aws.ec2, waiting)
-        if machine.is_live and now - machine.launched >= late_seconds
+        if machine.is_live and machine.age >= late_seconds
     )
 
 
-def see_to_late(
+def end_hopeless(
     aws: Aws,
     record: RunRecord,
     seen: RunSnapshot,
-    late: Sequence[tuple[instances.Instance, str]],
+    late: Sequence[LateMachine],
+    hopeless_seconds: float,
     now: float,
 ) -> RunSnapshot:
-    """Let late machines end, and buy no more than REFILLS in their place; the snapshot after that.
+    """End the machines that never joined in so long; the seen after that.
 
-    They count with those that workers reported as broken. Where nothing else is left the run
-    is stopped: the next machine would not join either.
+    Only where ECS was read and does not list them: a machine that joins 20 minutes after its
+    launch works. No more than REFILLS are replaced, those that workers reported as broken among
+    them; where nothing else is left the run is stopped, for the next one would not join either.
     """
-    ledger = RunLedger.of(aws.s3, record)
-    known = ledger.broken_machines() if record.run_id else set()
-    new = [(machine, cause) for machine, cause in late if machine.instance_id not in known]
-    for machine, cause in new:
-        name = machine.instance_id
-        logger.warning("Machine %s does not join the cluster %s: %s", name, record.cluster, cause)
-        alarms.ensure_alarm(aws.cloudwatch, machine_alarm(record.app_name, name, aws.region))
-        if record.run_id:
-            ledger.write_broken_machine(name, cause, now)
-    if not new or not record.run_id:
+    hopeless = [one for one in late if one.machine.age >= hopeless_seconds]
+    if not hopeless or not record.run_id or any(one.is_changing for one in seen.fleets):
         return seen
+    if cluster.cluster_tags(aws.ecs, record.cluster) is None:
+        logger.warning("The cluster %s is not there, so no machine can join it.", record.cluster)
+        return seen
+    ledger = RunLedger.of(aws.s3, record)
+    known = ledger.broken_machines()
+    new = [one for one in hopeless if one.instance_id not in known]
+    for one in new:
+        logger.warning(
+            "Machine %s never joined the cluster %s: %s", one.instance_id, record.cluster, one.cause
+        )
+        ledger.write_broken_machine(one.instance_id, one.cause, now)
     replaced = max(0, REFILLS - len(known))
-    seen = _shrink(aws, seen, {machine.instance_id for machine, _ in new[replaced:]})
-    if not any(one.target for one in seen.fleets) and not any(m.joined for m in seen.machines):
-        reason = f"{len(known) + len(new)} machines did not join the cluster: {new[-1][1]}"
+    seen = _shrink(aws, seen, {one.instance_id for one in new[replaced:]})
+    instances.terminate_instances(aws.ec2, [one.instance_id for one in hopeless])
+    ended = {one.instance_id for one in hopeless}
+    seen = seen.without_machines(ended)
+    if (
+        new
+        and not any(one.target for one in seen.fleets)
+        and not any(machine.joined for machine in seen.machines)
+    ):
+        reason = f"{len(known) + len(new)} machines did not join the cluster: {new[-1].cause}"
         ledger.stop(reason)
         seen = seen.with_stopped(reason)
     return seen
 
 
-def tidy_alarms(
-    aws: Aws, record: RunRecord, seen: RunSnapshot, late_seconds: float, now: float
-) -> None:
-    """Delete the alarms of machines that are gone, and make one for each that never began to work.
+def tidy_alarms(aws: Aws, record: RunRecord, seen: RunSnapshot, hopeless_seconds: float) -> None:
+    """Delete the alarms of machines that are gone, and end those that no container ever ran on.
 
-    A worker makes its machine's alarm as it starts; where no container ever ran, nobody did.
+    A worker makes its machine's alarm as it starts; a machine that joined the cluster and has
+    neither alarm nor container so long after its launch never had one.
     """
     known = alarms.find_machine_alarms(aws.cloudwatch, record.app_name)
     ours = {machine.instance_id for machine in seen.machines}
@@ -90,38 +106,19 @@ def tidy_alarms(
     alarms.delete_alarms(aws.cloudwatch, gone)
     if gone:
         logger.info("Deleted alarms of machines that are gone: %d.", len(gone))
-    bare = [machine.instance_id for machine in seen.machines if not machine.tasks]
-    idle = instances.describe_machines(aws.ec2, bare)
-    late = [m.instance_id for m in idle if m.is_live and now - m.launched >= late_seconds]
-    if late:
-        firm = alarms.find_machine_alarms(aws.cloudwatch, record.app_name, PERIODS)
-        for name in [one for one in late if one not in firm]:
-            alarms.ensure_alarm(aws.cloudwatch, machine_alarm(record.app_name, name, aws.region))
-
-
-def guard_new(aws: Aws, record: RunRecord, fleet_id: str, now: float) -> None:
-    """Give the machines of a new fleet that no worker has seen to yet an alarm that waits an hour.
-
-    So that one which never works ends though nobody watches. Its worker, or a monitor, puts the
-    alarm of a quarter of an hour in its place. A run can do without: nothing is raised.
-    """
-    try:
-        known = alarms.find_machine_alarms(aws.cloudwatch, record.app_name)
-        bought = fleet.fleet_members(aws.ec2, fleet_id)
-        new = [name for name in bought if name not in known][:MOST_GUARDED]
-        if new:
-            # Silence is a breach: a word keeps its alarm quiet for as long as that looks back.
-            alarms.put_words(aws.cloudwatch, [busy_slots(name, 1, now) for name in new])
-        for name in new:
-            patient = machine_alarm(record.app_name, name, aws.region, PATIENT_PERIODS)
-            alarms.ensure_alarm(aws.cloudwatch, patient)
-    except (ClientError, BotoCoreError) as error:
-        logger.warning(
-            "Machines that never begin to work have no alarm yet (%s): `%s` "
-            "or AUTO_MONITOR sees to them.",
-            error,
-            run_line("monitor"),
-        )
+    bare = [
+        machine.instance_id
+        for machine in seen.machines
+        if machine.joined
+        and not machine.tasks
+        and not machine.draining
+        and machine.instance_id not in known
+    ]
+    old = instances.describe_machines(aws.ec2, bare)
+    never = [m.instance_id for m in old if m.is_live and m.age >= hopeless_seconds]
+    for name in never:
+        logger.warning("Machine %s joined the cluster, and no container ran on it: it ends.", name)
+    instances.terminate_instances(aws.ec2, never)
 
 
 def _shrink(aws: Aws, seen: RunSnapshot, not_replaced: set[str]) -> RunSnapshot:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ...aws.compute import instances
 from ...command_lines import run_line
 from ...protocol.ledger.facts import Beat, Heartbeat
 from ...protocol.ledger.record import RunRecord
@@ -38,7 +37,7 @@ from ..runs.spending import keep_book
 from .failing import Failing
 from .give_back import balance_service, carry_out, lower_targets
 from .guards import find_limit, hold_to
-from .machine_care import find_late, see_to_late, tidy_alarms
+from .machine_care import LateMachine, end_hopeless, find_late, tidy_alarms
 from .notices import tell_stall
 
 if TYPE_CHECKING:
@@ -90,13 +89,13 @@ def step(
         record, state = _adopt(aws, record, state, pace, now())
     seen = RunSnapshot(aws, record, now(), state.submitted, pace.heartbeat_seconds)
     state = replace(state, submitted=seen.submitted)
-    late: tuple[tuple[instances.Instance, str], ...] = ()
-    with _going_on("see to machines that do not join"):
-        late = find_late(aws, record, seen, pace.late_seconds, now())
-        seen = see_to_late(aws, record, seen, late, now())
+    late: tuple[LateMachine, ...] = ()
+    with _going_on("end machines that do not join"):
+        late = find_late(aws, record, seen, pace.late_seconds)
+        seen = end_hopeless(aws, record, seen, late, pace.hopeless_seconds, now())
     if now() - state.alarms_seen >= pace.alarms_every:
         with _going_on("see to the machines' alarms"):
-            tidy_alarms(aws, record, seen, pace.late_seconds, now())
+            tidy_alarms(aws, record, seen, pace.hopeless_seconds)
             state = replace(state, alarms_seen=now())
     is_spent = False
     with _going_on("see what the run has cost"):
@@ -118,7 +117,7 @@ def step(
     has_machines = not record.fleet_ids or not seen.has_no_machines
     state = count_stranded(seen.load, has_machines, state, pace, now())
     state = replace(state, is_over=state.is_over or is_spent)
-    causes = tuple(dict.fromkeys(cause for _, cause in late))
+    causes = tuple(dict.fromkeys(one.cause for one in late))
     progress = _progress(seen, state, holder, (len(late), causes), now())
     return _notify_if_stalled(aws, record, state, progress, pace), progress
 
@@ -138,6 +137,8 @@ def _adopt(
 
 def _cap(aws: Aws, seen: RunSnapshot, total: int) -> RunSnapshot:
     """Let all fleets ask for `total` machines at most; what is planned next knows of it."""
+    if any(one.is_changing for one in seen.fleets):
+        return seen
     capped = cap_targets(seen.fleets, total)
     lower_targets(aws, capped)
     return seen.with_targets(capped)
@@ -191,7 +192,10 @@ def _plan(
     """Which machines to give back; none of a fleet that counts something else than machines."""
     slots = 0 if _is_weighted(record) else record.slots_per_machine
     policy = Policy(slots, record.finish == "cheap", packs=bool(record.has_checkpoints))
-    return plan_machines(seen.load, seen.fleets, seen.machines, policy, state, pace, now)
+    state, plan = plan_machines(seen.load, seen.fleets, seen.machines, policy, state, pace, now)
+    if any(one.is_changing for one in seen.fleets):  # its target is not to be trusted
+        plan = replace(plan, targets=(), terminate=())
+    return state, plan
 
 
 def _is_weighted(record: RunRecord) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timezone
 from functools import cache
 from threading import RLock
 from types import ModuleType
@@ -14,12 +15,14 @@ from moto.ec2 import urls
 from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models import EC2Backend, ec2_backends
 from moto.ec2.models.amis import AMIS, Ami
+from moto.ec2.models.launch_templates import LaunchTemplate
 from moto.ec2.responses import EC2Response
 from moto.ec2.utils import convert_tag_spec
 from moto.utilities.utils import load_resource
 
-from . import rules
-from .fleets import Fleet, Machines, Pool, pools
+from . import iam, rules
+from .delays.newness import Newness
+from .fleets import Fleet, Machines, Pool, check_roles, pools, refuse_mixed_zones
 
 
 class SimulatedEc2(EC2Backend):
@@ -31,6 +34,7 @@ class SimulatedEc2(EC2Backend):
         self.refused_types: set[str] = set()
         # By machine type and zone, oldest first: from when (seconds since 1970), dollars an hour.
         self.spot_prices: dict[tuple[str, str], list[tuple[float, float]]] = {}
+        self.new = Newness()  # launch templates
         self._by_token: dict[str, str] = {}
         self._lock = RLock()
         self._open_network()
@@ -57,8 +61,11 @@ class SimulatedEc2(EC2Backend):
             token = config.get("ClientToken")
             if token and token in self._by_token:
                 return self.spot_fleets[self._by_token[token]]
+            found = pools(config, self._template)
+            refuse_mixed_zones(found, self._zone_of)
+            check_roles(config, found, lambda arn: iam.is_too_new(self.account_id, arn))
             machines = Machines(self._launch, self._terminate, self._is_live)
-            fleet = Fleet(config, pools(config, self._template), machines, self.refused_types)
+            fleet = Fleet(config, found, machines, self.refused_types)
             self.spot_fleets[fleet.id] = fleet
             if token:
                 self._by_token[token] = fleet.id
@@ -93,17 +100,33 @@ class SimulatedEc2(EC2Backend):
         chosen = fleet_ids or list(self.spot_fleets)
         return [self.find_fleet(fleet_id).describe() for fleet_id in chosen]
 
+    def create_launch_template(self, name: str, *args: Any, **kwargs: Any) -> Any:
+        template = super().create_launch_template(name, *args, **kwargs)
+        self.new.note(template.id)
+        return template
+
+    def _zone_of(self, subnet_id: str) -> str:
+        found = self.describe_subnets(filters={"subnet-id": [subnet_id]})
+        return str(found[0].availability_zone) if found else ""
+
     def _template(self, specification: Mapping[str, Any]) -> Mapping[str, Any]:
-        if specification.get("LaunchTemplateId"):
-            template = self.get_launch_template(specification["LaunchTemplateId"])
-        else:
-            template = self.get_launch_template_by_name(specification["LaunchTemplateName"])
+        template = self._find_template(specification)
+        if self.new.hides(template.id):
+            raise EC2ClientError(
+                "InvalidLaunchTemplateId.NotFoundException",
+                f"The specified launch template, with template ID {template.id}, does not exist.",
+            )
         version = specification.get("Version", "$Default")
         if version == "$Default":
-            return template.default_version().data
+            return dict(template.default_version().data)
         if version == "$Latest":
-            return template.latest_version().data
-        return template.get_version(int(version)).data
+            return dict(template.latest_version().data)
+        return dict(template.get_version(int(version)).data)
+
+    def _find_template(self, specification: Mapping[str, Any]) -> LaunchTemplate:
+        if specification.get("LaunchTemplateId"):
+            return self.get_launch_template(specification["LaunchTemplateId"])
+        return self.get_launch_template_by_name(specification["LaunchTemplateName"])
 
     def _launch(self, pool: Pool, fleet_id: str) -> str:
         data = pool.data
@@ -130,6 +153,7 @@ class SimulatedEc2(EC2Backend):
             options["block_device_mappings"] = data["BlockDeviceMappings"]
         bought = self.run_instances(data["ImageId"], 1, data.get("UserData"), [], **options)
         instance = bought.instances[0]
+        instance.launch_time = datetime.fromtimestamp(rules.current().clock(), timezone.utc)
         instance.add_tags({"aws:ec2spot:fleet-request-id": fleet_id})
         return str(instance.id)
 

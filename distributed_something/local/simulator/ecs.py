@@ -21,10 +21,14 @@ from moto.ecs.models import (
 from moto.ecs.responses import EC2ContainerServiceResponse
 
 from . import rules
+from .delays.newness import Newness
 
 # The agent and the operating system keep some of a machine's memory for themselves.
 # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/memory-management.html
 MEMORY_FOR_CONTAINERS = 0.96
+# https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-quotas.html
+MOST_MACHINES = 5000  # container instances of a cluster
+MOST_TASKS = 5000  # of a service
 # A machine with this attribute has an agent that runs its tasks and says when they have ended.
 AGENT_ATTRIBUTE = "distributed-something.simulated-agent"
 
@@ -34,6 +38,7 @@ class SimulatedEcs(EC2ContainerServiceBackend):
 
     def __init__(self, region_name: str, account_id: str) -> None:
         super().__init__(region_name, account_id)
+        self.new = Newness()  # services
         self._drained: dict[str, float] = {}  # service arn: when its last task was seen to be gone
 
     @property
@@ -52,6 +57,7 @@ class SimulatedEcs(EC2ContainerServiceBackend):
         if existing is not None and existing.status == "ACTIVE":
             raise InvalidParameterException("Creation of service was not idempotent.")
         service = super().create_service(cluster_str, service_name, *args, **kwargs)
+        self.new.note(service.arn)
         self._settle(service)
         return service
 
@@ -59,8 +65,12 @@ class SimulatedEcs(EC2ContainerServiceBackend):
         name = service_properties["service"].split("/")[-1]
         service = self._get_service(service_properties.get("cluster", "default"), name)
         self._settle(service)
+        if self.new.hides(service.arn):
+            raise ECSException("ServiceNotFoundException", "Service not found.")
         if service.status != "ACTIVE":
             raise ECSException("ServiceNotActiveException", "Service was not ACTIVE.")
+        if (service_properties.get("desired_count") or 0) > MOST_TASKS:
+            raise InvalidParameterException(f"A service has at most {MOST_TASKS} tasks.")
         service = super().update_service(service_properties)
         self._settle(service)
         return service
@@ -97,11 +107,18 @@ class SimulatedEcs(EC2ContainerServiceBackend):
         services, failures = super().describe_services(cluster_str, service_names_or_arns)
         for service in services:
             self._settle(service)
-        return services, failures
+        unseen = [service for service in services if self.new.hides(service.arn)]
+        failures += [{"arn": service.arn, "reason": "MISSING"} for service in unseen]
+        return [service for service in services if service not in unseen], failures
 
     def register_container_instance(
         self, cluster_str: str, ec2_instance_id: str
     ) -> ContainerInstance:
+        held = self.container_instances.get(self._get_cluster(cluster_str).name, {})
+        if len(held) >= MOST_MACHINES:
+            raise ECSException(
+                "LimitExceededException", f"A cluster has at most {MOST_MACHINES} machines."
+            )
         machine = super().register_container_instance(cluster_str, ec2_instance_id)
         kind = INSTANCE_TYPES.get(machine.attributes["ecs.instance-type"])
         if kind is not None:

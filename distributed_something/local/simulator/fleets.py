@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -21,6 +21,13 @@ class Pool:
     @property
     def instance_type(self) -> str:
         return str(self.data.get("InstanceType", ""))
+
+    @property
+    def subnets(self) -> tuple[str, ...]:
+        """The subnets that it names; '' for the default network's."""
+        interface = (self.data.get("NetworkInterfaces") or [{}])[0]
+        named = str(self.data.get("SubnetId") or interface.get("SubnetId") or "")
+        return tuple(one.strip() for one in named.split(","))
 
     @property
     def weight(self) -> float:
@@ -57,6 +64,8 @@ class Fleet:
         self.state = "active"
         self.created = rules.current().clock()
         self.target = float(config["TargetCapacity"])
+        self._shown_target = self.target  # what is described while a change is under way
+        self._modified = float("-inf")
         self.history: list[dict[str, Any]] = []
         self._pools = pools
         self._machines = machines
@@ -89,9 +98,27 @@ class Fleet:
         if self.state == "active":
             self._fill(now)
 
+    @property
+    def is_modifying(self) -> bool:
+        """Whether a change is under way: jenkinsci/ec2-fleet-plugin#159 met it."""
+        age = rules.current().clock() - self._modified
+        return self.state == "active" and age < rules.current().modifying_seconds
+
     def modify(self, target: float, policy: str) -> None:
-        """Change the target; 'default' gives back what is over it, 'noTermination' keeps it."""
+        """Change the target; 'default' gives back what is over it, 'noTermination' keeps it.
+
+        Only a fleet that maintains its capacity can be changed (jenkinsci/ec2-fleet-plugin#131).
+        """
+        if self.config.get("Type", "maintain") != "maintain" or self.state != "active":
+            raise EC2ClientError(
+                "FleetNotInModifiableState",
+                "Fleet Request is not in a modifiable state: only active fleets of type maintain "
+                "can be modified.",
+            )
+        if not self.is_modifying:
+            self._shown_target = self.target
         self.target = target
+        self._modified = rules.current().clock()
         self._note("fleetRequestChange", "modify_succeeded")
         if policy.lower() == "default":
             spare = self.live
@@ -108,7 +135,7 @@ class Fleet:
     def describe(self) -> dict[str, Any]:
         """The fleet as DescribeSpotFleetRequests tells of it."""
         config = {**self.config, "FulfilledCapacity": self.fulfilled}
-        config["TargetCapacity"] = int(self.target)
+        config["TargetCapacity"] = int(self._shown_target if self.is_modifying else self.target)
         config.setdefault("AllocationStrategy", "lowestPrice")
         config.setdefault("Type", "maintain")
         tags = [
@@ -119,7 +146,7 @@ class Fleet:
         ]
         return {
             "SpotFleetRequestId": self.id,
-            "SpotFleetRequestState": self.state,
+            "SpotFleetRequestState": "modifying" if self.is_modifying else self.state,
             "ActivityStatus": self._activity(),
             "CreateTime": self.created,
             "SpotFleetRequestConfig": config,
@@ -205,6 +232,48 @@ class Fleet:
                 "Timestamp": rules.current().clock(),
             }
         )
+
+
+def refuse_mixed_zones(found: Sequence[Pool], zone_of: Callable[[str], str]) -> None:
+    """Raise what EC2 answers to two subnets of one zone, or one pool twice.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-fleet-configuration-strategies.html
+    """
+    subnets: dict[str, str] = {}
+    seen: set[tuple[str, str]] = set()
+    for pool in found:
+        for subnet in pool.subnets:
+            zone = zone_of(subnet)
+            if zone and subnets.setdefault(zone, subnet) != subnet:
+                raise EC2ClientError(
+                    "InvalidSpotFleetRequestConfig",
+                    "You can't specify different subnets from the same Availability Zone: "
+                    f"{subnets[zone]} and {subnet}.",
+                )
+            if (pool.instance_type, subnet) in seen and pool.instance_type:
+                raise EC2ClientError(
+                    "InvalidSpotFleetRequestConfig",
+                    f"Duplicate instance pool: {pool.instance_type} in {subnet}.",
+                )
+            seen.add((pool.instance_type, subnet))
+
+
+def check_roles(
+    config: Mapping[str, Any], found: Sequence[Pool], is_too_new: Callable[[str], bool]
+) -> None:
+    """Raise what EC2 answers while it does not know a role that was just made."""
+    if is_too_new(str(config.get("IamFleetRole", ""))):
+        raise EC2ClientError(
+            "InvalidSpotFleetRequestConfig",
+            "Parameter: SpotFleetRequestConfig.IamFleetRole is invalid.",
+        )
+    for pool in found:
+        arn = str((pool.data.get("IamInstanceProfile") or {}).get("Arn", ""))
+        if arn and is_too_new(arn):
+            raise EC2ClientError(
+                "InvalidSpotFleetRequestConfig",
+                f"Value ({arn}) for parameter iamInstanceProfile.arn is invalid.",
+            )
 
 
 def pools(

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from threading import Lock
 from typing import Any
 
 from moto.s3.models import FakeBucket, FakeDeleteMarker, FakeKey, S3Backend, s3_backends
 from moto.s3.utils import _VersionedKeyStore
+
+from . import rules
 
 _LAST = "\U0010ffff"  # sorts after every character that a key may hold
 
@@ -23,10 +27,13 @@ class IndexedKeyStore(_VersionedKeyStore):
 
     def setlist(self, key: Any, list_: Any) -> Any:
         self._add(key)
+        if list_:
+            list_[-1].last_modified = _now()
         return super().setlist(key, list_)
 
     def __setitem__(self, key: str, value: Any) -> Any:
         self._add(key)
+        value.last_modified = _now()
         return super().__setitem__(key, value)
 
     def pop(self, key: str) -> None:  # type: ignore[override]
@@ -57,6 +64,16 @@ class IndexedKeyStore(_VersionedKeyStore):
         with self._lock:
             if key not in self:
                 insort(self._names, key)
+
+
+def clock() -> float:
+    """The time by which objects are dated, seconds since 1970."""
+    return rules.current().clock() if rules.current().dates_objects else time.time()
+
+
+def _now() -> datetime:
+    """That time as moto keeps it: UTC without saying so."""
+    return datetime.fromtimestamp(clock(), timezone.utc).replace(tzinfo=None)
 
 
 class SimulatedS3(S3Backend):

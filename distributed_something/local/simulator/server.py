@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import logging
 import socket
+from email.utils import formatdate
+from io import BytesIO
 from threading import Lock, Thread
 from types import TracebackType
 from typing import Any
@@ -24,7 +26,9 @@ from werkzeug.serving import BaseWSGIServer, make_server
 
 from ...aws.session import Aws
 from ...errors import UsageError
-from . import ec2, ecs, quotas, repeated, rights, rules, s3, sqs, ssm
+from . import cloudwatch, ec2, ecs, iam, quotas, rights, rules, s3, scheduler, sqs, ssm
+from .delays.newness import begin_request
+from .delays.throttle import Throttle, operation_of, refusal
 from .guard import Guard
 from .keys import OwnerKey
 from .rules import Rules
@@ -33,6 +37,7 @@ HOST = "127.0.0.1"
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
 
+_SERVICES = (sqs, s3, ecs, ec2, ssm, quotas, iam, scheduler, rights, cloudwatch)
 _running = Lock()  # moto's state is one for the process
 _models = create_loader()  # AWS's own description of its services, read once
 
@@ -42,6 +47,12 @@ class _Handler(MotoRequestHandler):
 
     disable_nagle_algorithm = True
     protocol_version = "HTTP/1.1"
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """AWS's clock, by which what it holds is as old as it is."""
+        is_s3 = "/s3/" in self.headers.get("Authorization", "/s3/")
+        clock = s3.clock if is_s3 else rules.current().clock
+        return formatdate(timestamp or clock(), usegmt=True)
 
     def log(self, type: str, message: str, *args: Any) -> None:
         """Say nothing: thousands of requests a minute are no news."""
@@ -53,13 +64,15 @@ werkzeug_app.DISABLE_GLOBAL_CORS = True  # type: ignore[attr-defined]
 
 
 class _Application(DomainDispatcherApplication):
-    """moto's services, with a conditional PUT in one step: moto looks, then writes.
+    """moto's services at AWS's request rates, on the simulated clock.
 
-    Of moto only AWS's services are served: none of its routes that manage moto itself.
+    A conditional PUT is one step: moto looks, then writes. Of moto only AWS's services are served:
+    none of its routes that manage moto itself.
     """
 
     def __init__(self) -> None:
         super().__init__(create_backend_app)
+        self.throttle = Throttle()
         self._conditional = Lock()
         self._backends: dict[str, Any] = {}
 
@@ -72,10 +85,36 @@ class _Application(DomainDispatcherApplication):
         return self._backends[host]
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        begin_request()
+        cloudwatch.evaluate_all()
+
+        service = _service_of(environ)
+        if rules.current().is_throttled:
+            operation, prefix = operation_of(service, environ, _body(environ))
+            if not self.throttle.admits(operation, prefix):
+                status, headers, body = refusal(service, operation)
+                start_response(status, [*headers, ("Content-Length", str(len(body)))])
+                return [body]
         if "HTTP_IF_NONE_MATCH" in environ and environ["REQUEST_METHOD"] == "PUT":
             with self._conditional:
                 return super().__call__(environ, start_response)
         return super().__call__(environ, start_response)
+
+
+def _service_of(environ: dict[str, Any]) -> str:
+    """The service that a signed request is for; S3 where nothing says so."""
+    scope = str(environ.get("HTTP_AUTHORIZATION", "")).partition("Credential=")[2].split(",")[0]
+    parts = scope.split("/")
+    return parts[3] if len(parts) > 3 else "s3"
+
+
+def _body(environ: dict[str, Any]) -> bytes:
+    """The body of a form, which is read again after us."""
+    if not str(environ.get("CONTENT_TYPE", "")).startswith("application/x-www-form-urlencoded"):
+        return b""
+    body: bytes = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    environ["wsgi.input"] = BytesIO(body)
+    return body
 
 
 application = _Application()  # knows the services' addresses; what they hold is elsewhere
@@ -103,7 +142,7 @@ class Simulator:
         except BaseException:
             _running.release()
             raise
-        for service in (sqs, s3, ecs, ec2, ssm, quotas, repeated, rights):
+        for service in _SERVICES:
             service.install()
         self.empty()
         self._port = listener.getsockname()[1]
@@ -134,6 +173,7 @@ class Simulator:
         """Make the account new and empty again, under the same rules unless they are changed."""
         rules.use(changed or self._rules)
         BackendDict.reset()
+        application.throttle.empty()
 
     @property
     def port(self) -> int:

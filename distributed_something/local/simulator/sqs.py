@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import heapq
 import itertools
+import json
 import time
 from dataclasses import dataclass, field
 from threading import Condition
@@ -25,6 +26,7 @@ from moto.sqs.models import (
 from moto.sqs.utils import generate_receipt_handle
 
 from . import rules
+from .delays.newness import Newness
 
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
 MAX_IN_FLIGHT = 120_000
@@ -84,6 +86,7 @@ class FastQueue(Queue):
         self._live: dict[int, _Entry] = {}
         self._by_handle: dict[str, _Entry] = {}
         self._counts = {"in_flight": 0, "delayed": 0}
+        self._told: dict[str, tuple[float, int]] = {}  # counts as they were last told, and when
 
     @classmethod
     def is_created(cls, *_args: Any, **_kwargs: Any) -> bool:
@@ -157,6 +160,14 @@ class FastQueue(Queue):
         with self._change:
             self._wake()
             return len(self._waiting) if what == "waiting" else self._counts[what]
+
+    def tell(self, what: str) -> int:
+        """A count as SQS tells it, which may be that of a minute ago."""
+        now = rules.current().clock()
+        when, count = self._told.get(what, (float("-inf"), 0))
+        if not 0 <= now - when < rules.current().count_lag_seconds:
+            when, count = self._told[what] = (now, self.count(what))
+        return count
 
     @property
     def approximate_number_of_messages(self) -> int:
@@ -249,6 +260,7 @@ class SimulatedSqs(SQSBackend):
 
     def __init__(self, region_name: str, account_id: str) -> None:
         super().__init__(region_name, account_id)
+        self.new = Newness()  # queues, and queues as targets of dead letters
         self._deleted: dict[str, tuple[float, FastQueue]] = {}
 
     @property
@@ -265,19 +277,37 @@ class SimulatedSqs(SQSBackend):
                 "with the same name.",
             )
         kwargs.pop("region", None)
+        self._check_dead_letters(kwargs.get("RedrivePolicy"))
         queue = FastQueue(name, self.region_name, self.account_id, **kwargs)
         queue.tags = tags or {}
         self.queues[name] = queue
+        self.new.note(name)
+        self.new.note(f"dead letters of {name}")
         return queue
+
+    def set_queue_attributes(self, queue_name: str, attributes: dict[str, Any]) -> Queue:
+        self._check_dead_letters(attributes.get("RedrivePolicy"))
+        return super().set_queue_attributes(queue_name, attributes)
+
+    def _check_dead_letters(self, policy: str | None) -> None:
+        """Refuse a target that was made just now, as one that is not there."""
+        arn = json.loads(policy).get("deadLetterTargetArn", "") if policy else ""
+        if self.new.hides(f"dead letters of {arn.rpartition(':')[2]}"):
+            raise InvalidParameterValue(
+                f"Value {policy} for parameter RedrivePolicy is invalid. Reason: Dead letter "
+                "target does not exist."
+            )
 
     def get_queue(self, queue_name: str) -> Queue:
         """The queue; for a minute after its deletion AWS takes what nobody will ever receive."""
         queue = self.queues.get(queue_name) or self._ghost(queue_name)
-        if queue is None:
+        if queue is None or self.new.hides(queue_name):
             raise QueueDoesNotExist()
         return queue
 
     def get_queue_url(self, queue_name: str) -> Queue:
+        if self.new.hides(queue_name):
+            raise QueueDoesNotExist()
         return super().get_queue(queue_name)
 
     def delete_queue(self, queue_name: str) -> None:
@@ -290,7 +320,7 @@ class SimulatedSqs(SQSBackend):
         queue = self.get_queue(queue_name)
         if attribute_names and set(attribute_names) <= set(_COUNTS):
             assert isinstance(queue, FastQueue)
-            return {name: queue.count(_COUNTS[name]) for name in attribute_names}
+            return {name: queue.tell(_COUNTS[name]) for name in attribute_names}
         return super().get_queue_attributes(queue_name, attribute_names)
 
     def send_message(

@@ -69,7 +69,7 @@ RESULTS = {f"projects/counts/analysis/BR001/analysis/BR001-A01-{site}/Image.csv"
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
     """An account as upstream left it: roles, a bucket with data, an old letter, a key pair."""
-    with Simulator(rules=Rules(deleted_queue_seconds=0.0)) as simulator:
+    with Simulator(rules=Rules(deleted_queue_seconds=0.0, unseen_uses=0)) as simulator:
         aws = simulator.aws()
         make_roles(aws)
         aws.ec2.create_key_pair(KeyName=KEY)

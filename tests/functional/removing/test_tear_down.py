@@ -15,6 +15,7 @@ from distributed_something.commands.removing.tear_down import tear_down
 from distributed_something.commands.runs.runs import refresh
 from distributed_something.commands.watching.monitor import Pace, monitor
 from distributed_something.errors import TeardownIncomplete
+from distributed_something.local.simulator import Rules
 from distributed_something.protocol.ledger.record import FleetRecord, RunRecord, save_record
 from distributed_something.resources.table import RESOURCE_KINDS, take_inventory, what_stays
 from tests.lives import (
@@ -221,7 +222,7 @@ def test_250_alarms_take_three_requests(life: Life) -> None:
 def test_the_next_setup_waits_for_what_is_left_of_the_minute_and_loses_no_message(
     tmp_path: Path,
 ) -> None:
-    with open_life(tmp_path, deleted_queue_seconds=60.0) as life:
+    with open_life(tmp_path, Rules()) as life:
         life.set_up()
         record = life.buy()
         end(life, record)

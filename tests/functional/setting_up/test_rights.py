@@ -389,13 +389,13 @@ def test_every_call_of_the_lambda_is_among_its_printed_rights(whole_life: Life) 
             call()
         life.machines.update()
         record = life.buy(joins=False)  # machines that never join
-        life.clock.time += 1000.0
+        life.clock.time += 2800.0
         call()
         life.finish(record, held[1])
         for _ in range(5):
             call()
     assert seen[-1]["over"]
-    expected = {"ec2:ModifySpotFleetRequest", "ec2:TerminateInstances", "cloudwatch:PutMetricAlarm"}
+    expected = {"ec2:ModifySpotFleetRequest", "ec2:TerminateInstances", "cloudwatch:DeleteAlarms"}
     expected |= {"ecs:UpdateContainerInstancesState", "cloudwatch:DeleteDashboards"}
     assert expected <= needed
     (document,) = (role.policy for role in roles(SCOPE) if role.name == LAMBDA_ROLE)

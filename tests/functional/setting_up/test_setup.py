@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from distributed_something.aws.compute import cluster
 from distributed_something.aws.messaging import queues
@@ -72,9 +73,24 @@ def test_setup_makes_everything_under_upstreams_names(aws: Aws, clock: Clock) ->
     }
 
 
-def test_setup_does_not_sleep(aws: Aws, clock: Clock) -> None:
+def test_setup_waits_only_until_aws_knows_what_it_made(aws: Aws, clock: Clock) -> None:
     setup(aws, settings(), sleep=clock.sleep, now=clock.now)
-    assert clock.slept == []
+    made = ["the dead-letter queue", "it as a target", "the queue", "the service"]
+    assert len(clock.slept) == len(made) and max(clock.slept) < 1
+    setup(aws, settings(), sleep=clock.sleep, now=clock.now)
+    assert len(clock.slept) == len(made)
+
+
+def test_setup_waits_as_long_as_aws_takes_to_know_its_queues(
+    simulator: Simulator, clock: Clock
+) -> None:
+    aws = new_account(simulator, Rules(clock=clock.now, unseen_seconds=9.0))
+    setup(aws, settings(), sleep=clock.sleep, now=clock.now)
+    assert queue_attributes(aws, "CountingQueue")["RedrivePolicy"]
+    assert 27 < sum(clock.slept) < 60
+    never = new_account(simulator, Rules(clock=clock.now, unseen_seconds=99.0))
+    with pytest.raises(ClientError, match="NonExistentQueue"):
+        setup(never, settings(), sleep=clock.sleep, now=clock.now)
 
 
 def test_what_setup_makes_is_tagged_as_the_apps(aws: Aws) -> None:
@@ -107,7 +123,7 @@ def test_jobs_in_the_queue_survive_a_second_setup(aws: Aws) -> None:
 
 
 def test_a_queue_whose_name_begins_with_ours_is_left_alone(aws: Aws) -> None:
-    aws.sqs.create_queue(QueueName="CountingQueue1", Attributes={"VisibilityTimeout": "11"})
+    queues.ensure_queue(aws.sqs, "CountingQueue1", {"VisibilityTimeout": "11"}, {})
     setup(aws, settings())
     assert queue_attributes(aws, "CountingQueue1")["VisibilityTimeout"] == "11"
     assert queues.delete_queue(aws.sqs, "CountingQueue")
@@ -155,8 +171,9 @@ def test_setup_waits_for_just_what_is_left_of_a_deleted_queues_minute(
     ended = replace(record, ended=clock.now(), queue_deleted=clock.now())
     save_record(aws.s3, ended, None)
     clock.time += 18
+    clock.slept.clear()
     setup(aws, settings(), sleep=clock.sleep, now=clock.now)
-    assert clock.slept == [42.0]
+    assert [seconds for seconds in clock.slept if seconds > 1] == [42.0]
     assert queues.find_queue(aws.sqs, "CountingQueue")
 
 

@@ -15,7 +15,7 @@ from distributed_something.aws.session import Aws
 from distributed_something.cli.connection import account_words
 from distributed_something.commands.submitting.dry_run import DryRun, dry_run
 from distributed_something.errors import UsageError
-from distributed_something.local.simulator import Simulator
+from distributed_something.local.simulator import Rules, Simulator
 from distributed_something.protocol.ledger.attempts import Attempt
 from distributed_something.protocol.ledger.run_ledger import RunLedger
 from distributed_something.resources.table import take_inventory
@@ -35,7 +35,7 @@ JOBS = {
 
 @pytest.fixture(scope="module")
 def simulator() -> Iterator[Simulator]:
-    with Simulator() as simulator:
+    with Simulator(rules=Rules(unseen_uses=0)) as simulator:
         yield simulator
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 import pytest
 
+from distributed_something.aws.messaging import queues
 from distributed_something.commands.runs.runs import find_run
 from distributed_something.commands.submitting.submit_job import submit_job
 from distributed_something.commands.watching.monitor import Pace, monitor
@@ -84,7 +85,7 @@ def test_a_run_of_every_program_ends_with_its_jobs_done_and_nothing_left(
 
 def test_a_forced_family_is_what_is_queued(account: Life, tmp_path: Path) -> None:
     wanted = settings(APP_NAME="Forced")
-    account.aws.sqs.create_queue(QueueName=wanted.sqs_queue_name)
+    queues.ensure_queue(account.aws.sqs, wanted.sqs_queue_name, {}, {})
     path = write_json(tmp_path / "jobs.json", JOB_FILES["Fiji"].content)
     submit_job(account.aws, wanted, path, folder=None, family="something", **account.times)
     record = find_run(account.aws, wanted)

@@ -13,7 +13,7 @@ from distributed_something.commands.submitting.shared_outputs import refuse_shar
 from distributed_something.commands.submitting.submit_job import make_maker, submit_job
 from distributed_something.errors import UsageError
 from distributed_something.inputs.job_files import open_job_file
-from distributed_something.local.simulator import Simulator
+from distributed_something.local.simulator import Rules, Simulator
 from distributed_something.protocol.ledger.record import find_record
 from tests.builders import settings, write_json
 from tests.family_files import JOB_FILES, cellprofiler, fiji, omezarr
@@ -76,7 +76,7 @@ def test_a_number_of_files_that_may_be_that_of_all_jobs_is_left_to_the_user(
 
 @pytest.fixture
 def aws() -> Iterator[Aws]:
-    with Simulator() as simulator:
+    with Simulator(rules=Rules(unseen_uses=0)) as simulator:
         yield simulator.aws()
 
 

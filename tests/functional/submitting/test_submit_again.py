@@ -19,7 +19,7 @@ from distributed_something.aws.session import Aws
 from distributed_something.commands.submitting.again import Again
 from distributed_something.commands.submitting.submit_job import submit_job
 from distributed_something.errors import DistributedSomethingError
-from distributed_something.local.simulator import Simulator
+from distributed_something.local.simulator import Rules, Simulator
 from distributed_something.protocol.ledger.attempts import Attempt
 from distributed_something.protocol.ledger.facts import GivenUp, Heartbeat
 from distributed_something.protocol.ledger.record import find_record, save_record
@@ -35,7 +35,7 @@ BUCKET = "lab-data"
 
 @pytest.fixture(scope="module")
 def simulator() -> Iterator[Simulator]:
-    with Simulator() as simulator:
+    with Simulator(rules=Rules(unseen_uses=0)) as simulator:
         yield simulator
 
 

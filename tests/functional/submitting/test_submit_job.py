@@ -26,7 +26,7 @@ from distributed_something.commands.submitting.submit_job import (
 from distributed_something.definitions.queue import queue_attributes
 from distributed_something.errors import DistributedSomethingError, NotFound, UsageError
 from distributed_something.inputs.job_files import open_job_file
-from distributed_something.local.simulator import Simulator
+from distributed_something.local.simulator import Rules, Simulator
 from distributed_something.protocol.jobs import Job
 from distributed_something.protocol.ledger.record import find_record
 from distributed_something.protocol.ledger.run_ledger import RunLedger
@@ -39,7 +39,7 @@ BUCKET = "lab-data"
 
 @pytest.fixture
 def aws() -> Iterator[Aws]:
-    with Simulator() as simulator:
+    with Simulator(rules=Rules(unseen_uses=0)) as simulator:
         account = simulator.aws()
         account.s3.create_bucket(Bucket=BUCKET)
         account.sqs.create_queue(QueueName=QUEUE)

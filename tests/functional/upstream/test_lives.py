@@ -30,7 +30,7 @@ from .begun import UpstreamRun, workers
 
 @pytest.fixture(scope="module")
 def simulator() -> Iterator[Simulator]:
-    with Simulator(rules=Rules(deleted_queue_seconds=0.0)) as simulator:
+    with Simulator(rules=Rules(deleted_queue_seconds=0.0, unseen_uses=0)) as simulator:
         yield simulator
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
 
 import pytest
+from botocore.exceptions import ClientError
 
-from distributed_something.aws.compute import fleet, instances
+from distributed_something.aws.compute import fleet
 from distributed_something.aws.monitoring import alarms
 from distributed_something.aws.session import Aws
-from distributed_something.commands.watching.machine_care import guard_new
 from distributed_something.commands.watching.monitor import (
     MonitorState,
     Pace,
@@ -24,7 +23,7 @@ from distributed_something.errors import DistributedSomethingError
 from distributed_something.protocol.environment import WorkerEnvironment
 from distributed_something.protocol.ledger.record import RunRecord, save_record
 from distributed_something.protocol.ledger.run_ledger import RunLedger
-from distributed_something.protocol.machine_alarm import PERIOD, PERIODS
+from distributed_something.protocol.machine_alarm import PERIOD
 from distributed_something.resources.table import take_inventory
 from tests.lives import Life, answer, clients, open_life, put_alarm, refusing, watch_calls
 from worker.environment import Pace as WorkerPace
@@ -55,100 +54,88 @@ def life(account: Life) -> Iterator[Life]:
 
 def look(life: Life, record: RunRecord, after: float = 0.0) -> RunProgress:
     """What one look sees `after` seconds from now."""
+    life.clock.time += after
     state = MonitorState(began=0.0)
-    moment = life.clock.time + after
-    return step(life.aws, record, state, pace=PACE, now=lambda: moment)[1]
+    return step(life.aws, record, state, pace=PACE, now=life.clock.now)[1]
 
 
 def buy(life: Life) -> RunRecord:
     return life.buy(joins=False)
 
 
-def end_machines(life: Life, record: RunRecord) -> None:
-    """What the alarms do, and the fleet after them."""
-    ids = fleet.fleet_members(life.aws.ec2, record.fleet_ids[0])
-    instances.terminate_instances(life.aws.ec2, ids)
+def machines_of(life: Life, record: RunRecord) -> set[str]:
+    return set(fleet.fleet_members(life.aws.ec2, record.fleet_ids[0]))
 
 
-def test_a_machine_that_does_not_join_is_said_to_and_gets_the_alarm_that_ends_it(
-    life: Life,
-) -> None:
+def test_a_machine_that_joins_late_is_reported_and_not_ended(life: Life) -> None:
     record = buy(life)
+    bought = machines_of(life, record)
     assert look(life, record, PACE.late_seconds - 60).note == ""
-    seen = look(life, record, PACE.late_seconds + 60)
+    seen = look(life, record, 120)
     assert seen.late == 2
     assert seen.note.startswith("Machines that do not join the cluster: 2. Likely it has no")
-    names = alarms.find_machine_alarms(life.aws.cloudwatch, record.app_name)
-    bought = fleet.fleet_members(life.aws.ec2, record.fleet_ids[0])
-    assert set(names) == set(bought)
-    found = life.aws.cloudwatch.describe_alarms(AlarmNames=list(names.values()))["MetricAlarms"]
-    assert {one["TreatMissingData"] for one in found} == {"breaching"}
+    look(life, record, PACE.hopeless_seconds - PACE.late_seconds - 120)
+    assert machines_of(life, record) == bought
+    assert RunLedger.of(life.aws.s3, record).broken_machines() == set()
+    life.tick()
+    look(life, record, 3600)
+    assert machines_of(life, record) == bought
 
 
-def periods(life: Life) -> dict[str, int]:
-    """For how many minutes each machine's alarm waits for a word."""
-    found = life.aws.cloudwatch.describe_alarms()["MetricAlarms"]
-    return {one["AlarmName"].rpartition("_")[2]: one["EvaluationPeriods"] for one in found}
-
-
-def test_a_machine_has_an_alarm_from_the_purchase_on_though_nobody_watches(life: Life) -> None:
+@pytest.mark.parametrize("off", [-600.0, 600.0])
+def test_a_machine_is_as_old_as_ec2s_own_clock_says(life: Life, off: float) -> None:
     record = buy(life)
-    bought = fleet.fleet_members(life.aws.ec2, record.fleet_ids[0])
-    assert periods(life) == dict.fromkeys(bought, 60)
-    now = datetime.fromtimestamp(life.clock.time, timezone.utc)
-    for name in bought:
-        words = life.aws.cloudwatch.get_metric_statistics(
-            Namespace="DistributedSomething",
-            MetricName="BusySlots",
-            Dimensions=[{"Name": "InstanceId", "Value": name}],
-            StartTime=now - timedelta(minutes=5),
-            EndTime=now + timedelta(minutes=5),
-            Period=60,
-            Statistics=["Maximum"],
-        )["Datapoints"]
-        assert [word["Maximum"] for word in words] == [1.0]
+    bought = machines_of(life, record)
+    state = MonitorState(began=0.0)
+    for after, left in ((PACE.hopeless_seconds - 60, bought), (120, set())):
+        life.clock.time += after
+        step(life.aws, record, state, pace=PACE, now=lambda: life.clock.time + off)
+        assert machines_of(life, record) & bought == left
 
 
-@pytest.mark.parametrize("joins", [True, False])
-def test_the_monitor_puts_the_common_alarm_in_the_place_of_the_patient_one(
-    life: Life, joins: bool
-) -> None:
-    record = life.buy(joins=joins)
+def test_no_machine_is_ended_for_not_joining_while_ecs_cannot_be_read(life: Life) -> None:
+    record = buy(life)
+    bought = machines_of(life, record)
+    life.clock.time += PACE.hopeless_seconds + 60
+    with refusing(life.aws.ecs, "DescribeClusters"):
+        look(life, record)
+    with refusing(life.aws.ecs, "ListContainerInstances"), pytest.raises(ClientError):
+        look(life, record)
+    gone = replace(record, cluster="no-such-cluster")
+    look(life, gone)
+    assert machines_of(life, record) == bought
+    look(life, record)
+    assert not machines_of(life, record) & bought
+
+
+def test_a_machine_that_joined_and_never_ran_a_container_ends_in_the_end(life: Life) -> None:
+    record = life.buy()
+    idle, works = life.instances()
     life.aws.ecs.update_service(cluster="counting", service="CountingService", desiredCount=0)
     life.tick()
-    look(life, record, PACE.late_seconds - 60)
-    assert set(periods(life).values()) == {60}
-    look(life, record, PACE.late_seconds + 60)
-    assert set(periods(life).values()) == {15}
+    put_alarm(life.aws, f"Counting_{works}")  # a worker was there, and made it
+    look(life, record, PACE.hopeless_seconds - 60)
+    assert {idle, works} <= machines_of(life, record)
+    look(life, record, 120)
+    assert idle not in machines_of(life, record)
+    assert works in machines_of(life, record)
 
 
-def test_an_alarm_that_a_worker_has_made_already_stays(life: Life) -> None:
-    record = life.buy()
-    name, other = life.instances()
-    life.aws.cloudwatch.delete_alarms(AlarmNames=[f"Counting_{one}" for one in (name, other)])
-    put_alarm(life.aws, f"Counting_{name}")
-    guard_new(life.aws, record, record.fleet_ids[0], life.clock.time)
-    assert periods(life) == {name: 15, other: 60}
+def test_no_alarm_is_made_before_a_worker_reports(life: Life) -> None:
+    with watch_calls(life.aws) as calls:
+        record = buy(life)
+        look(life, record, PACE.hopeless_seconds + 60)
+    assert "PutMetricAlarm" not in calls
 
 
-def test_a_purchase_does_without_alarms_that_it_may_not_make(
-    life: Life, caplog: pytest.LogCaptureFixture
-) -> None:
-    with refusing(life.aws.cloudwatch, "PutMetricAlarm"):
-        record = life.buy()
-    assert fleet.describe_fleet(life.aws.ec2, record.fleet_ids[0]).is_live
-    assert "have no alarm yet" in caplog.text
-
-
-def test_machines_that_do_not_join_are_replaced_three_times_and_then_the_run_stops(
+def test_machines_that_never_join_are_replaced_three_times_and_then_the_run_stops(
     life: Life,
 ) -> None:
     record = buy(life)
     bought: set[str] = set()
     for _ in range(6):
-        bought |= set(fleet.fleet_members(life.aws.ec2, record.fleet_ids[0]))
-        look(life, record, PACE.late_seconds + 60)
-        end_machines(life, record)
+        bought |= machines_of(life, record)
+        look(life, record, PACE.hopeless_seconds + 60)
     assert len(bought) == 2 + 3
     assert RunLedger.of(life.aws.s3, record).broken_machines() == bought
     assert fleet.describe_fleet(life.aws.ec2, record.fleet_ids[0]).target == 0
@@ -240,40 +227,18 @@ def test_when_a_purchase_was_never_written_down_no_machine_is_left_either(life: 
 
 def left_alone(life: Life, record: RunRecord, minutes: int) -> None:
     """What happens by itself: workers do their duties, alarms end machines, the fleet refills."""
-    clock = [life.clock.time]
     workers: dict[str, Duties] = {}
     for _ in range(minutes):
         life.tick()
-        for name in live_machines(life, record):
+        for name in machines_of(life, record):
             if name not in workers:
-                workers[name] = make_duties(life, record, name, clock)
+                workers[name] = make_duties(life, record, name)
                 workers[name].begin()
             workers[name].do()
-        clock[0] += PERIOD
-        for name in live_machines(life, record):
-            if in_alarm(life, name, clock[0]):
-                instances.terminate_instances(life.aws.ec2, [name])
+        life.clock.time += PERIOD
 
 
-def live_machines(life: Life, record: RunRecord) -> list[str]:
-    return fleet.fleet_members(life.aws.ec2, record.fleet_ids[0])
-
-
-def in_alarm(life: Life, name: str, now: float) -> bool:
-    """What CloudWatch finds: no busy slot in any period, and no word is as bad."""
-    points = life.aws.cloudwatch.get_metric_statistics(
-        Namespace="DistributedSomething",
-        MetricName="BusySlots",
-        Dimensions=[{"Name": "InstanceId", "Value": name}],
-        StartTime=datetime.fromtimestamp(now - PERIOD * PERIODS, timezone.utc),
-        EndTime=datetime.fromtimestamp(now, timezone.utc),
-        Period=PERIOD,
-        Statistics=["Maximum"],
-    )["Datapoints"]
-    return all(point["Maximum"] < 1 for point in points)
-
-
-def make_duties(life: Life, record: RunRecord, instance_id: str, clock: list[float]) -> Duties:
+def make_duties(life: Life, record: RunRecord, instance_id: str) -> Duties:
     """What a worker on a machine does besides jobs, with the environment that ECS gives it."""
     aws = life.aws
     task = aws.ecs.describe_task_definition(taskDefinition=record.task_family)["taskDefinition"]
@@ -287,5 +252,5 @@ def make_duties(life: Life, record: RunRecord, instance_id: str, clock: list[flo
         lambda: 0,
         life.folder,
         idle_seconds=WorkerPace().idle_seconds,
-        now=lambda: clock[0],
+        now=life.clock.now,
     )

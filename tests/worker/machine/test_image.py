@@ -116,29 +116,6 @@ def test_a_job_out_of_memory_says_so_and_the_next_one_runs(
     assert world.ended(greedy)[0].exit_code == -9
 
 
-def test_the_health_check_is_satisfied(world: World, containers: Containers) -> None:
-    container = containers.start(
-        healthcheck={
-            "test": [
-                "CMD",
-                "/opt/distributed-something/python/bin/python3",
-                "-I",
-                "-m",
-                "worker",
-                "healthy",
-            ],
-            "interval": 10**9,
-        }
-    )
-
-    def health() -> str:
-        container.reload()
-        return str(container.attrs["State"]["Health"]["Status"])
-
-    until(lambda: health() == "healthy", "the engine finds the container healthy")
-    container.stop(timeout=30)
-
-
 def test_a_container_that_is_stopped_as_it_starts_ends(
     world: World, containers: Containers
 ) -> None:

@@ -1,0 +1,72 @@
+"""What each statement of the printed policies is for, by its Sid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+PURPOSES: Mapping[str, str] = {
+    "Agent": "a machine joins its cluster and runs the tasks that ECS gives it",
+    "AgentEndpoint": "a machine finds ECS, and logs in to ECR",
+    "Alarms": "workers make their machine's alarm; monitor, cancel and the Lambda delete it",
+    "AlarmStates": "a worker arms its machine's alarm when CloudWatch has found it OK",
+    "Buying": "startCluster looks at types, images and the network, and buys the fleet",
+    "Call": "a run's schedule calls the Lambda",
+    "Cluster": "monitor and the Lambda see machines join, drain those without work",
+    "Consoles": "status shows a machine's console where it does not join",
+    "Containers": "setup makes cluster, task definition and service",
+    "Dashboard": "startCluster draws the dashboard, with CREATE_DASHBOARD",
+    "Dashboards": "teardown deletes the run's dashboard",
+    "EndMachines": "a fleet ends its machines; a worker ends its own and lowers its fleet",
+    "Images": "a machine pulls the workers' image from ECR",
+    "Jobs": "workers take jobs, renew their leases, and send dead-letter messages",
+    "Lambda": "startCluster finds the Lambda by its tags, with AUTO_MONITOR",
+    "Ledger": "monitor, the Lambda and retry write what they know of a run beside its ledger",
+    "Listings": "ledger, inputs and results are listed",
+    "LogIn": "build --push logs in to ECR",
+    "LogLists": "logs finds log groups; monitor waits for the export of logs",
+    "Logs": "lines are written to, or read from, the log groups of the apps",
+    "Look": "monitor, status and the Lambda see fleets, machines, alarms and prices",
+    "Machines": "a fleet starts machines; a worker finds the fleet that would replace it",
+    "Metrics": "a worker reports each minute that its machine works",
+    "Notices": "monitor and the Lambda tell the topic of a run's end, with NOTIFY_...",
+    "Objects": "inputs are read and results written; submitJob and retry write job lists",
+    "OwnLog": "the Lambda's own log",
+    "OwnSchedule": "teardown deletes the run's schedule",
+    "PassEc2": "a fleet hands the machines' role to its machines, and no other role",
+    "PassEcsTasks": "setup hands the workers' role to ECS",
+    "PassScheduler": "startCluster hands the schedule's role to the scheduler",
+    "PassSpotfleet": "startCluster hands the fleet's role to the spot fleet",
+    "Policies": "check and startCluster see whether a bucket's own policy lets workers in",
+    "Push": "build --push sends an image to ECR",
+    "Queue": "every verb finds the queues and counts jobs",
+    "Queues": "setup makes the queues; submitJob sends jobs; retry takes dead-letter messages out",
+    "Quota": "check and startCluster compare the machines with the account's quota",
+    "Registry": "setup reads the labels of an image in ECR, to see that it holds a worker",
+    "Remove": "the Lambda gives machines back and removes a run that is over",
+    "RemoveCluster": "teardown deletes the cluster, if it is ours and empty",
+    "RemoveQueue": "teardown deletes the job queue",
+    "RemoveTemplates": "teardown deletes the run's launch templates",
+    "Results": "download, report and status read results and the ledger",
+    "RolePolicies": "check and startCluster read what the workers' role may do",
+    "Roles": "check and startCluster see whether roles and instance profile are there",
+    "Schedule": "startCluster makes the run's schedule, with AUTO_MONITOR",
+    "Service": "monitor and the Lambda scale the service, and delete it",
+    "TaskStates": "status sees why containers ended",
+    "Tasks": "monitor and status see which containers run",
+    "Topic": "setup makes the topic of NOTIFY_EMAIL and subscribes to it",
+    "UpstreamsFleets": "monitor and cancel give back and end fleets, upstream's without tags too",
+    "DistributedSomethingLogExportLook": "CloudWatch looks at a bucket before it exports logs",
+    "DistributedSomethingLogExportWrite": "CloudWatch writes exported logs to the bucket",
+}
+_TRUST = "the service that may take the role"
+
+
+def statement_purposes(
+    documents: Mapping[str, Mapping[str, Any]],
+) -> Iterator[tuple[str, str, str]]:
+    """Document, Sid and purpose of every statement, in their order."""
+    for name, document in documents.items():
+        for statement in document["Statement"]:
+            sid = str(statement.get("Sid", ""))
+            yield name, sid, PURPOSES[sid] if sid else _TRUST
