@@ -11,6 +11,7 @@ import pytest
 
 from distributed_something.aws import storage
 from distributed_something.aws.account import roles as account
+from distributed_something.aws.account.lambdas import find_function
 from distributed_something.aws.session import Aws
 from distributed_something.cli.verbs.setup_account import main
 from distributed_something.commands.setting_up.setup import setup
@@ -21,12 +22,14 @@ from distributed_something.commands.setting_up.setup_account import (
     watched_runs,
 )
 from distributed_something.definitions.account import (
+    ACCOUNT_TAGS,
     FLEET_ROLE,
     FUNCTION,
     INSTANCE_ROLE,
     POLICY,
     SCHEDULE_GROUP,
     TASK_ROLE,
+    roles,
 )
 from distributed_something.definitions.policies import Scope, allows, task_policy
 from distributed_something.errors import DistributedSomethingError, UsageError
@@ -327,3 +330,30 @@ def test_a_bucket_that_is_the_books_placeholder_is_refused_before_anything_is_as
         monkeypatch.setattr("sys.argv", words)
         assert main("Help.") == 2
         assert f"--bucket {name} names a placeholder" in capsys.readouterr().err
+
+
+def test_every_role_is_made_within_a_boundary(aws: Aws) -> None:
+    allowed = {"Effect": "Allow", "Action": ["s3:*", "sqs:*"], "Resource": "*"}
+    text = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
+    made = aws.iam.create_policy(PolicyName="edge", PolicyDocument=text)
+    edge = made["Policy"]["Arn"]
+    for _ in range(2):  # a role that is there gets it too
+        setup_account(aws, SCOPE, boundary=edge)
+        for role in roles(SCOPE):
+            found = aws.iam.get_role(RoleName=role.name)["Role"]
+            assert found["PermissionsBoundary"]["PermissionsBoundaryArn"] == edge
+        for role in roles(SCOPE):
+            aws.iam.delete_role_permissions_boundary(RoleName=role.name)
+
+
+def test_a_lambda_whose_tags_cannot_be_read_is_said_so(aws: Aws) -> None:
+    setup_account(aws, SCOPE)
+    assert find_function(aws.lambdas, FUNCTION, ACCOUNT_TAGS)
+
+    def hide(parsed: dict[str, Any], **_: Any) -> None:
+        parsed.pop("Tags", None)
+        parsed["TagsError"] = {"ErrorCode": "AccessDenied", "Message": "You may not list tags."}
+
+    aws.lambdas.meta.events.register("after-call.lambda.GetFunction", hide)
+    with pytest.raises(DistributedSomethingError, match="lambda:ListTags"):
+        find_function(aws.lambdas, FUNCTION, ACCOUNT_TAGS)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import time
+from email.utils import formatdate
 from pathlib import Path
+from typing import Any
 
 import pytest
 from botocore import exceptions
@@ -105,3 +108,25 @@ def test_a_bug_of_ours_is_not_explained_away() -> None:
     assert explain(exceptions.ParamValidationError(report="Unknown parameter")) is None
     assert explain(OSError(5, "Input/output error")) is None
     assert explain(KeyError("plate")) is None
+
+
+@pytest.mark.parametrize(
+    "code", ["RequestTimeTooSkewed", "SignatureDoesNotMatch", "AuthFailure", "403"]
+)
+@pytest.mark.parametrize(("off", "words"), [(720.0, "12 minutes fast"), (-660.0, "11 minutes s")])
+def test_a_clock_that_is_off_is_named_with_its_minutes(code: str, off: float, words: str) -> None:
+    error = answer_of(code, time.time() - off)
+    told = explain(error)
+    assert told is not None and told[1] == EXIT_FAILED
+    assert words in told[0]
+    right = explain(answer_of(code, time.time()))
+    assert right is not None and "clock of this computer is" not in right[0]
+
+
+def answer_of(code: str, when: float) -> exceptions.ClientError:
+    """What AWS answers at a time of its clock."""
+    response: Any = {
+        "Error": {"Code": code, "Message": "Signature expired"},
+        "ResponseMetadata": {"HTTPHeaders": {"date": formatdate(when, usegmt=True)}},
+    }
+    return exceptions.ClientError(response, "HeadBucket")
