@@ -45,6 +45,7 @@ UNLIMITED = (
     "cloudwatch:List",
     "logs:Describe",
     "pricing:Get",
+    "servicequotas:GetServiceQuota",  # by ARN it is not known to be granted
 )
 # Actions that would be denied, were a resource named.
 NO_RESOURCE = {
