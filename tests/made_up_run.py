@@ -168,6 +168,10 @@ def made_up_report(attempts: list[Attempt], lives: list[MachineLife], slots: int
         worker_versions=(),
         output_files=found.output_files,
         output_bytes=found.output_bytes,
+        finish="fast",
+        requests=0.0,
+        kept_seconds=0.0,
+        taken_free=(),
         provenance={},
     )
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from distributed_something.protocol import __path__ as _protocol_path
 from distributed_something.protocol.buckets import Buckets
 from distributed_something.protocol.environment import WorkerEnvironment
+from distributed_something.protocol.scaling import IDLE_SECONDS
 
 from .files.cache import SHARE, Cache
 from .files.mount import Bucket, mounted_bucket
@@ -45,6 +46,8 @@ class Pace:
     # A run this long over that nobody ends, ends its machines itself: well before their alarms do,
     # as the fleet replaces those that an alarm ends.
     idle_seconds: float = 300.0
+    spare_seconds: float = IDLE_SECONDS  # without a job, after which a machine may go before that
+    spare_look_seconds: float = 5.0  # how often that is looked at
     room_seconds: float = 300.0  # how long a full disk is waited for while no job here fills it
     checkpoint_seconds: float = 300.0  # how often a running job's checkpoint is saved
     machines_to_blame: float = 2.0  # so many must fail to start a command before it is to blame

@@ -28,6 +28,7 @@ from .job.outcomes import Ending, MachineFault, NoRoom, Outcome
 from .job.tool import ToolResult, run_tool
 from .machine.faults import check_disk
 from .machine.heartbeat import Heart
+from .machine.run_state import read_run_state
 from .queue import job_queue
 from .queue.handover import Claim
 from .queue.job_queue import Message
@@ -67,13 +68,14 @@ class Loop:
         self._pause = 1.0
         self._full_since = 0.0  # when the disk was found full; 0: it was not
         self._not_started = 0  # commands in a row
+        self._is_closed = False  # as this loop has said in its log
 
     def run(self) -> None:
         """Work until asked to stop; raises MachineFault if this machine cannot work."""
         logger.info("Waiting for jobs of %s.", self._settings.app_name)
         self._look_at_latest_run()
         while not self._stopping.asked:
-            if self._wait_for_room() or self._wait_while_run_is_stopped() or self._wait_for_mount():
+            if self._wait_for_room() or self._wait_while_closed() or self._wait_for_mount():
                 continue
             self.take_one()
         logger.info("Ended: %s.", self._stopping.reason)
@@ -257,13 +259,24 @@ class Loop:
         self._full_since = 0.0
         return False
 
-    def _wait_while_run_is_stopped(self) -> bool:
-        """Whether the run is stopped, after waiting a while if it is."""
-        if not self._heart.run_is_stopped:
+    def _wait_while_closed(self) -> bool:
+        """Whether the run is stopped or this machine closed, after waiting a while if so."""
+        if not (why_not := self._why_no_jobs()):
+            self._is_closed = False
             return False
-        logger.info("The run is stopped: %s No more jobs are taken.", self._heart.run_is_stopped)
-        self._stopping.wait(self._place.pace.heartbeat_seconds)
+        if not self._is_closed:
+            logger.info("%s No more jobs are taken.", why_not)
+            self._is_closed = True
+        self._stopping.wait(min(self._place.pace.heartbeat_seconds, self._place.pace.poll_seconds))
         return True
+
+    def _why_no_jobs(self) -> str:
+        """As the supervisor read it last, or this loop itself since then."""
+        found = read_run_state(self._place.directory.parent)
+        if found and (found.is_closed or found.asked > self._heart.looked_at):
+            return found.why_not
+        stopped = self._heart.run_is_stopped
+        return f"The run is stopped: {stopped}" if stopped else ""
 
     def _wait_for_mount(self) -> bool:
         """Whether the bucket should be mounted and is not, after waiting a while if so."""

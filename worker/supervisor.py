@@ -29,8 +29,14 @@ from .job.install import install
 from .job.outcomes import MachineFault, NoRoom
 from .job.processes import adopt_orphans, kill_descendants, reap
 from .job.user import loop_user
-from .machine.chores import do_duties, heed_notices, start
-from .machine.faults import FAULT_EXIT, check_disk, end_broken_machine, read_fault
+from .machine.chores import do_duties, end_when_idle, heed_notices, start, watch_run
+from .machine.faults import (
+    FAULT_EXIT,
+    check_disk,
+    end_broken_machine,
+    end_spare_machine,
+    read_fault,
+)
 from .machine.instance import find_metadata, identify
 from .stopping import SAVE_SIGNAL, STOP_SIGNALS, Stopping, listen, write_interruption
 
@@ -74,6 +80,7 @@ class Supervisor:
         self._directory = working_directory(variables)
         self._stopping = Stopping()
         self._fault = ""
+        self._spare = False  # nothing is left for this machine to do
         self._installing = False
         self._mount: Mount | None = None
         self._user = loop_user(variables)
@@ -110,7 +117,7 @@ class Supervisor:
             self._stopping.wake.clear()
             self._look_round()
         self._end()
-        if self._fault:
+        if self._fault or self._spare:
             self._give_up_machine()
         return 0
 
@@ -127,6 +134,20 @@ class Supervisor:
             self._pace,
             stopping,
         )
+        start(watch_run, self._settings, machine, self._directory, self._pace, stopping)
+        start(
+            end_when_idle,
+            self._settings,
+            machine,
+            self._count_busy,
+            self._pace,
+            stopping,
+            self._is_spare,
+        )
+
+    def _is_spare(self) -> None:
+        self._spare = True
+        self._stopping.ask("this machine has nothing to do, and is not needed any more")
 
     def _cannot_work(self, why: str) -> None:
         self._fault = why
@@ -167,9 +188,13 @@ class Supervisor:
         self._installing = False
 
     def _give_up_machine(self) -> None:
-        """Say why this machine cannot work and end it; without the right to, wait without work."""
+        """End this machine, and say why if it cannot work; without the right to, wait idly."""
         self._stopping = Stopping()
-        end_broken_machine(self._settings, self._variables["INSTANCE_ID"], self._fault)
+        machine = self._variables["INSTANCE_ID"]
+        if self._fault:
+            end_broken_machine(self._settings, machine, self._fault)
+        else:
+            end_spare_machine(self._settings, machine)
         # An exit would only start this container again.
         logger.info("Waiting for the end of this machine.")
         while not self._stopping.asked:

@@ -52,6 +52,10 @@ class Pace:
     export_seconds: float = EXPORT_SECONDS  # how long the export of the logs may take; 0: none
 
 
+# The Lambda's: its schedule calls it every two minutes, and two calls are more than one apart.
+LAMBDA_PACE = Pace(look_every=120.0, quiet_looks=2)
+
+
 @dataclass(frozen=True)
 class MonitorState:
     """What one look tells the next; times are seconds since 1970."""

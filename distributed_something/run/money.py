@@ -124,16 +124,21 @@ def cost_of(machine: MachineLife, prices: Prices, now: float) -> Cost:
     ]
     known = [(price, seconds) for price, seconds in parts if price is not None]
     compute = sum(price * seconds / HOUR for price, seconds in known)
-    is_free = machine.spot and machine.interrupted and ran < HOUR
+    lets_off = is_free(machine, now)
     return Cost(
-        machines=0.0 if is_free else compute,
+        machines=0.0 if lets_off else compute,
         disks=prices.gib_month * machine.disk_gib * paid / MONTH,
         addresses=prices.address_hour * paid / HOUR if machine.public_address else 0.0,
-        free=compute if is_free else 0.0,
+        free=compute if lets_off else 0.0,
         seconds=ran,
         unpriced=int(len(known) < len(parts)),
         capped=int(bool(known) and not prices.is_known(machine)),
     )
+
+
+def is_free(machine: MachineLife, now: float) -> bool:
+    """Whether EC2 asks nothing for a machine, but for its disk and its address."""
+    return machine.spot and machine.interrupted and machine.seconds(now) < HOUR
 
 
 def cost_of_all(machines: Iterable[MachineLife], prices: Prices, now: float) -> Cost:

@@ -17,7 +17,7 @@ from distributed_something.protocol.scaling import machines_to_buy
 from distributed_something.run.decisions import Pace
 from distributed_something.run.order import longest_first
 
-from .money_rules import Product, Upstream
+from .money_rules import PACES, Product, Upstream
 from .money_world import Sums, World
 
 SIGMA = 0.8
@@ -84,8 +84,8 @@ def simulate(case: Case, rule: str, seed: int) -> Sums:
     if rule != "unknown":
         times = [times[place] for place in longest_first(_guesses(times, seed))]
     is_cheap, packs = rule == "cheap", rule == "packed"
-    watched_by = rule if rule in ("lambda", "no one") else "monitor"
-    product = Product(slots, watched_by, is_cheap, packs)
+    pace = PACES.get(rule, Pace())
+    product = Product(slots, is_cheap, packs, pace)
     machines = machines_to_buy(machines, jobs, slots, is_cheap=is_cheap)
     return World(seed, times, machines, slots, case.rate_at, product, keeps=packs).run()
 

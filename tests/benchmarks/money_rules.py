@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from distributed_something.protocol.scaling import IDLE_SECONDS, Fleet, Machine, plan_own_end
 from distributed_something.run.decisions import (
+    LAMBDA_PACE,
     MonitorState,
     Pace,
     Policy,
@@ -19,7 +20,7 @@ from worker.environment import Pace as WorkerPace
 from .money_world import Box, World
 
 FLEET = "sfr-1"
-EVERY = {"monitor": Pace().look_every, "lambda": 120.0, "no one": None}
+PACES = {"monitor": Pace(), "lambda": LAMBDA_PACE, "no one": None}
 ALARM = 900.0  # seconds without a busy slot
 
 
@@ -28,10 +29,9 @@ class Product:
     """The monitor's decisions on what it would see here, and the worker's on its own end."""
 
     slots: int
-    watched_by: str = "monitor"
     is_cheap: bool = False
     packs: bool = False
-    pace: Pace = field(default_factory=Pace)
+    pace: Pace | None = field(default_factory=Pace)
     ends_itself: bool = True
     idle_after: float = IDLE_SECONDS
     loses_jobs: float | None = None
@@ -39,9 +39,10 @@ class Product:
 
     @property
     def look_every(self) -> float | None:
-        return EVERY[self.watched_by]
+        return self.pace.look_every if self.pace else None
 
     def look(self, world: World) -> None:
+        assert self.pace is not None
         waiting, in_flight = world.counts()
         told = sum(box.seen_busy for box in world.boxes.values())
         load = RunLoad(to_take=waiting, in_flight=in_flight, unseen=max(0, in_flight - told))

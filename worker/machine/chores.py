@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -96,3 +97,70 @@ def do_duties(
         return False
 
     repeat(do, pace.duty_seconds, stopping, "The duties for this machine failed; trying again.")
+
+
+def end_when_idle(
+    settings: WorkerEnvironment,
+    instance_id: str,
+    count_busy: Callable[[], int],
+    pace: Pace,
+    stopping: Stopping,
+    on_spare: Callable[[], None],
+) -> None:
+    """Call `on_spare` once this machine, if it is one of EC2's, is idle and no longer needed."""
+    from .duties import is_ec2, make_duty_clients
+    from .idle import IdleEnd
+
+    if not is_ec2(instance_id):
+        return
+    idle_end: IdleEnd | None = None
+    since = time.monotonic()
+
+    def look() -> bool:
+        nonlocal idle_end, since
+        if count_busy():
+            since = time.monotonic()
+        if time.monotonic() - since < pace.spare_seconds:
+            return False
+        if idle_end is None:
+            idle_end = IdleEnd(make_duty_clients(settings.aws_region), settings, instance_id)
+        if not idle_end.may_end():
+            return False
+        on_spare()
+        return True
+
+    repeat(
+        look,
+        pace.spare_look_seconds,
+        stopping,
+        "Whether this machine is needed could not be seen; trying again.",
+    )
+
+
+def watch_run(
+    settings: WorkerEnvironment, instance_id: str, folder: Path, pace: Pace, stopping: Stopping
+) -> None:
+    """Ask once a minute whether this machine is to take jobs, and leave the answer to the loops."""
+    import boto3
+
+    from distributed_something.protocol.ledger.record import find_record
+    from distributed_something.protocol.ledger.run_ledger import RunLedger
+
+    from .run_state import ask_run_state, write_run_state
+
+    s3 = boto3.Session(region_name=settings.aws_region).client("s3")
+    ledger: RunLedger | None = None
+    may_close = False
+
+    def look() -> bool:
+        nonlocal ledger, may_close
+        if ledger is None:  # a machine is of one run
+            record = find_record(s3, settings.aws_bucket, settings.app_name)
+            if record is None or not record.run_id:
+                return False
+            ledger, may_close = RunLedger.of(s3, record), record.finish == "cheap"
+        write_run_state(folder, ask_run_state(ledger, instance_id, may_close=may_close))
+        return False
+
+    complaint = "Whether this machine is to take jobs could not be read; trying again."
+    repeat(look, pace.heartbeat_seconds, stopping, complaint)

@@ -123,7 +123,7 @@ class Duties:
 
     def _end_if_over(self, busy: int) -> None:
         """End this machine when the run has long been over and nobody takes it down."""
-        record = self._find_record()
+        record = None if busy else self._find_record()
         has_ended = record is not None and not record.is_live
         if busy or not (has_ended or self._is_over(record)):
             self._empty_since = None

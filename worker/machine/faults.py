@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import boto3
+from botocore.exceptions import BotoCoreError, ClientError
 
 from distributed_something.protocol.environment import WorkerEnvironment
 from distributed_something.protocol.fleet_target import (
@@ -104,6 +105,14 @@ def end_broken_machine(settings: WorkerEnvironment, instance_id: str, reason: st
         terminate_self(ec2, instance_id)
     except Exception:  # whatever it was, this container must not start again and take jobs
         logger.exception("This machine cannot end itself; its alarm will.")
+
+
+def end_spare_machine(settings: WorkerEnvironment, instance_id: str) -> None:
+    """End this machine, whose fleet was lowered for it; its alarm ends it where that fails."""
+    try:
+        terminate_self(boto3.Session(region_name=settings.aws_region).client("ec2"), instance_id)
+    except (ClientError, BotoCoreError) as error:
+        logger.warning("This machine cannot end itself; its alarm will: %s", error)
 
 
 def own_fleets(

@@ -38,7 +38,6 @@ class Heart:
         now: Callable[[], float] = time.time,
     ) -> None:
         self._gap = gap
-        self._look_at = 0.0
         self._place = place
         self._now = now
         self._ledger: RunLedger | None = None
@@ -50,6 +49,7 @@ class Heart:
         self._ended = threading.Event()
         self._lock = threading.Lock()
         self.run_is_stopped = ""  # why, once a worker has said so
+        self.looked_at = 0.0  # when that was read, seconds since 1970
         self._thread = threading.Thread(target=self._keep, name="heartbeat", daemon=True)
 
     def start(self) -> None:
@@ -79,9 +79,9 @@ class Heart:
             self.write()
 
     def look_at_run(self, ledger: RunLedger) -> None:
-        """See whether the run is stopped."""
+        """See whether the run is stopped, not waiting for what the supervisor reads."""
         try:
-            self.run_is_stopped = ledger.why_stopped()
+            self.run_is_stopped, self.looked_at = ledger.why_stopped(), self._now()
         except (ClientError, BotoCoreError) as error:
             logger.warning("Whether the run is stopped could not be read: %s", error)
 
@@ -121,12 +121,6 @@ class Heart:
             if self.seconds_until_due() > 0:
                 continue
             try:
-                self._beat_now()
+                self.write()
             except Exception:  # a slot that falls silent looks idle, and its machine is given back
                 logger.exception("The heartbeat failed; the next one comes anyway.")
-
-    def _beat_now(self) -> None:
-        self.write()
-        if self._ledger is not None and self._now() >= self._look_at:
-            self._look_at = self._now() + self._place.pace.heartbeat_seconds
-            self.look_at_run(self._ledger)

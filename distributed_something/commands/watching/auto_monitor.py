@@ -23,7 +23,7 @@ from ...definitions.auto_monitor import schedule_name
 from ...errors import DistributedSomethingError
 from ...protocol.ledger.keys import RunKeys
 from ...protocol.ledger.run_ledger import RunLedger
-from ...run.decisions import MonitorState, Pace
+from ...run.decisions import LAMBDA_PACE, MonitorState, Pace
 from ..removing.tear_down import tear_down
 from .failing import stop_if_all_fail_alike
 from .notices import tell_if_due
@@ -64,7 +64,7 @@ def watch_once(
     if record is None or not record.is_live:
         return _see_off(aws, ledger.keys, record, now())
     state = _read_state(ledger) or MonitorState(began=now())
-    pace = pace or Pace()
+    pace = pace or LAMBDA_PACE
     state, progress = step(aws, record, state, pace=pace, now=now)
     if not ledger.has_done() and ledger.count_given_up(pace.alike_failures) >= pace.alike_failures:
         stop_if_all_fail_alike(ledger, ledger.survey(), pace, progress.machines)

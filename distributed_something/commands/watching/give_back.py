@@ -10,6 +10,7 @@ from ...aws.compute import cluster, instances
 from ...errors import NotFound
 from ...protocol.fleet_target import lower_target
 from ...protocol.ledger.record import RunRecord
+from ...protocol.ledger.run_ledger import RunLedger
 from ...protocol.scaling import Fleet, Machine, Plan, wanted_containers
 from ...snapshot import RunSnapshot
 from ...words import count_of
@@ -20,13 +21,16 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-def carry_out(aws: Aws, record: RunRecord, plan: Plan) -> None:
+def carry_out(aws: Aws, record: RunRecord, plan: Plan, closed: Sequence[str] = ()) -> None:
     """Do what the plan says: lower first, or a fleet buys what is ended anew."""
     lower_targets(aws, plan.targets)
     if plan.drain:
         arns = [machine.container_instance for machine in plan.drain]
         cluster.drain_instances(aws.ecs, record.cluster, arns)
         logger.info("Idle, and given no more jobs: %s.", count_of(len(arns), "machine"))
+    if plan.close:
+        RunLedger.of(aws.s3, record).write_closed_machines(closed)
+        logger.info("No more jobs for %s.", count_of(len(plan.close), "machine"))
     if plan.terminate:
         instances.terminate_instances(aws.ec2, [machine.instance_id for machine in plan.terminate])
 

@@ -9,6 +9,7 @@
     runs/<APP_NAME>/<run id>/broken/<instance>                    a machine that could not work
     runs/<APP_NAME>/<run id>/not_started/<hash>/<instance>        a program that it cannot start
     runs/<APP_NAME>/<run id>/stopped                              why no more jobs are to be taken
+    runs/<APP_NAME>/<run id>/closed                               machines that take no more jobs
     runs/<APP_NAME>/<run id>/monitor_state.json                   what the Lambda's last look saw
     runs/<APP_NAME>/<run id>/machines.json                        the machines that there were
     runs/<APP_NAME>/<run id>/made_with/<name>                     settings, files, image
@@ -117,6 +118,11 @@ class RunKeys:
     def stopped(self) -> str:
         """Where a worker says why the run is to stop: too many failures or broken machines."""
         return f"{self.prefix}stopped"
+
+    @property
+    def closed(self) -> str:
+        """Where the monitor says which machines are to take no more jobs."""
+        return f"{self.prefix}closed"
 
     @property
     def monitor_state(self) -> str:

@@ -274,10 +274,14 @@ class RunLedger:
         """Write what a slot works on; None for one that is idle."""
         self.objects.put(self.keys.heartbeat(instance_id, slot), beat.to_json() if beat else b"")
 
+    def live_slots(self, live_seconds: float = HEARTBEAT_LIVE_SECONDS) -> list[Beat]:
+        """The slots whose heartbeats are younger than `live_seconds`, busy or idle."""
+        beats = (Beat.of(item) for item in self.objects.items(self.keys.heartbeats))
+        return [beat for beat in beats if beat.age < live_seconds]
+
     def busy_slots(self, live_seconds: float = HEARTBEAT_LIVE_SECONDS) -> list[Beat]:
         """The slots that are at a job now, by heartbeats younger than `live_seconds`."""
-        beats = (Beat.of(item) for item in self.objects.items(self.keys.heartbeats))
-        return [beat for beat in beats if beat.is_busy and beat.age < live_seconds]
+        return [beat for beat in self.live_slots(live_seconds) if beat.is_busy]
 
     def read_heartbeats(self, beats: Iterable[Beat]) -> Iterator[tuple[Beat, Heartbeat]]:
         """What busy slots say that they work on; those that are idle by now are left out."""
@@ -312,6 +316,15 @@ class RunLedger:
         """Say that no more jobs of the run are to be taken, and why; workers and monitor obey."""
         self.objects.put(self.keys.stopped, reason.encode())
 
+    def closed_machines(self) -> frozenset[str]:
+        """The machines that end the jobs they have and take no more; none where it is not said."""
+        body = self.objects.fetch(self.keys.closed)
+        return frozenset(body.decode(errors="replace").split()) if body else frozenset()
+
+    def write_closed_machines(self, machines: Iterable[str]) -> None:
+        """Say which machines take no more jobs, in place of what was said before."""
+        self.objects.put(self.keys.closed, "\n".join(sorted(machines)).encode())
+
     def resume(self) -> None:
         """Let workers take jobs of the run again: forget why it was stopped, and broken machines.
 
@@ -320,9 +333,8 @@ class RunLedger:
         broken = [*self.objects.keys(self.keys.broken_machines)]
         told = [*self.objects.keys(self.keys.notices)]
         suspects = [*self.objects.keys(self.keys.not_started)]
-        self.objects.delete_all(
-            [*broken, *told, *suspects, self.keys.stopped, self.keys.monitor_state]
-        )
+        here = (self.keys.stopped, self.keys.closed, self.keys.monitor_state)
+        self.objects.delete_all([*broken, *told, *suspects, *here])
 
     def read_monitor_state(self) -> bytes | None:
         """What the last look of the Lambda left for the next."""

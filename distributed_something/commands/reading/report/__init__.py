@@ -6,8 +6,8 @@ import csv
 import json
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, fields
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -16,7 +16,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ....protocol.ledger.attempts import Attempt
 from ....protocol.ledger.run_ledger import RunLedger
 from ....run.machine_book import MachineBook, read_machine_book
-from ....run.money import MachineLife, Prices, cost_of
+from ....run.money import MachineLife, Prices, cost_of, is_free
+from ....run.requests import requests_of
 from ...runs.failed_jobs import given_up_reasons
 from ...runs.provenance import read_provenance
 from ...runs.spending import is_unwatched, lives, look_at_machines, prices_or_caps
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from ....aws.session import Aws
     from ....protocol.ledger.record import RunRecord
 
+_LEASE = 60.0  # seconds: SQS_MESSAGE_VISIBILITY as shipped, which no record keeps
 _TOLD_EVERY = 500  # attempts between two words on progress
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how texts begin that spreadsheets run
@@ -66,6 +68,8 @@ def make_report(
     began, ended = _bounds(record, found, machines, until)
     slots = record.slots_per_machine or 1
     lanes = found.lanes({one.instance_id: one for one in machines}, slots, began, ended)
+    if record.has_checkpoints:  # what was interrupted is not lost
+        lanes = [replace(lane, lost=lane.lost - lane.kept) for lane in lanes]
     prices = Prices() if is_rehearsal else prices_or_caps(aws, record, machines)[0]
     return RunReport(
         app_name=record.app_name,
@@ -101,6 +105,10 @@ def make_report(
         worker_versions=tuple(sorted(found.versions)),
         output_files=found.output_files,
         output_bytes=found.output_bytes,
+        finish=record.finish,
+        requests=_requests(summary.attempts, found.output_files, lanes),
+        kept_seconds=sum(lane.kept for lane in lanes) if record.has_checkpoints else 0.0,
+        taken_free=tuple(one.instance_id for one in machines if is_free(one, until)),
         provenance=read_provenance(ledger),
     )
 
@@ -174,7 +182,7 @@ def _row(
     kind: str, machines: list[MachineLife], lanes: dict[str, Lane], prices: Prices, now: float
 ) -> MoneyRow:
     costs = [(machine, cost_of(machine, prices, now)) for machine in machines]
-    shares = [(cost.total, *_shares(lanes.get(machine.instance_id))) for machine, cost in costs]
+    shares = [(cost.total, _shares(lanes.get(machine.instance_id))) for machine, cost in costs]
     return MoneyRow(
         instance_type=kind,
         machines=len(machines),
@@ -183,15 +191,32 @@ def _row(
         disks=sum(cost.disks for _, cost in costs),
         addresses=sum(cost.addresses for _, cost in costs),
         total=sum(cost.total for _, cost in costs),
-        idle=sum(total * idle for total, idle, _ in shares),
-        lost=sum(total * lost for total, _, lost in shares),
+        idle=sum(total * share.idle for total, share in shares),
+        lost=sum(total * share.lost for total, share in shares),
         free=sum(cost.free for _, cost in costs),
+        starting=sum(total * share.starting for total, share in shares),
+        ending=sum(total * share.ending for total, share in shares),
     )
 
 
-def _shares(lane: Lane | None) -> tuple[float, float]:
-    """Which parts of a machine's time were idle, and went into work that was lost."""
-    if lane is None:
-        return 1.0, 0.0
-    whole = lane.idle + lane.busy
-    return (lane.idle / whole, lane.lost / whole) if whole else (1.0, 0.0)
+@dataclass(frozen=True)
+class _Shares:
+    """Which parts of a machine's time came to no result; starting and ending are parts of idle."""
+
+    idle: float = 1.0
+    lost: float = 0.0
+    starting: float = 1.0
+    ending: float = 0.0
+
+
+def _shares(lane: Lane | None) -> _Shares:
+    whole = lane.idle + lane.busy if lane else 0.0
+    if lane is None or not whole:
+        return _Shares()
+    return _Shares(*(one / whole for one in (lane.idle, lane.lost, lane.starting, lane.ending)))
+
+
+def _requests(attempts: int, files: int, lanes: Sequence[Lane]) -> float:
+    """About what the requests of a run cost, USD."""
+    busy, there = sum(lane.busy for lane in lanes), sum(lane.seconds for lane in lanes)
+    return requests_of(attempts, busy, there, files=files, lease_seconds=_LEASE).dollars

@@ -258,7 +258,7 @@ class _LaneMaker:
     def __init__(self, name: str, kind: str, life: MachineLife | None, slots: int) -> None:
         self._name, self._kind, self._life, self._slots = name, kind, life, slots
         self._counts: Counter[str] = Counter()
-        self._busy = self._lost = 0.0
+        self._busy = self._lost = self._interrupted = 0.0
         self._works: list[Work] = []
         self._use = [0.0] * BINS
         self._began: float | None = None
@@ -269,11 +269,16 @@ class _LaneMaker:
         self._counts[work.state] += 1
         self._busy += seconds
         self._lost += 0.0 if work.state == "done" else seconds
+        self._interrupted += seconds if work.state == "interrupted" else 0.0
         self._began = work.began if self._began is None else min(self._began, work.began)
         self._ended = max(self._ended, work.ended)
         _spread(self._use, work.began, work.ended, began, width)
         if draws:
             self._works.append(work)
+
+    @property
+    def _works_at_all(self) -> bool:
+        return self._began is not None
 
     def lane(self, run_began: float, run_ended: float, width: float) -> Lane:
         life = self._life
@@ -294,7 +299,10 @@ class _LaneMaker:
             interrupted=self._counts["interrupted"],
             busy=self._busy,
             lost=self._lost,
+            kept=self._interrupted,
             idle=max(0.0, (last - began) * slots - self._busy),
+            starting=max(0.0, ((self._began or last) - began) * slots),
+            ending=max(0.0, (last - self._ended) * slots) if self._works_at_all else 0.0,
             works=tuple(self._works),
             use=tuple(
                 round(min(1.0, busy / (width * slots)), 2) if there else None

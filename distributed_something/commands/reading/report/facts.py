@@ -51,7 +51,10 @@ class Lane:
     interrupted: int
     busy: float  # seconds of all its slots
     lost: float  # those of them that came to nothing
+    kept: float  # those of the lost that a checkpoint keeps, if jobs have one
     idle: float  # seconds of its slots without a job
+    starting: float  # those of them before its first job
+    ending: float  # those of them after its last one
     works: tuple[Work, ...]  # empty in a run of too many attempts to draw each
     use: tuple[float | None, ...]  # None where the machine was not there
 
@@ -85,7 +88,7 @@ class SlowJob:
 
 @dataclass(frozen=True)
 class MoneyRow:
-    """What the machines of one type cost, USD; `idle` and `lost` are parts of the total."""
+    """What machines of a type cost, USD; `idle` and `lost` are parts of the total."""
 
     instance_type: str
     machines: int
@@ -97,6 +100,8 @@ class MoneyRow:
     idle: float
     lost: float
     free: float  # what EC2 let off; in no sum
+    starting: float  # of idle: before a machine's first job
+    ending: float  # of idle: after its last one
 
 
 @dataclass(frozen=True)
@@ -156,6 +161,10 @@ class RunReport:
     worker_versions: tuple[str, ...]
     output_files: int
     output_bytes: int
+    finish: str  # fast or cheap
+    requests: float  # USD, of what S3, SQS and CloudWatch were asked; in no sum
+    kept_seconds: float  # that interrupted attempts worked and checkpoints kept
+    taken_free: tuple[str, ...]  # ids of machines that were taken in their first hour
     provenance: Mapping[str, str]  # what ran: name and value, of the files beside the ledger
 
     @property

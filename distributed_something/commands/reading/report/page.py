@@ -16,6 +16,7 @@ from ....run.money import LEFT_OUT
 from ...runs.spending import UNWATCHED
 from .facts import RunReport
 from .figures import figures, lane_name, span
+from .waste import waste_line
 
 _KEPT_LINES = 12  # of a log
 _MACHINE_ROWS = 300
@@ -33,7 +34,8 @@ def page(report: RunReport) -> str:
         drawn=drawn,
         plotly=Markup(get_plotlyjs()),
         tiles=_tiles(report),
-        left_out=LEFT_OUT,
+        waste=waste_line(report),
+        left_out=[*LEFT_OUT[:-1], "what is stored in S3"],
         unwatched=UNWATCHED,
         lanes=report.lanes[:_MACHINE_ROWS],
     )
