@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -17,6 +18,7 @@ from ...aws.messaging.messages import Message, send_messages
 from ...aws.messaging.queues import count_jobs, find_queue
 from ...command_lines import run_line
 from ...errors import DistributedSomethingError, NotFound, UsageError
+from ...protocol.ledger.attempts import AttemptState
 from ...protocol.ledger.record import RunRecord, save_record
 from ...protocol.ledger.run_ledger import RunLedger
 from ..runs.failed_jobs import given_up_for
@@ -25,9 +27,13 @@ from ..runs.runs import choose_run, find_run
 if TYPE_CHECKING:
     from ...aws.session import Aws
     from ...inputs.settings import Settings
+    from ...protocol.ledger.survey import Survey
 
 logger = logging.getLogger(__name__)
 
+_REASONS = 100  # of failures, that are read to see which jobs want more
+_KILLED = 137  # the exit code of a container or command that is killed, as for its memory
+_WANTS_MORE = re.compile(r"memory|longer than its timeout", re.IGNORECASE)
 _NAMED = 5  # names that are said
 _LOOKED_AT = 1000  # jobs whose reasons are told, where none is the one asked for
 
@@ -46,6 +52,7 @@ class RetryPlan:
     waiting: int  # jobs that are left alone since the queue still has a message for each
     stopped: str  # why the run was stopped, or empty
     reopens: bool  # the run has ended, and goes on
+    last: frozenset[str] = frozenset()  # of these, jobs that failed by memory or time: sent last
 
     @property
     def count(self) -> int:
@@ -213,7 +220,30 @@ def _plan(
         waiting=waiting,
         stopped=ledger.why_stopped() if survey.is_stopped else "",
         reopens=not record.is_live,
+        last=_hungry(ledger, survey, chosen.keys()),
     )
+
+
+def _hungry(ledger: RunLedger, survey: Survey, job_ids: Collection[str]) -> frozenset[str]:
+    """Those of the jobs that failed for want of memory or time, and so may again.
+
+    A worker that vanishes has most often run out of memory.
+    """
+    ends = {job_id: survey.dead.get(job_id) or survey.open.get(job_id) for job_id in job_ids}
+    vanished = {
+        job_id
+        for job_id, last in ends.items()
+        if last and not last.last_failed and last.state is AttemptState.STARTED
+    }
+    failed = {job_id: last.last_failed for job_id, last in ends.items() if last}
+    examples = {key.reason: key for key in failed.values() if key and key.reason}
+    read = ledger.explain(islice(examples.values(), _REASONS))
+    hungry = {reason for reason, one in read.items() if _WANTS_MORE.search(one.reason)}
+    return frozenset(vanished) | {
+        job_id
+        for job_id, key in failed.items()
+        if key and (key.exit_code == _KILLED or key.reason in hungry)
+    }
 
 
 def _listed(
@@ -255,8 +285,11 @@ def _open_again(aws: Aws, record: RunRecord, plan: RetryPlan, folder: Path | Non
 
 
 def _messages(aws: Aws, record: RunRecord, plan: RetryPlan) -> Iterator[Message]:
-    left = set(plan.job_ids)
-    for job in RunLedger.of(aws.s3, record).submitted_jobs():
-        if job.job_id in left:
-            left.remove(job.job_id)
-            yield Message(job.job_id, job.body)
+    """The jobs' messages; those that want more than others come last, and hold up none."""
+    ledger = RunLedger.of(aws.s3, record)
+    for part in (plan.job_ids - plan.last, plan.job_ids & plan.last):
+        left = set(part)
+        for job in ledger.submitted_jobs() if left else ():
+            if job.job_id in left:
+                left.remove(job.job_id)
+                yield Message(job.job_id, job.body)

@@ -116,6 +116,23 @@ def test_bare_it_queues_what_is_neither_done_nor_running_in_the_same_run(life: L
     assert life.record().run_id == record.run_id
 
 
+def test_jobs_that_failed_for_memory_or_time_are_sent_last(life: Life) -> None:
+    record, held = begin(life, "memory", "path", "time", "other")
+    reasons = {
+        "memory": "it held 900 MiB of memory, more than its memory_limit of 800 MiB",
+        "path": "no such file",
+        "time": "The command was ended: it ran longer than its timeout of 60 s.",
+        "other": "exit code 3",
+    }
+    for name, reason in reasons.items():
+        give_up(life, record, held[name], reason)
+    retried = try_again(life)
+    assert retried.sent == 4
+    assert retried.plan.last == {held[name].job.job_id for name in ("memory", "time")}
+    taken = [life.take(record, f"i-{number}").job.name for number in range(4)]
+    assert set(taken[2:]) == {"memory", "time"}
+
+
 def test_only_the_letters_of_its_own_jobs_leave_the_dead_letter_queue(life: Life) -> None:
     record, held = begin(life, "a", "b")
     for one in held.values():
