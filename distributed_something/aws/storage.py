@@ -59,6 +59,19 @@ def list_objects(
         yield from page.get("Contents", [])
 
 
+def size_of(s3: S3Client, bucket: str, key: str) -> int | None:
+    """The bytes of an object, or of all below a prefix that ends in a slash; None if not there."""
+    if key.endswith("/"):
+        sizes = [one["Size"] for one in list_objects(s3, bucket, key)]
+        return sum(sizes) if sizes else None
+    try:
+        return s3.head_object(Bucket=bucket, Key=key)["ContentLength"]
+    except ClientError as error:
+        if error_code(error) != "404":
+            raise
+        return None
+
+
 def is_missing_bucket(error: ClientError) -> bool:
     """Whether S3 refuses a request because its bucket is not there."""
     return error_code(error) == "NoSuchBucket"

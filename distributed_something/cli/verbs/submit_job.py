@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     metavar="N",
     help="With RUN_PER_MACHINE_TYPE: the number of the first job.",
 )
+@click.option(
+    "--by-size", is_flag=True, help="Send jobs with the largest inputs first; asks S3 for each."
+)
 @click.option("--dry-run", is_flag=True, help="Show what would be sent and what it could cost.")
 @click.option(
     "--minutes",
@@ -50,6 +53,7 @@ def submit_job(
     job_file: Path,
     family: str | None,
     tag_offset: int,
+    by_size: bool,
     dry_run: bool,
     minutes: float | None,
     as_json: bool,
@@ -66,13 +70,20 @@ def submit_job(
         raise click.UsageError("--minutes and --json go with --dry-run.")
     settings = program.load_settings()
     if dry_run:
-        _plan(settings, job_file, family, minutes, as_json)
+        _plan(settings, job_file, family, minutes, as_json=as_json, by_size=by_size)
     else:
-        _queue(settings, job_file, family, tag_offset, asks=sys.stdin.isatty() and not yes)
+        asks = sys.stdin.isatty() and not yes
+        _queue(settings, job_file, family, tag_offset, asks=asks, by_size=by_size)
 
 
 def _plan(
-    settings: Settings, job_file: Path, family: str | None, minutes: float | None, as_json: bool
+    settings: Settings,
+    job_file: Path,
+    family: str | None,
+    minutes: float | None,
+    *,
+    as_json: bool,
+    by_size: bool,
 ) -> None:
     from ...commands.submitting.dry_run import dry_run
     from ..connection import connect
@@ -86,6 +97,7 @@ def _plan(
             family=family,
             minutes=minutes,
             rehearsal=REHEARSALS / settings.app_name / "report.json",
+            by_size=by_size,
             on_progress=on_progress,
         )
     _show_dry_run(planned, as_json)
@@ -95,7 +107,13 @@ def _plan(
 
 
 def _queue(
-    settings: Settings, job_file: Path, family: str | None, tag_offset: int, *, asks: bool
+    settings: Settings,
+    job_file: Path,
+    family: str | None,
+    tag_offset: int,
+    *,
+    asks: bool,
+    by_size: bool,
 ) -> None:
     from ...commands.submitting.submit_job import submit_job
     from ...commands.submitting.type_plan import runs_of_jobs
@@ -114,6 +132,7 @@ def _queue(
                 family=family,
                 tag_offset=tag_offset,
                 rehearsal=REHEARSALS / settings.app_name / "report.json",
+                by_size=by_size,
                 on_progress=bar,
                 confirm=partial(_ask_again, bar) if asks else _show_again,
             )

@@ -102,6 +102,7 @@ def dry_run(
     family: str | None = None,
     minutes: float | None = None,
     rehearsal: Path | None = None,
+    by_size: bool = False,
     on_progress: Callable[[int, int | None], None] = lambda _done, _total: None,
     now: Callable[[], float] = time.time,
 ) -> DryRun:
@@ -127,7 +128,9 @@ def dry_run(
         message=messages[0].body,
         jobs=tuple(_planned(settings, Job.from_message(one.body)) for one in messages),
         estimate=estimate,
-        order=find_order(seen, maker, _last(seen, settings), rehearsal).source,
+        order=find_order(
+            seen, maker, _last(seen, settings), rehearsal, settings if by_size else None
+        ).source,
         setup_is_due=seen is not None and _lacks_queue(seen, settings),
         again=_again(seen, settings, file, maker) if seen else None,
     )

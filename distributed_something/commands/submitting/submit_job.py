@@ -73,6 +73,7 @@ def submit_job(
     family: str | None = None,
     tag_offset: int = 0,
     rehearsal: Path | None = None,
+    by_size: bool = False,
     on_progress: Progress = lambda _done, _total: None,
     confirm: Callable[[Again], bool] = lambda _: True,
     now: Callable[[], float] = time.time,
@@ -82,7 +83,8 @@ def submit_job(
 
     `family` is a word of `protocol.families.FAMILIES`; without it the file's keys tell the family.
     `tag_offset` is the number of the first job where each machine type has a run of its own,
-    `rehearsal` the last one's report. Long jobs go first, where it is known which they are.
+    `rehearsal` the last one's report. Long jobs go first, where it is known which they are;
+    `by_size` takes those with the largest inputs for the longest.
 
     Nothing is created before every group was found right: UsageError tells what is not, NotFound
     that there is no queue, DistributedSomethingError that `confirm` said no. That is asked only if
@@ -110,7 +112,7 @@ def submit_job(
         logger.warning("%s", note)
     run = _note_checkpoints(aws, run, maker.keys.checkpoint, folder)
     keep_jobs(aws, run, settings, file)
-    order = find_order(aws, maker, last, rehearsal)
+    order = find_order(aws, maker, last, rehearsal, settings if by_size else None)
     if order.source:
         logger.info("Long jobs are sent first, by %s.", order.source)
     jobs = in_order(unique_jobs(file, maker, limit), order)

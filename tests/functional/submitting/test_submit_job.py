@@ -120,6 +120,20 @@ def test_long_jobs_are_sent_first_and_the_next_run_knows_them_by_name(
     assert [json.loads(body)["group"]["images"] for body, _ in received(aws)] == [1, 3, 5, 8]
 
 
+def test_jobs_with_the_largest_inputs_are_sent_first_if_that_is_asked_for(
+    aws: Aws, tmp_path: Path
+) -> None:
+    for plate, size in (("A", 10), ("B", 3000), ("C/x", 200), ("C/y", 2000)):
+        aws.s3.put_object(Bucket=BUCKET, Key=f"in/{plate}", Body=b"x" * size)
+    groups = [{"file": name} for name in ("A", "B", "C/", "gone")]
+    path = write_json(
+        tmp_path / "jobs.json", {"command": "t", "inputs": ["in/{file}"], "groups": groups}
+    )
+    submit(aws, path, by_size=True)
+    sent = [json.loads(body)["group"]["file"] for body, _ in received(aws)]
+    assert sent == ["B", "C/", "gone", "A"], "one of unknown size counts as a usual one"
+
+
 def test_a_run_whose_jobs_all_have_checkpoints_is_noted_as_such(aws: Aws, tmp_path: Path) -> None:
     def has_checkpoints() -> bool | None:
         record = find_record(aws.s3, BUCKET, "Counting")

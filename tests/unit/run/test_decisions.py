@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from distributed_something.protocol.scaling import Fleet, Machine
 from distributed_something.run.decisions import (
+    LAMBDA_PACE,
     NOTICE_SECONDS,
     MonitorState,
     Pace,
@@ -72,3 +73,46 @@ def test_a_run_is_over_after_several_quiet_looks_over_more_than_a_minute() -> No
         assert not state.is_over
     assert not count_quiet(quiet, True, state, PACE, 90.0).is_over, "a worker holds a lease"
     assert count_quiet(quiet, False, state, PACE, 90.0).is_over
+
+
+def test_cheap_closes_machines_as_jobs_run_out_and_remembers_which() -> None:
+    machines = [Machine(f"i-{n}", "sfr-1", f"arn:{n}", tasks=1, busy=n) for n in (1, 2, 3)]
+    fleets = (Fleet("sfr-1", 3),)
+    policy = Policy(slots=4, is_cheap=True)
+    state = MonitorState(began=0.0)
+    state, plan = plan_machines(
+        RunLoad(to_take=24, in_flight=6), fleets, machines, policy, state, PACE, 1000.0
+    )
+    assert not plan.close, "two jobs wait for each slot"
+    state, plan = plan_machines(
+        RunLoad(to_take=9, in_flight=6), fleets, machines, policy, state, PACE, 1030.0
+    )
+    assert [one.instance_id for one in plan.close] == ["i-1"]
+    assert plan.targets == (Fleet("sfr-1", 2),)
+    assert state.closed == ("i-1",)
+    state, plan = plan_machines(
+        RunLoad(to_take=9, in_flight=5), fleets, machines[1:], policy, state, PACE, 1060.0
+    )
+    assert not plan.close and state.closed == (), "one that is gone need not be remembered"
+
+
+def test_fast_closes_no_machine() -> None:
+    machines = [Machine(f"i-{n}", "sfr-1", f"arn:{n}", tasks=1, busy=n) for n in (1, 2, 3)]
+    _, plan = plan_machines(
+        RunLoad(to_take=1, in_flight=6),
+        (Fleet("sfr-1", 3),),
+        machines,
+        Policy(slots=4),
+        MonitorState(began=0.0),
+        PACE,
+        1000.0,
+    )
+    assert not plan.close and not plan.targets
+
+
+def test_the_lambda_is_sure_of_the_end_after_two_calls() -> None:
+    state = MonitorState(began=0.0)
+    quiet = RunLoad(to_take=0, in_flight=0)
+    state = count_quiet(quiet, False, state, LAMBDA_PACE, 1000.0)
+    assert not state.is_over
+    assert count_quiet(quiet, False, state, LAMBDA_PACE, 1120.0).is_over

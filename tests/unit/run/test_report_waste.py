@@ -96,3 +96,12 @@ def test_requests_of_short_jobs_cost_more_of_a_run_than_those_of_long_ones() -> 
     )
     assert short.puts / 1000 <= 4.5, "S3 PUTs of a job of 30 s"
     assert short.dollars / 30 > 2 * long.dollars / 3600
+
+
+def test_requests_of_a_million_jobs_of_half_a_minute_are_an_eighth_of_their_machines_at_most() -> (
+    None
+):
+    jobs, machine_hours, dollars = 1_000_000, 1000 * 1.15, 237.0
+    found = requests_of(jobs, jobs * 30.0, machine_hours * 3600, files=jobs, lease_seconds=60)
+    assert found.puts / jobs == pytest.approx(4.5)
+    assert found.dollars <= 0.12 * dollars
