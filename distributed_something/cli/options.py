@@ -10,6 +10,8 @@ from ..protocol.families import FAMILIES
 
 FILES = Path("files")  # where run records are written, as upstream does
 REHEARSALS = Path("rehearsal")
+REPORTS = Path("reports")
+DOWNLOADS = Path("downloads")
 PATH = click.Path(path_type=Path)
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 family_option = click.option(

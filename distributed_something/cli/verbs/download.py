@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING
 import click
 
 from ...words import count_of
-from ..options import PATH, run_option
+from ..options import DOWNLOADS, PATH, REPORTS, run_option
 from ..people import next_step, say
 from ..type_runs import for_each_run
 
 if TYPE_CHECKING:
     from ...commands.reading.download import Downloaded
     from ...inputs.settings import Settings
-
-DOWNLOADS = Path("downloads")
 
 
 @click.command()
@@ -53,7 +51,8 @@ def download(
         _print_downloaded(downloaded)
     else:
         _show_downloaded(downloaded)
-    next_step("report")
+    if not (REPORTS / f"{settings.app_name}-{downloaded.run_id}.html").exists():
+        next_step("report")
 
 
 def _print_downloaded(downloaded: Downloaded) -> None:

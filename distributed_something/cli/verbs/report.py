@@ -10,7 +10,7 @@ import click
 from ...command_lines import run_line
 from ...errors import DistributedSomethingError
 from ...words import count_of
-from ..options import run_option
+from ..options import DOWNLOADS, REPORTS, run_option
 from ..people import next_step, say
 from ..type_runs import file_of_run, for_each_run, is_first_here
 
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from ...aws.session import Aws
     from ...inputs.settings import Settings
     from ...protocol.ledger.record import RunRecord
-
-REPORTS = Path("reports")
 
 
 @click.command()
@@ -69,7 +67,8 @@ def report(
     path = reporting.write_page(made, output or page_of(record))
     say(f"The report of run {record.run_id} is one page, to be opened in a browser:")
     click.echo(path)
-    next_step("download")
+    if not DOWNLOADS.exists():
+        next_step("download")
 
 
 def page_of(record: RunRecord) -> Path:

@@ -11,7 +11,7 @@ import click
 
 from ...words import count_of
 from ..options import FILES, run_option
-from ..people import next_step, say
+from ..people import say
 from ..type_runs import for_each_run
 
 if TYPE_CHECKING:
@@ -45,15 +45,16 @@ def retry(
     Example: python run.py retry --reason "exit code 137"
     """
     from ...commands.reading.retry import retry as queue_again
-    from ..advice import start_words
+    from ..advice import show_next
     from ..connection import connect
     from ..progress import sending_progress
 
     if not yes and not sys.stdin.isatty():
         raise click.UsageError("There is nobody to ask: give --yes to queue the jobs again.")
+    aws = connect(settings)
     with sending_progress() as on_progress:
         retried = queue_again(
-            connect(settings),
+            aws,
             settings,
             folder=FILES,
             names=names,
@@ -66,8 +67,7 @@ def retry(
     if as_json:
         _print_retried(retried)
     if retried.sent or retried.plan.lets_go_on:
-        words = start_words(settings.aws_region) if retried.needs_machines else "monitor"
-        next_step(words)
+        show_next(aws, settings)
 
 
 def _show_plan(plan: RetryPlan) -> bool:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..people import next_step
 from ..type_runs import for_each_run
 
 if TYPE_CHECKING:
@@ -23,9 +22,10 @@ def setup(settings: Settings) -> None:
     """
     from ...aws.compute.registry import image_labels
     from ...commands.setting_up.setup import setup as set_up
+    from ..advice import show_next
     from ..connection import connect, is_simulated
 
     aws = connect(settings)
     # In a rehearsal no machine fetches the image.
     set_up(aws, settings, labels_of=None if is_simulated() else partial(image_labels, aws))
-    next_step("submitJob files/exampleJob.json")
+    show_next(aws, settings, after="setup")

@@ -50,6 +50,7 @@ def status(
         raise click.UsageError("Give one of --watch, --failed, --running and --job.")
     from ...commands.reading.status import status as look_at_run
     from ...commands.runs.runs import choose_run
+    from ..advice import RunState, job_words, next_verbs, start_words
     from ..connection import connect
 
     refuse_to_wait("--watch", watch, settings)
@@ -67,7 +68,8 @@ def status(
             _show_running(seen, as_json)
         else:
             _show(seen, as_json)
-            next_steps(*_next(seen, settings.aws_region))
+            state, start = RunState.of_status(seen), start_words(settings.aws_region)
+            next_steps(*next_verbs(state, start, job_words()))
 
 
 def _show(seen: Status, as_json: bool) -> None:
@@ -99,22 +101,6 @@ def _watch(aws: Aws, settings: Settings, record: RunRecord, every: float, as_jso
                 return
             time.sleep(every)
             record = refresh(aws, record)
-
-
-def _next(seen: Status, region: str) -> tuple[str, ...]:
-    """The verbs that follow, in order."""
-    from ..advice import start_words, try_again
-
-    jobs = seen.jobs
-    if seen.ended is not None:
-        return try_again(region) if jobs.left or jobs.dead else ("download",)
-    if not jobs.submitted:
-        return ("submitJob JOBS.json",)
-    if jobs.dead or jobs.failed:
-        return ("logs --failed",)
-    if seen.machines or not jobs.left:
-        return ("monitor",)
-    return (start_words(region),)
 
 
 def _show_running(seen: Status, as_json: bool) -> None:

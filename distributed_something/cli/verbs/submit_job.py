@@ -16,7 +16,7 @@ from ...command_lines import run_line
 from ...words import count_of
 from ..context import Program, pass_program
 from ..options import FILES, PATH, REHEARSALS, family_option
-from ..people import draw, next_step, next_steps, say
+from ..people import draw, next_steps, say
 
 if TYPE_CHECKING:
     from ...commands.submitting.again import Again
@@ -117,7 +117,7 @@ def _queue(
 ) -> None:
     from ...commands.submitting.submit_job import submit_job
     from ...commands.submitting.type_plan import runs_of_jobs
-    from ..advice import start_words
+    from ..advice import show_next
     from ..connection import connect
     from ..progress import job_progress
 
@@ -137,7 +137,7 @@ def _queue(
                 confirm=partial(_ask_again, bar) if asks else _show_again,
             )
         _show_submitted(submitted)
-    next_step(start_words(settings.aws_region))
+    show_next(aws, own)
 
 
 def _show_submitted(submitted: Submitted) -> None:
