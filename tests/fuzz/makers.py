@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import click
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
@@ -200,8 +201,11 @@ _MORE = {"TASKS_PER_MACHINE": 2, "MAX_COST": 5, "JOB_DEFAULTS": {"command": "x"}
 @st.composite
 def _command_lines(draw: DrawFn) -> list[str]:
     """Words of a verb that may fit it, some of them nasty."""
-    name = draw(st.sampled_from(sorted(verbs.commands)))
-    given = [one for param in verbs.commands[name].params for one in param.opts]
+    context = click.Context(verbs)
+    name = draw(st.sampled_from(sorted(verbs.list_commands(context))))
+    command = verbs.get_command(context, name)
+    assert command is not None
+    given = [one for param in command.params for one in param.opts]
     options = st.sampled_from([one for one in given if one.startswith("-")] or ["--help"])
     word = st.one_of(
         options,
