@@ -24,8 +24,9 @@ _FUSE: dict[str, Any] = {
 }
 
 
-# What else a definition can give a container of the computer that it runs on.
-_NEVER = ("privileged", "mountPoints", "volumesFrom", "dockerSecurityOptions", "systemControls")
+# What else a definition can give a container of the computer that it runs on. Upstream's are
+# privileged, which a rehearsal's containers never are.
+_NEVER = ("mountPoints", "volumesFrom", "dockerSecurityOptions", "systemControls")
 
 
 def task_family(app_name: str) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
+from ..protocol.ledger.objects import MOST_FETCHED
+from ..protocol.ledger.unreadable import Unreadable, build, check_value, read_object
 from .money import MachineLife
 
 if TYPE_CHECKING:
@@ -53,14 +55,14 @@ class MachineBook:
 
     @classmethod
     def from_json(cls, body: bytes) -> MachineBook:
-        """Read a book; keys that a newer version added are left out."""
-        known = {field.name for field in fields(MachineLife)}
-        values = json.loads(body)
-        lives = (
-            MachineLife(**{key: value for key, value in one.items() if key in known})
-            for one in values["machines"]
-        )
-        return cls({one.instance_id: one for one in lives}, values["looked"])
+        """Read a book; keys that a newer version added are left out; raises Unreadable."""
+        values = read_object(body, MOST_FETCHED)
+        machines, looked = values.get("machines"), values.get("looked")
+        if not isinstance(machines, list) or not all(isinstance(one, dict) for one in machines):
+            raise Unreadable("machines is no list of objects")
+        check_value(looked, "float | None", "looked")
+        lives = [build(MachineLife, one) for one in machines]
+        return cls({one.instance_id: one for one in lives}, looked)
 
 
 def read_machine_book(ledger: RunLedger) -> MachineBook:
@@ -68,7 +70,8 @@ def read_machine_book(ledger: RunLedger) -> MachineBook:
     body = ledger.read_machine_book()
     try:
         return MachineBook({}) if body is None else MachineBook.from_json(body)
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except Unreadable as error:
+        ledger.left_out.add(ledger.keys.machine_book, error)
         return MachineBook({})
 
 

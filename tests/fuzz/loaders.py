@@ -27,6 +27,11 @@ from distributed_something.inputs.settings import load_settings
 from distributed_something.inputs.text import read_text
 from distributed_something.inputs.type_runs import type_settings
 from distributed_something.protocol.jobs import BadJob, Job
+from distributed_something.protocol.ledger.attempts import Attempt
+from distributed_something.protocol.ledger.facts import GivenUp
+from distributed_something.protocol.ledger.record import RunRecord, read_record_file
+from distributed_something.protocol.ledger.unreadable import LeftOut
+from distributed_something.run.machine_book import MachineBook
 from tests.builders import write_config, write_json
 from tests.fleet_files import fleet
 
@@ -77,6 +82,22 @@ def _read_config(path: Path) -> None:
 
 def _read_fleet(path: Path) -> None:
     read_fleet_file(read_text(path, "fleet file"), str(path))
+
+
+def _read_record(path: Path) -> None:
+    record = read_record_file(path)
+    assert RunRecord.from_json(record.to_json(), "again") == record
+
+
+def _read_fact(kind: Callable[[bytes], object]) -> Callable[[Path], object]:
+    """How a kind of object of a ledger is read: left out if it cannot be."""
+
+    def read(path: Path) -> None:
+        left_out = LeftOut()
+        found = list(left_out.read(kind, [(str(path), path.read_bytes())]))
+        json.dumps(list(map(str, found))).encode()
+
+    return read
 
 
 def _read_message(path: Path) -> None:
@@ -140,6 +161,10 @@ LOADERS: Mapping[str, Loader] = {
     "table": Loader("jobs.csv", _read_jobs, _table),
     "fleet": Loader("fleet.json", _read_fleet, _json),
     "message": Loader("message.json", _read_message, _json),
+    "record": Loader("record.json", _read_record, _json),
+    "attempt": Loader("attempt.json", _read_fact(Attempt.from_json), _json),
+    "given up": Loader("dead.json", _read_fact(GivenUp.from_json), _json),
+    "machine book": Loader("machines.json", _read_fact(MachineBook.from_json), _json),
     "check config": Loader("config.py", _check_up, _python),
     "check jobs": Loader("jobs.json", _check_up, _json),
     "check table": Loader("jobs.csv", _check_up, _table),

@@ -7,6 +7,7 @@ import io
 import json
 import re
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
 from distributed_something.cli.app import verbs
+from distributed_something.protocol.ledger.attempts import Attempt
+from distributed_something.protocol.ledger.facts import GivenUp
+from distributed_something.run.money import MachineLife
 from tests.builders import CONSTANTS
 from tests.family_files import JOB_FILES
 from tests.fleet_files import fleet
@@ -162,6 +166,10 @@ _RECORDS = [
      "ended": None, "queue_deleted": 1.5, "export_due": False, "notice_due": True},
 ]  # fmt: skip
 
+_ATTEMPT = Attempt("a1b2", "P1", "1500000000000-abc123", 1, "failed", "i-1", "1", 1.5e9, 1.6e9, 1,
+                   "it failed", log_tail="last words")  # fmt: skip
+_LIFE = MachineLife("i-1", "m5.xlarge", "us-east-1a", 1.5e9, 1.6e9, disk_gib=30)
+
 
 def _as_lines(rows: Any) -> bytes:
     listed = rows if isinstance(rows, list) else [rows]
@@ -227,6 +235,9 @@ INPUTS: dict[str, SearchStrategy[bytes]] = {
         _as_json, [fleet(), *_files("files/*Fleet*.json", "tests/upstream_forms/fleets/*.json")]
     ),
     "record": _made(_as_json, _RECORDS),
+    "attempt": _made(_as_json, [asdict(_ATTEMPT)]),
+    "given up": _made(_as_json, [asdict(GivenUp("a1b2", "it failed", "m", True))]),
+    "machine book": _made(_as_json, [{"looked": 1.5e9, "machines": [asdict(_LIFE)]}]),
     "words": _of(_command_lines().map(lambda words: "\n".join(words).encode(errors="ignore"))),
     "message": _made(
         _as_json, [message for case in JOB_FILES.values() for message in case.messages]

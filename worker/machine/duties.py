@@ -18,7 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from distributed_something.protocol.environment import WorkerEnvironment
 from distributed_something.protocol.fleet_target import lower_target
-from distributed_something.protocol.ledger.record import RunRecord, find_record, record_age
+from distributed_something.protocol.ledger.record import RunRecord, find_readable, record_age
 from distributed_something.protocol.ledger.run_ledger import RunLedger
 
 from .alarm import MachineAlarm
@@ -143,7 +143,7 @@ class Duties:
             terminate_self(ec2, self._instance_id)
 
     def _find_record(self) -> RunRecord | None:
-        return find_record(self._clients.s3, self._settings.aws_bucket, self._settings.app_name)
+        return find_readable(self._clients.s3, self._settings.aws_bucket, self._settings.app_name)
 
     def _is_over(self, record: RunRecord | None) -> bool:
         """Whether no job is left that may be taken, and no worker is at one."""

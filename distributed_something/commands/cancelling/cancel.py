@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 from ...aws.faults import FAULTS, Failure
 from ...aws.storage import is_missing_bucket
 from ...command_lines import run_line
-from ...errors import DistributedSomethingError, TeardownIncomplete
+from ...errors import DistributedSomethingError, TeardownIncomplete, UsageError
 from ...protocol.ledger.record import RunRecord, find_record
 from ...resources.kinds import Owner, Resource
 from ...resources.table import UNSEEN, find_resources
@@ -129,6 +129,9 @@ def _find_app_somehow(
     """The app's record, and a sentence if the bucket does not give it: what costs money must go."""
     try:
         return find_app(aws, settings, now), []
+    except UsageError as error:  # it never will be read; tags and names are all there is
+        logger.warning("%s Going on by tags and by the names in the config; delete it.", error)
+        return stand_in(aws, settings, None, now()), []
     except FAULTS as error:
         unread = Failure.of(f"Could not read the bucket's monitor file: {error}", error)
         logger.warning("%s Going on by tags and by the names in the config.", unread)

@@ -83,9 +83,13 @@ def refresh(aws: Aws, record: RunRecord) -> RunRecord:
     A record of upstream's has no id; if the bucket tells of a live run of its app or of its end,
     that is the record now.
     """
-    if record.run_id:
-        return RunLedger.of(aws.s3, record).read_record() or record
-    found = find_record(aws.s3, record.bucket, record.app_name)
+    try:
+        if record.run_id:
+            return RunLedger.of(aws.s3, record).read_record() or record
+        found = find_record(aws.s3, record.bucket, record.app_name)
+    except UsageError as error:  # somebody has spoilt it; what is known goes on
+        logger.warning("%s What was known of the run before is used.", error)
+        return record
     if found and (found.fleet_ids == record.fleet_ids or (found.run_id and found.is_live)):
         return found
     return record

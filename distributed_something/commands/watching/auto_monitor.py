@@ -23,6 +23,7 @@ from ...definitions.auto_monitor import schedule_name
 from ...errors import DistributedSomethingError
 from ...protocol.ledger.keys import RunKeys
 from ...protocol.ledger.run_ledger import RunLedger
+from ...protocol.ledger.unreadable import check_fields, read_object
 from ...run.decisions import LAMBDA_PACE, MonitorState, Pace
 from ..removing.tear_down import tear_down
 from .failing import stop_if_all_fail_alike
@@ -128,8 +129,12 @@ def _read_state(ledger: RunLedger) -> MonitorState | None:
     """What the last look left for this one; None if it was the first, or of another version."""
     try:
         body = ledger.read_monitor_state()
-        return None if body is None else MonitorState.from_values(json.loads(body))
-    except (ValueError, TypeError):
+        if body is None:
+            return None
+        state = MonitorState.from_values(read_object(body))
+        check_fields(state)
+        return state
+    except (ValueError, TypeError):  # Unreadable is a ValueError
         return None
 
 

@@ -20,6 +20,7 @@ _UNSAFE = re.compile(rb"[^A-Za-z0-9-]")
 _ESCAPED = re.compile(r"_([0-9a-f]{2})")
 _NOTHING = "-"
 _NO_CODE = "x"  # the exit code of an attempt that has none
+_DIGITS = 15  # of the longest number that a key can hold
 _GAVE_UP, _PASSED_OVER = "g", "p"
 
 
@@ -30,6 +31,9 @@ class AttemptState(str, Enum):
     DONE = "done"
     FAILED = "failed"
     INTERRUPTED = "interrupted"
+
+
+_STATES = frozenset(state.value for state in AttemptState)
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,8 @@ class AttemptKey:
         """Read the last part of an attempt's key; raises Unreadable."""
         try:
             attempt_id, state, instance_id, slot, *end = name.split(".")
+            if max(map(len, (attempt_id.split("-", 1)[0], *end))) > _DIGITS:
+                raise ValueError("a number of too many digits")
             int(attempt_id.split("-", 1)[0])
             place = (_unescape(instance_id), _unescape(slot))
             began = cls(job_id, attempt_id, AttemptState(state), *place)
@@ -169,7 +175,10 @@ class Attempt:
     @classmethod
     def from_json(cls, body: bytes) -> Attempt:
         """Read an attempt; keys that a newer worker added are left out; raises Unreadable."""
-        return build(cls, read_object(body))
+        made = build(cls, read_object(body))
+        if made.state not in _STATES:
+            raise Unreadable(f"its state is {made.state[:60]!r}")
+        return made
 
     @classmethod
     def of_key(cls, key: AttemptKey, name: str, number: int, reason: str) -> Attempt:

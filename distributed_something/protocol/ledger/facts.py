@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass
 
 from .attempts import AttemptKey
@@ -13,8 +14,21 @@ from .unreadable import Unreadable, build, read_object
 HEARTBEAT_SECONDS = 60  # how often a worker slot writes its heartbeat
 HEARTBEAT_LIVE_SECONDS = 150  # a heartbeat older than this is a dead worker's
 
+_JOB_ID = re.compile(r"[0-9a-f]{1,64}")
 # Made once: json.dumps with separators makes a new encoder for every line.
 _encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
+MOST_LINE = (
+    4 << 20
+)  # bytes of a job list's line: a message has at most 1 MiB, its escapes double it
+
+
+def job_number(job_id: str) -> int:
+    """A job's id as a number, which takes a tenth of the memory; raises Unreadable."""
+    if not _JOB_ID.fullmatch(job_id):
+        raise Unreadable(f"{job_id[:60]!r} is no id of a job")
+    return int(job_id, 16)
 
 
 @dataclass(frozen=True)
@@ -33,11 +47,14 @@ class SubmittedJob:
     @classmethod
     def from_line(cls, line: bytes) -> SubmittedJob:
         """Read a line; raises Unreadable."""
-        values = read_object(line)
+        values = read_object(line, MOST_LINE)
         try:
-            return cls(values["id"], values["name"], values["body"])
+            values["job_id"] = values["id"]
         except KeyError as error:
             raise Unreadable(f"a job without {error}") from None
+        job = build(cls, values)
+        job_number(job.job_id)
+        return job
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,7 @@ RUNS = "runs/"
 UPLOADS = "uploads"  # beside an app's runs: the next run must see them too
 # A message that was sent by hand, with no run of this app ever begun, still gets a ledger.
 NO_RUN = "no-run"
+_COUNT_DIGITS = 7  # of the number of jobs in a list, far above what is put into one
 _SPREAD = 2  # digits of a machine's hash
 
 
@@ -184,9 +185,12 @@ def record_key(app_name: str) -> str:
 def job_list_count(key: str) -> int:
     """How many jobs a job list holds, read off its key; raises Unreadable."""
     try:
-        return int(key.rsplit("-", 1)[1].split(".", 1)[0])
-    except (IndexError, ValueError):
-        raise Unreadable("it is no key of a job list") from None
+        count = key.rsplit("-", 1)[1].split(".", 1)[0]
+        if count.isdecimal() and len(count) <= _COUNT_DIGITS:
+            return int(count)
+    except IndexError:
+        pass
+    raise Unreadable("it is no key of a job list")
 
 
 def parse_attempt(key: str) -> AttemptKey:

@@ -10,6 +10,8 @@ from email.utils import parsedate_to_datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from .unreadable import MOST_BYTES
+
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
     from types_boto3_s3.type_defs import GetObjectOutputTypeDef
@@ -18,6 +20,7 @@ PARALLEL_READS = 16
 READ_AHEAD = 256  # objects fetched before the reader asks for them: bounds memory, not the ledger
 # HeadObject has no body to name its error in; without s3:ListBucket an absent key is a 403.
 _ABSENT = ("404", "NoSuchKey", "NotFound")
+MOST_FETCHED = 32 << 20  # bytes of an object that is read whole: 100,000 machines have as many
 _CONFLICTS = 5  # tries of a write that meets others; the first of those to arrive ends them
 
 
@@ -46,17 +49,17 @@ class Objects:
         self._s3 = s3
         self.bucket = bucket
 
-    def fetch(self, key: str) -> bytes | None:
-        """An object's body; None if there is none."""
+    def fetch(self, key: str, most: int = MOST_FETCHED) -> bytes | None:
+        """An object's body, or what begins one above `most` bytes; None if there is none."""
         answer = self._get(key)
-        return None if answer is None else answer["Body"].read()
+        return None if answer is None else _read(answer, most)
 
-    def fetch_dated(self, key: str) -> Dated | None:
+    def fetch_dated(self, key: str, most: int = MOST_FETCHED) -> Dated | None:
         """An object's body and its age; None if there is none."""
         answer = self._get(key)
         if answer is None:
             return None
-        return Dated(answer["Body"].read(), _age(answer, answer["LastModified"]))
+        return Dated(_read(answer, most), _age(answer, answer["LastModified"]))
 
     def fetch_start(self, key: str, size: int) -> bytes:
         """The first `size` bytes of an object that is there."""
@@ -68,7 +71,8 @@ class Objects:
         waiting = iter(keys)
         with ThreadPoolExecutor(PARALLEL_READS) as pool:
             while some := list(islice(waiting, READ_AHEAD)):
-                for key, body in zip(some, pool.map(self.fetch, some), strict=True):
+                bodies = pool.map(lambda key: self.fetch(key, MOST_BYTES), some)
+                for key, body in zip(some, bodies, strict=True):
                     if body is not None:
                         yield key, body
 
@@ -160,6 +164,13 @@ def _items(page: Any) -> list[Item]:
     answered = _answered(page).timestamp()
     times = ((item, item["LastModified"].timestamp()) for item in found)
     return [Item(item["Key"], time, answered - time, item["Size"]) for item, time in times]
+
+
+def _read(answer: Any, most: int) -> bytes:
+    body: bytes = answer["Body"].read(most + 1)
+    if len(body) > most:  # the start of something that is none of ours, which no reader takes
+        answer["Body"].close()
+    return body
 
 
 def _age(answer: Any, written: datetime) -> float:

@@ -7,8 +7,10 @@ It is written before anything costs money, in two places that say the same:
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
+import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
@@ -18,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 from ...errors import DistributedSomethingError, UsageError
 from .. import PROTOCOL_VERSION
 from .keys import NO_RUN, RunKeys, record_key, record_name
-from .objects import Objects
+from .objects import MOST_FETCHED, Objects
+from .unreadable import check_fields
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -31,6 +34,11 @@ _UPSTREAM_KEYS = {
     "MONITOR_BUCKET_NAME": "bucket",
     "MONITOR_LOG_GROUP_NAME": "log_group_name",
 }
+
+
+# What is in the keys of a run's objects: no slash, and nothing that steers a terminal.
+_APP = re.compile(r"[\w. -]{1,255}")
+_RUN_ID = re.compile(r"[\w-]{0,64}")
 
 
 @dataclass(frozen=True)
@@ -143,13 +151,31 @@ class RunRecord:
         known = {f.name for f in fields(cls)}
         own = {key: value for key, value in values.items() if key in known}
         own |= {name: values[key] for key, name in _UPSTREAM_KEYS.items()}
-        own["started"] = float(values.get("MONITOR_START_TIME") or 0) / 1000
+        own["started"] = _time(values.get("MONITOR_START_TIME")) / 1000
         own["clean_dashboard"] = str(values.get("CLEAN_DASHBOARD", "False")).lower() == "true"
+        for name in ("launch_templates", "fleets"):
+            if not isinstance(own.get(name, []), list):
+                raise ValueError(f"{name} is no list")
         own["launch_templates"] = tuple(own.get("launch_templates", ()))
         own["fleets"] = tuple(_fleet(fleet) for fleet in own.get("fleets", ()))
         if not own["fleets"] and values.get("MONITOR_FLEET_ID"):
             own["fleets"] = (FleetRecord("", {}, None, str(values["MONITOR_FLEET_ID"])),)
-        return cls(**own)
+        record = cls(**own)
+        check_fields(record)
+        if not (_APP.fullmatch(record.app_name) and _RUN_ID.fullmatch(record.run_id)):
+            raise ValueError("its names of the app and the run cannot be in a key")
+        return record
+
+
+def _time(value: Any) -> float:
+    """Milliseconds since 1970, 0 if none are given; raises ValueError."""
+    try:
+        number = float(value or 0)
+    except (TypeError, ValueError, OverflowError):
+        number = -1.0
+    if 0 <= number < 1e15:
+        return number
+    raise ValueError(f"MONITOR_START_TIME is {str(value)[:60]!r}, and no milliseconds since 1970")
 
 
 def _refuse_other_version(values: Mapping[str, Any], source: str) -> None:
@@ -222,16 +248,24 @@ def read_record(objects: Objects, key: str) -> RunRecord | None:
     body = objects.fetch(key)
     if body is None:
         return None
-    return RunRecord.from_json(body.decode(errors="replace"), f"s3://{objects.bucket}/{key}")
+    return RunRecord.from_json(_decode(body), f"s3://{objects.bucket}/{key}")
 
 
 def read_record_file(path: Path) -> RunRecord:
     """Read a record from a file; raises UsageError if it is missing or none."""
     try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"Cannot read the monitor file {path}: {error.strerror}.") from None
-    return RunRecord.from_json(text, str(path))
+        with path.open("rb") as file:
+            body = file.read(MOST_FETCHED)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"Cannot read the monitor file {path}: {reason}.") from None
+    return RunRecord.from_json(_decode(body), str(path))
+
+
+def _decode(body: bytes) -> str:
+    """The text of a monitor file, which Windows PowerShell writes as UTF-16."""
+    wide = body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return body.decode("utf-16" if wide else "utf-8-sig", errors="replace")
 
 
 def _read_object(text: str, source: str) -> dict[str, Any]:
@@ -241,7 +275,7 @@ def _read_object(text: str, source: str) -> dict[str, Any]:
         rest = text.strip()[end:].strip().lstrip(",")
         if rest:
             values |= json.loads("{" + rest.rstrip().removesuffix("}") + "}")
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         raise UsageError(f"{source} is not a monitor file: its JSON cannot be read.") from None
     if not isinstance(values, dict):
         raise UsageError(f"{source} is not a monitor file: it is not a JSON object.")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gzip
 import json
+import logging
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, BinaryIO
 
+from ...errors import UsageError
 from .attempts import Attempt, AttemptKey, AttemptState
 from .claims import LeaseClaims, NoticeClaims
 from .facts import (
@@ -17,13 +19,16 @@ from .facts import (
     History,
     LedgerSummary,
     SubmittedJob,
+    job_number,
 )
+from .job_lists import lines_of
 from .keys import (
     UPLOADS,
     RunKeys,
     app_prefix,
     job_list_count,
     parse_attempt,
+    record_key,
 )
 from .objects import Objects
 from .record import RunRecord, read_record
@@ -33,7 +38,10 @@ from .unreadable import LeftOut, Unreadable
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
+logger = logging.getLogger(__name__)
+
 REFILLS = 3  # machines that a run may lose because they cannot work; no later one is replaced
+MOST_REASON = 2_000  # bytes of why a run was stopped
 _NO_REASON = "no reason is given."
 
 
@@ -64,8 +72,18 @@ class RunLedger:
         return self.survey().summary
 
     def read_record(self) -> RunRecord | None:
-        """The record of the run, from beside its ledger; None if there is no such run."""
-        return read_record(self.objects, self.keys.record)
+        """The record of the run, from beside its ledger; None if there is no such run.
+
+        Of one that cannot be read, the app's counts if it is this run's; raises UsageError.
+        """
+        try:
+            return read_record(self.objects, self.keys.record)
+        except UsageError as error:
+            other = read_record(self.objects, record_key(self.keys.app_name))
+            if other is None or other.run_id != self.keys.run_id:
+                raise
+            logger.warning("%s The app's copy of it is used.", error)
+            return other
 
     # What was submitted
 
@@ -83,13 +101,21 @@ class RunLedger:
     def submitted_jobs(self) -> Iterator[SubmittedJob]:
         """Every submitted job, list by list in the order of their keys."""
         for key in self.objects.keys(self.keys.job_lists):
-            with gzip.GzipFile(fileobj=self.objects.open(key)) as file:
-                lines = ((key, line) for line in file if line.strip())
-                yield from self.left_out.read(SubmittedJob.from_line, lines)
+            try:
+                yield from self.left_out.read(SubmittedJob.from_line, lines_of(self.objects, key))
+            except Unreadable as error:
+                self.left_out.add(key, error)
 
     def count_submitted(self) -> int:
         """How many jobs were submitted, read off the keys of the job lists."""
-        return sum(job_list_count(key) for key in self.objects.keys(self.keys.job_lists))
+        return sum(self._count(key) for key in self.objects.keys(self.keys.job_lists))
+
+    def _count(self, key: str) -> int:
+        try:
+            return job_list_count(key)
+        except Unreadable as error:
+            self.left_out.add(key, error)
+            return 0
 
     def has_jobs(self) -> bool:
         """Whether any job was submitted, or done though it was sent by hand."""
@@ -99,13 +125,10 @@ class RunLedger:
     def unfinished_jobs(self) -> Iterator[SubmittedJob]:
         """The submitted jobs that are neither done nor given up, each once."""
         # Job ids are hexadecimal: a million of them as numbers take a tenth of their texts' memory.
-        ended = {
-            int(key.rpartition("/")[2], 16)
-            for prefix in (self.keys.done_markers, self.keys.dead_markers)
-            for key in self.objects.keys(prefix)
-        }
+        prefixes = (self.keys.done_markers, self.keys.dead_markers)
+        ended = {job_number(one) for prefix in prefixes for one in self._marked(prefix)}
         for job in self.submitted_jobs():
-            number = int(job.job_id, 16)
+            number = job_number(job.job_id)
             if number not in ended:
                 ended.add(number)
                 yield job
@@ -216,10 +239,20 @@ class RunLedger:
     def ended_jobs(self) -> tuple[set[str], set[str]]:
         """The ids of the jobs that are done, and of those that were given up and are not done."""
         done, dead = (
-            {key.rpartition("/")[2] for key in self.objects.keys(prefix)}
-            for prefix in (self.keys.done_markers, self.keys.dead_markers)
+            set(self._marked(prefix)) for prefix in (self.keys.done_markers, self.keys.dead_markers)
         )
         return done, dead - done
+
+    def _marked(self, prefix: str) -> Iterator[str]:
+        """The ids of the jobs that have a mark below a prefix."""
+        for key in self.objects.keys(prefix):
+            job_id = key.removeprefix(prefix)
+            try:
+                job_number(job_id)
+            except Unreadable as error:
+                self.left_out.add(key, error)
+            else:
+                yield job_id
 
     def find_given_up(self, job_id: str, message_id: str) -> GivenUp | None:
         """What is noted of the giving up of a job that this very message brought; or None.
@@ -227,8 +260,11 @@ class RunLedger:
         A message has the same id at each receipt, and one that is sent again has another.
         """
         body = self.objects.fetch(self.keys.dead(job_id))
-        found = None if body is None else GivenUp.from_json(body)
-        return found if found and found.message_id == message_id else None
+        for found in self.left_out.read(
+            GivenUp.from_json, [] if body is None else [(self.keys.dead(job_id), body)]
+        ):
+            return found if found.message_id == message_id else None
+        return None
 
     def begin_giving_up(self, job: GivenUp) -> bool:
         """Note that a job is to be given up; False if that is noted for the same message."""
@@ -246,9 +282,8 @@ class RunLedger:
     def given_up_jobs(self, job_ids: Iterable[str] | None = None) -> Iterator[GivenUp]:
         """Jobs that were given up, with the reason: these in their order, or all."""
         if job_ids is None:
-            places = self.objects.keys(self.keys.dead_markers)
-        else:
-            places = (self.keys.dead(job_id) for job_id in job_ids)
+            job_ids = self._marked(self.keys.dead_markers)
+        places = (self.keys.dead(job_id) for job_id in job_ids)
         yield from self.left_out.read(GivenUp.from_json, self.objects.fetch_all(places))
 
     def count_given_up(self, enough: int) -> int:
@@ -309,7 +344,7 @@ class RunLedger:
 
     def why_stopped(self) -> str:
         """Why the workers take no more jobs of the run; empty while they do."""
-        body = self.objects.fetch(self.keys.stopped)
+        body = self.objects.fetch(self.keys.stopped, MOST_REASON)
         return "" if body is None else body.decode(errors="replace") or _NO_REASON
 
     def stop(self, reason: str) -> None:
@@ -364,9 +399,12 @@ class RunLedger:
     def _attempt_keys(self, prefix: str) -> Iterator[AttemptKey]:
         for key in self.objects.keys(prefix):
             try:
-                yield parse_attempt(key)
+                parsed = parse_attempt(key)
+                job_number(parsed.job_id)
             except Unreadable as error:
                 self.left_out.add(key, error)
+            else:
+                yield parsed
 
 
 def list_runs(s3: S3Client, bucket: str, app_name: str) -> list[str]:

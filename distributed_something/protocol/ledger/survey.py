@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from .attempts import AttemptKey, AttemptState
-from .facts import HEARTBEAT_LIVE_SECONDS, Beat, LedgerSummary
+from .facts import HEARTBEAT_LIVE_SECONDS, Beat, LedgerSummary, job_number
 from .keys import RunKeys, job_list_count
 from .objects import Item, Objects
 from .unreadable import LeftOut, Unreadable
@@ -215,9 +215,11 @@ class _Part:
         if kind == "attempts":
             self._take_attempt(name)
         elif kind == "done":
+            job_number(name)
             self.survey.done.append(name)
             self.survey.done_at[int(item.written) // 60] += 1
         elif kind == "dead":
+            job_number(name)
             self.survey.dead[name] = None
         elif kind == "heartbeats":
             self.survey.beats.append(Beat.of(item))
@@ -238,6 +240,7 @@ class _Part:
         if state is None:
             raise Unreadable("it is no key of an attempt")
         if job != self._job:
+            job_number(job)
             self.end()
             self._job = job
         elif attempt == self._attempt:

@@ -146,7 +146,6 @@ def test_no_definition_of_ours_asks_for_more_than_ours_do(changes: dict[str, str
     [
         ({"volumes": [{"name": "root", "host": {"sourcePath": "/"}}]}, {}, "volumes"),
         ({"pidMode": "host"}, {}, "pidMode"),
-        ({}, {"privileged": True}, "privileged"),
         ({}, {"mountPoints": [{"sourceVolume": "root", "containerPath": "/h"}]}, "mountPoints"),
         ({}, {"user": "1000"}, "user 1000"),
         ({}, {"linuxParameters": {"devices": [{"hostPath": "/dev/sda"}]}}, "device /dev/sda"),

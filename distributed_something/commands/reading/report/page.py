@@ -13,6 +13,7 @@ from plotly.offline import get_plotlyjs
 
 from .... import __version__
 from ....run.money import LEFT_OUT
+from ....words import visible
 from ...runs.spending import UNWATCHED
 from .facts import RunReport
 from .figures import figures, lane_name, span
@@ -49,6 +50,8 @@ def _template() -> Any:
         autoescape=select_autoescape(["html"]),
         trim_blocks=True,
         lstrip_blocks=True,
+        # What steers a terminal has no place in a page that is opened in one, either.
+        finalize=lambda value: visible(value) if type(value) is str else value,
     )
     environment.filters |= {
         "span": span,

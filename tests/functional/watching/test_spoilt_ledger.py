@@ -1,0 +1,165 @@
+"""Whatever stands under a run's keys in the bucket: it ends, its machines end, it is cancelled."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import logging
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from distributed_something.commands.cancelling.cancel import cancel
+from distributed_something.commands.reading.report import make_report
+from distributed_something.commands.reading.report.page import page
+from distributed_something.commands.watching.auto_monitor import watch_once
+from distributed_something.commands.watching.monitor import monitor
+from distributed_something.protocol.ledger.keys import record_key
+from distributed_something.protocol.ledger.record import RunRecord
+from distributed_something.protocol.ledger.run_ledger import RunLedger
+from tests.lives import Held, Life, open_life
+
+HOSTILE = {
+    "deep": b"[" * 100_000,
+    "numbers": b'{"started": 1e999, "looked": %s, "machines": [{"launched": NaN}]}' % (b"9" * 4000),
+    "wide": '{"state": "\x1b[2J"}'.encode("utf-16"),
+    "long": b'{"reason": "' + b"x" * 3_000_000 + b'"}',
+    "list": b'[1, "x", null]',
+    "words": json.dumps(dict.fromkeys(
+        ("job_id", "name", "attempt_id", "number", "state", "instance_id", "slot", "started",
+         "reason", "machines", "looked", "began", "MONITOR_START_TIME", "run_id", "fleets"), "soon"
+    )).encode(),
+}  # fmt: skip
+
+
+def _instead(body: bytes, _: bytes) -> bytes:
+    return body
+
+
+WAYS: dict[str, Callable[[bytes], bytes | None]] = {
+    "absent": lambda _: None,
+    "empty": lambda _: b"",
+    "truncated": lambda body: body[: len(body) // 2],
+    "no text": lambda _: b"\xff\xfe\xfd\x00",
+    **{name: partial(_instead, body) for name, body in HOSTILE.items()},
+    "bomb": lambda _: gzip.compress(b"\x00" * 50_000_000),
+    "lines": lambda _: gzip.compress(
+        b'{"id": "a1"}\n[]\n{"id": "zz", "name": 1, "body": {}}\n' * 9
+    ),
+}
+
+
+@pytest.fixture
+def life(tmp_path: Path) -> Iterator[Life]:
+    with open_life(tmp_path) as life:
+        life.set_up()
+        yield life
+
+
+def odd_keys(record: RunRecord) -> list[str]:
+    """Keys that none of ours would be, and one for each kind of object that a run may have."""
+    keys = record.keys
+    return [
+        keys.job_lists + "odd",
+        keys.job_list("odd", 10**5),
+        f"{keys.job_lists}odd-{'9' * 300}.jsonl.gz",
+        keys.attempts + "odd",
+        keys.attempts_of("zz") + "no.state",
+        keys.attempts_of("zz") + "-1.failed.i-1.s.x.9.9.9.9.9.-.-",
+        keys.attempts_of("zz") + f"{'9' * 300}.started.i-1.s",
+        keys.done("not-hexadecimal"),
+        keys.dead("not/hexadecimal"),
+        keys.dead("0" * 20),
+        keys.heartbeats + "odd",
+        keys.heartbeat("i-odd", "\x1b[2J"),
+        keys.monitor_state,
+        keys.machine_book,
+        keys.notice("odd"),
+        keys.made_with + "odd",
+        keys.lease_claim("a1"),
+        keys.lease_receipt("a1"),
+        keys.prefix + "odd/odd",
+    ]
+
+
+def spoil(life: Life, record: RunRecord, way: Callable[[bytes], bytes | None]) -> int:
+    """Put something else under every key of the run, and under odd ones; how many there are."""
+    ledger, s3 = RunLedger.of(life.world.s3, record), life.world.s3
+    kept = (record.keys.done_markers, record.keys.dead_markers, record.keys.stopped)
+    places = [key for key in ledger.objects.keys(record.keys.prefix) if not key.startswith(kept)]
+    found = {key: ledger.objects.fetch(key) or b"" for key in places}
+    found |= dict.fromkeys([record_key(record.app_name), *odd_keys(record)], b'{"a": 1}')
+    for key, was in found.items():
+        body = way(was)
+        if body is None:
+            s3.delete_object(Bucket=record.bucket, Key=key)
+        else:
+            s3.put_object(Bucket=record.bucket, Key=key, Body=body)
+    return len(found)
+
+
+def active_fleets(life: Life) -> list[str]:
+    found = life.world.ec2.describe_spot_fleet_requests()["SpotFleetRequestConfigs"]
+    return [one["SpotFleetRequestId"] for one in found if one["SpotFleetRequestState"] == "active"]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_run_ends_whatever_a_job_writes_under_its_keys(
+    life: Life, way: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    life.submit("a", "b")
+    record = life.buy()
+    held: list[Held] = [life.take(record, one) for one in life.instances()[:2]]
+    looks = 0
+
+    def happen() -> None:
+        nonlocal looks
+        looks += 1
+        assert looks < 200, "the monitor does not end"
+        if looks == 1:
+            assert spoil(life, record, WAYS[way]) > 20
+        if looks == 4:
+            life.finish(record, *held)
+        life.tick()
+
+    life.clock.during = happen
+    with caplog.at_level(logging.WARNING):
+        outcome = monitor(life.aws, record, folder=life.folder, **life.times)
+    assert outcome.summary.done >= 2
+    life.tick()
+    assert active_fleets(life) == [] and life.instances() == []
+    report = make_report(life.aws, outcome.record, now=life.clock.now)
+    assert report.counts.done >= 2
+    assert "\x1b" not in page(report)
+    told = [one for one in caplog.messages if "left out of the run's ledger" in one]
+    assert len(told) == len(set(told))
+    if way != "absent":
+        assert any(record.keys.prefix in one for one in told)
+
+
+@pytest.mark.parametrize("way", ["truncated", "deep", "words", "bomb"])
+def test_a_run_is_cancelled_whatever_is_under_its_keys(life: Life, way: str) -> None:
+    life.submit("a", "b")
+    record = life.buy()
+    spoil(life, record, WAYS[way])
+    life.clock.during = life.tick
+    cancel(life.aws, life.settings, folder=life.folder, **life.times)
+    life.tick()
+    assert active_fleets(life) == [] and life.instances() == []
+
+
+@pytest.mark.parametrize("way", ["empty", "deep", "words", "numbers", "wide"])
+def test_the_lambda_looks_on_whatever_is_under_its_keys(life: Life, way: str) -> None:
+    life.submit("a", "b")
+    record = life.buy()
+    text = record.to_json().encode()
+    spoil(life, record, WAYS[way])
+    # One of the record's two copies is enough, and its role may write neither.
+    life.world.s3.put_object(Bucket=record.bucket, Key=record_key(record.app_name), Body=text)
+    ledger = RunLedger.of(life.aws.s3, record)
+    for _ in range(3):
+        looked = watch_once(life.aws, ledger, deadline=life.clock.now() + 600, **life.times)
+        assert looked["target"] == record.fleets[0].target_capacity
+        life.clock.sleep(60)
