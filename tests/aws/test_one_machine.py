@@ -33,10 +33,11 @@ from distributed_something.commands.watching.monitor import Pace, monitor
 from distributed_something.inputs.settings import Settings, make_settings
 from tests.builders import write_json
 
+from .seen import Seen, note_alarms, watching
 from .sweep import sweep
 
 ACCOUNT = os.environ.get("DISTRIBUTED_SOMETHING_AWS_ACCOUNT", "")
-JOBS = 3
+JOBS = 10
 
 pytestmark = [
     pytest.mark.aws,
@@ -66,7 +67,7 @@ def settings_for(name: str, bucket: str, image: str, region: str) -> Settings:
 
 def files(folder: Path, account: str) -> tuple[Path, Path]:
     """A job file, and a fleet file for the account's default network."""
-    command = ["sh", "-c", "echo {number} > {output_dir}/number.txt"]
+    command = ["sh", "-c", "sleep 45; echo {number} > {output_dir}/number.txt"]
     jobs = {"command": command, "groups": [{"number": number} for number in range(JOBS)]}
     profile = f"arn:aws:iam::{account}:instance-profile/ecsInstanceRole"
     fleet = {
@@ -89,11 +90,26 @@ def test_a_run_with_one_machine_is_done_and_leaves_nothing(tmp_path: Path) -> No
     aws = Aws(make_session(region))
     assert aws.sts.get_caller_identity()["Account"] == ACCOUNT, "another account than you named"
     jobs, fleet = files(tmp_path, ACCOUNT)
+    with watching(aws, Path.cwd()) as seen:
+        _play(aws, settings, jobs, fleet, tmp_path, seen)
+
+
+def _play(
+    aws: Aws, settings: Settings, jobs: Path, fleet: Path, tmp_path: Path, seen: Seen
+) -> None:
+    """The whole run, and its removal whatever becomes of it."""
     try:
         setup(aws, settings)
         submit_job(aws, settings, jobs, folder=tmp_path)
         record = start_cluster(aws, settings, fleet, folder=tmp_path)
-        outcome = monitor(aws, record, folder=tmp_path, pace=Pace(patience=1800.0))
+        outcome = monitor(
+            aws,
+            record,
+            folder=tmp_path,
+            pace=Pace(patience=1800.0),
+            on_progress=lambda _: note_alarms(aws, settings.app_name, seen),
+        )
+        seen.note("outcome", outcome.summary)
         assert (outcome.summary.done, outcome.is_complete) == (JOBS, True)
         prefix = f"results/{settings.app_name}/"
         found = aws.s3.list_objects_v2(Bucket=settings.aws_bucket, Prefix=prefix)

@@ -22,12 +22,14 @@ from distributed_something.aws.session import Aws
 from distributed_something.commands.buying.start_cluster import start_cluster
 from distributed_something.commands.setting_up.setup import setup
 from distributed_something.commands.submitting.submit_job import submit_job
+from distributed_something.commands.watching.auto_monitor import watch_once
 from distributed_something.commands.watching.monitor import MonitorOutcome, Pace, monitor
 from distributed_something.errors import NotFound
 from distributed_something.local.simulator import ACCOUNT, REGION, Rules
 from distributed_something.local.simulator.server import application
 from distributed_something.protocol.environment import WorkerEnvironment
 from distributed_something.protocol.ledger.record import RunRecord, find_record
+from distributed_something.protocol.ledger.run_ledger import RunLedger
 from distributed_something.resources.table import take_inventory, what_stays
 from tests.account import write_fleet_file
 from tests.builders import write_json
@@ -51,7 +53,7 @@ KINDS = (
     "no capacity",
     "interrupted",
 )
-_PACE = Pace(look_every=90.0, export_seconds=0.0)
+_PACE = Pace(look_every=120.0, export_seconds=0.0)
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,8 @@ class World:
     taken: set[str] = field(default_factory=set)  # machines that AWS took away
     done: Counter[str] = field(default_factory=Counter)
     wronged: list[str] = field(default_factory=list)  # machines ended at a job
+    has_lambda: bool = False  # whether it looks too, every other minute
+    _looks: int = 0
 
     def sleep(self, seconds: float) -> None:
         """Let time pass, a minute at most between two looks at the world."""
@@ -153,11 +157,30 @@ class World:
         record = self.record
         if record is None or not record.is_live:
             return
-        self.life.tick()
-        self._notice_ends(record)
+        self._looks += 1
+        if self._looks % 2:
+            self.life.tick()
+        self._notice_ends()
         for name in self.life.instances():
             self._work(record, name)
         self._interrupt()
+        if self.has_lambda and record.fleet_ids:
+            self._look_as_lambda(record)
+
+    def _look_as_lambda(self, record: RunRecord) -> None:
+        """Every other minute; what it waits for takes time in which no one else does anything."""
+        if self._looks % 2:
+            return
+        clock = self.life.clock
+
+        def wait(seconds: float) -> None:
+            clock.time += seconds
+
+        ledger = RunLedger.of(self.life.world.s3, record)
+        deadline = clock.time + 600.0
+        watch_once(
+            self.life.world, ledger, deadline=deadline, pace=_PACE, sleep=wait, now=clock.now
+        )
 
     @property
     def ec2(self) -> Any:
@@ -182,7 +205,7 @@ class World:
             if one._state.name == "running":
                 yield one.id, (one.instance_type, one.placement)
 
-    def _notice_ends(self, record: RunRecord) -> None:
+    def _notice_ends(self) -> None:
         live = {name for name, _ in self._all_running()}
         for name, worker in list(self.workers.items()):
             if name not in live:
@@ -281,11 +304,12 @@ class Outcome:
     minutes: float
 
 
-def play(seed: int, folder: Path) -> Outcome:
-    """A whole run in the weather of a seed."""
+def play(seed: int, folder: Path, *, is_watched_twice: bool = False) -> Outcome:
+    """A whole run in the weather of a seed; `is_watched_twice`: by the Lambda too."""
     weather = draw(seed)
     with world_of(weather, folder) as (world, wire):
         life = world.life
+        world.has_lambda = is_watched_twice
         times: dict[str, Any] = {"sleep": world.sleep, "now": world.now}
         before = take_inventory(life.world)
         setup(life.aws, life.settings, **times)
