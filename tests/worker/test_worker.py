@@ -348,3 +348,21 @@ def test_a_job_whose_holder_dies_beyond_the_longest_lease_is_run_again(world: Wo
     world.until_empty()
     world.stop()
     assert world.done() == [job]
+
+
+def test_a_job_of_one_result_writes_four_objects_and_its_slot_a_few(world: World) -> None:
+    jobs = 12
+    world.aws.s3.put_bucket_versioning(
+        Bucket=world.bucket, VersioningConfiguration={"Status": "Enabled"}
+    )  # so that every write is kept
+    for number in range(jobs):
+        command = ["sh", "-c", "echo 1 > {output_dir}/result.txt"]
+        world.send({"command": command, "group": {"plate": f"P{number}"}})
+    world.start_worker()
+    until(lambda: len(world.done()) == jobs, "all jobs are done")
+    world.stop()
+    pages = world.aws.s3.get_paginator("list_object_versions").paginate(Bucket=world.bucket)
+    keys = [version["Key"] for page in pages for version in page.get("Versions", [])]
+    beats = [key for key in keys if key.startswith(world.keys.heartbeats)]
+    assert len(keys) - len(beats) == 4 * jobs  # its start, its end, its mark, its result
+    assert len(beats) < jobs  # which took far less than a minute

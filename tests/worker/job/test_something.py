@@ -22,7 +22,8 @@ def clone_with(folder: Path, something: str) -> Path:
     shutil.copytree(
         REPOSITORY / "distributed_something" / "protocol", package / "protocol", ignore=ignored
     )
-    shutil.copy(REPOSITORY / "distributed_something" / "__init__.py", package)
+    for name in ("__init__.py", "errors.py"):
+        shutil.copy(REPOSITORY / "distributed_something" / name, package)
     (folder / "worker" / "something.py").write_text(something)
     return folder
 
