@@ -47,7 +47,7 @@ class Pace:
     # as the fleet replaces those that an alarm ends.
     idle_seconds: float = 300.0
     spare_seconds: float = IDLE_SECONDS  # without a job, after which a machine may go before that
-    spare_look_seconds: float = 5.0  # how often that is looked at
+    spare_look_seconds: float = 10.0  # how often that is looked at
     room_seconds: float = 300.0  # how long a full disk is waited for while no job here fills it
     checkpoint_seconds: float = 300.0  # how often a running job's checkpoint is saved
     machines_to_blame: float = 2.0  # so many must fail to start a command before it is to blame

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .people import draw
+from .people import draw, say
 
 if TYPE_CHECKING:
     from ..commands.runs.outlook import Outlook, OutlookRow
@@ -26,6 +26,7 @@ def show_outlook(outlook: Outlook) -> None:
         for place, row in enumerate(outlook.rows)
     ]
     draw(boxed_table("Time against money", ("FINISH", "machines", "hours", "costs"), rows))
+    say(f"In each row: requests to S3, SQS and CloudWatch, about ${outlook.requests:,.2f}.")
 
 
 def _cost(row: OutlookRow) -> str:

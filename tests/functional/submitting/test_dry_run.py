@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
@@ -82,6 +83,19 @@ def test_the_screen_shows_jobs_as_their_workers_will_see_them(
     check_golden("dry_run", seen)
     assert take_inventory(account) == before
     assert account.s3.list_objects_v2(Bucket="lab-data")["KeyCount"] == 0
+
+
+def test_the_screen_shows_time_against_money_where_the_time_of_a_job_is_given(
+    simulator: Simulator, tmp_path: Path
+) -> None:
+    write_config(tmp_path)
+    jobs(tmp_path, groups=[{"plate": "A", "site": n} for n in range(80)], weight="{site}")
+    words = ["submitJob", "jobs.json", "--dry-run", "--minutes", "30"]
+    code, _, seen = screen(words, tmp_path, simulator.environment)
+    assert code == 0
+    assert "Time against money" in seen and "fast (as asked)" in seen and "cheap" in seen
+    assert re.search(r"In each row: requests to S3, SQS and CloudWatch, about \$0\.0[1-9]\.", seen)
+    assert "Long jobs would be sent first, by their weight in the job file." in seen
 
 
 def test_setup_is_next_only_while_there_is_no_queue(account: Aws, tmp_path: Path) -> None:
