@@ -118,19 +118,22 @@ class RunSnapshot:
     @cached_property
     def stopped(self) -> str:
         """Why workers take no more jobs, or empty."""
-        return self.ledger.why_stopped() if self.record.run_id else ""
+        return self.ledger.why_stopped()
 
     @cached_property
     def beats(self) -> tuple[Beat, ...]:
         """Of busy slots; not listed while jobs wait: nothing asks for them."""
-        if self.record.run_id and (self.stopped or self.counts.waiting == 0):
+        if self.stopped or self.counts.waiting == 0:
             return tuple(self.ledger.busy_slots(self.live_seconds))
         return ()
 
     @property
     def has_begun(self) -> bool:
-        """Whether there was something to do; a queue that is gone was removed when it was done."""
-        return self.submitted > 0 or not self.has_queue
+        """Whether there was something to do; a queue that is gone was removed when it was done.
+
+        Upstream's jobs were sent before its record, without a run id, was written.
+        """
+        return self.submitted > 0 or not self.has_queue or not self.record.run_id
 
     @property
     def load(self) -> RunLoad:

@@ -25,6 +25,11 @@ def count_of(number: int, thing: str, several: str = "") -> str:
     return f"1 {thing}" if number == 1 else f"{number:,} {several or thing + 's'}"
 
 
+def sentence(words: str) -> str:
+    """Words with a capital, to begin a sentence with."""
+    return words[:1].upper() + words[1:]
+
+
 def of_target(machines: int, target: int) -> str:
     """How many machines there are of how many are asked for, also while some are given back."""
     if machines <= target:

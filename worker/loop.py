@@ -12,12 +12,12 @@ from functools import lru_cache
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from distributed_something.protocol.environment import WorkerEnvironment
 from distributed_something.protocol.jobs import BadJob, Job
 from distributed_something.protocol.ledger.attempts import AttemptKey
 from distributed_something.protocol.ledger.claims import Receipt
 from distributed_something.protocol.ledger.facts import GivenUp, History
-from distributed_something.protocol.ledger.keys import NO_RUN
-from distributed_something.protocol.ledger.record import latest_run_id
+from distributed_something.protocol.ledger.record import live_run_id
 from distributed_something.protocol.ledger.run_ledger import RunLedger
 
 from .clients import Clients
@@ -227,16 +227,13 @@ class Loop:
 
     def _look_at_latest_run(self) -> None:
         """See before a first job is taken whether the run is stopped, and beat for it."""
-        bucket, app_name = self._settings.aws_bucket, self._settings.app_name
         try:
-            run_id = latest_run_id(self._clients.s3, bucket, app_name)
+            ledger = self._ledger(self._latest_run())
         except (ClientError, BotoCoreError) as error:
             logger.warning("The latest run could not be looked up: %s", error)
             return
-        if run_id != NO_RUN:
-            ledger = self._ledger(run_id)
-            self._heart.begin(ledger)
-            self._heart.look_at_run(ledger)
+        self._heart.begin(ledger)
+        self._heart.look_at_run(ledger)
 
     def _wait_for_room(self) -> bool:
         """Whether the disk is too full for another job, after waiting a while if it is.
@@ -381,13 +378,14 @@ class Loop:
         return RunLedger(s3, self._settings.aws_bucket, self._settings.app_name, run_id)
 
     def _latest_run(self) -> str:
-        return _latest_run(self._clients, self._settings.aws_bucket, self._settings.app_name)
+        return _latest_run(self._clients, self._settings)
 
 
 @lru_cache(maxsize=1)
-def _latest_run(clients: Clients, bucket: str, app_name: str) -> str:
-    """The run that messages without one belong to; asked for once a worker."""
-    return latest_run_id(clients.s3, bucket, app_name)
+def _latest_run(clients: Clients, settings: WorkerEnvironment) -> str:
+    """The run that messages without one belong to, or their queue's ledger; asked for once."""
+    found = live_run_id(clients.s3, settings.aws_bucket, settings.app_name)
+    return found or job_queue.ledger_of(clients.sqs, settings.sqs_queue_url)
 
 
 def _identity(message: Message) -> str:

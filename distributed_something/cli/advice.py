@@ -186,6 +186,10 @@ def show_unfinished(unfinished: Unfinished, region: str, *, is_told: bool = Fals
     more = unfinished.count - len(unfinished.names)
     names = ", ".join(unfinished.names) + (f" and {more:,} more" if more else "")
     say(f"Not done: {names}.", style="yellow")
+    if not unfinished.may_retry:
+        if unfinished.path:
+            besides("To run them", f"submitJob {unfinished.path}")
+        return
     if not is_told:
         next_steps(*try_again(region))
     if unfinished.path:

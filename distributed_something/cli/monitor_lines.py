@@ -15,7 +15,7 @@ from ..commands.watching.failing import Failing
 from ..commands.watching.monitor import MonitorOutcome, RunProgress
 from ..protocol.ledger.record import RunRecord
 from ..resources.table import staying_kinds
-from ..words import count_of, of_target
+from ..words import count_of, of_target, sentence
 from .advice import show_unfinished, try_again
 from .failure_lines import say_failures
 from .people import next_steps, say
@@ -37,14 +37,23 @@ def show_outcome(outcome: MonitorOutcome, as_json: bool = False) -> None:
     if outcome.stopped:
         say(f"The run was stopped: {outcome.stopped}", style="red")
     say(
-        f"Run {record.run_id or 'of upstream'} of {record.app_name} is over: "
-        f"{summary.done:,} done, {summary.dead:,} in the dead-letter queue, "
-        f"{outcome.unfinished.count:,} not done, of {count_of(summary.submitted, 'job')}. "
+        f"{sentence(record.title)} is over: {_counts(outcome)}. "
         f"All that it made was removed but {_stays(record)}.",
         style="green" if outcome.is_complete and not summary.dead else "yellow",
     )
     _show_given_up(outcome)
     show_unfinished(outcome.unfinished, record.region, is_told=bool(summary.dead))
+
+
+def _counts(outcome: MonitorOutcome) -> str:
+    """How many jobs ended how, as far as that is known."""
+    summary = outcome.summary
+    if not outcome.is_counted:
+        return "its queue was empty, so that its jobs could not be counted"
+    return (
+        f"{summary.done:,} done, {summary.dead:,} in the dead-letter queue, "
+        f"{outcome.unfinished.count:,} not done, of {count_of(summary.submitted, 'job')}"
+    )
 
 
 def _print_end(outcome: MonitorOutcome) -> None:
@@ -53,9 +62,9 @@ def _print_end(outcome: MonitorOutcome) -> None:
     line = {
         "over": True,
         "run_id": outcome.record.run_id,
-        "submitted": summary.submitted,
-        "done": summary.done,
-        "dead": summary.dead,
+        "submitted": summary.submitted if outcome.is_counted else None,
+        "done": summary.done if outcome.is_counted else None,
+        "dead": summary.dead if outcome.is_counted else None,
         "unfinished": outcome.unfinished.count,
         "stopped": outcome.stopped,
     }
@@ -65,7 +74,7 @@ def _print_end(outcome: MonitorOutcome) -> None:
 def _show_given_up(outcome: MonitorOutcome) -> None:
     """Which jobs were given up and why, and how to try them again."""
     dead = outcome.summary.dead
-    if not dead:
+    if not dead or not outcome.failures:  # other workers than ours leave no reasons
         return
     say_failures(outcome.failures)
     say("Each is in the dead-letter queue with its reason. See why, fix it, and try again:")

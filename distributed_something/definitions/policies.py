@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
-from ..protocol.machine_alarm import NAMESPACE
+from ..protocol.machine_alarm import NAMESPACE, UPSTREAMS_QUEUE_ALARMS
 from .tags import APP_TAG
 
 Document = dict[str, Any]
@@ -221,6 +221,11 @@ def watching_policy(scope: Scope, schedule_group: str) -> Document:
     return _document(
         *_watching(scope, schedule_group),
         _allow("UpstreamsFleets", [*_ENDING, _CANCELLING], "*"),
+        _allow(
+            "Messages",
+            ["sqs:ReceiveMessage", "sqs:DeleteMessage"],
+            scope.arns("sqs", *scope.queue_names),
+        ),
         _ours("RemoveTemplates", [_UNTEMPLATING], scope.arns("ec2", "launch-template/*")),
         _ours("Consoles", ["ec2:GetConsoleOutput"], scope.arns("ec2", "instance/*")),
         _allow("TaskStates", ["ecs:DescribeTasks"], scope.arns("ecs", "task/*")),
@@ -374,8 +379,8 @@ _PUSHING = ["InitiateLayerUpload", "UploadLayerPart", "CompleteLayerUpload", "Pu
 _ENDING = ["ec2:ModifySpotFleetRequest", "ec2:TerminateInstances"]
 _CANCELLING, _UNTEMPLATING = "ec2:CancelSpotFleetRequests", "ec2:DeleteLaunchTemplate"
 _REMOVING = [_CANCELLING, _UNTEMPLATING]
-_QUEUEING = ["CreateQueue", "SetQueueAttributes", "TagQueue", "SendMessage", "ReceiveMessage"]
-_QUEUEING += ["DeleteMessage", "ChangeMessageVisibility"]
+_QUEUEING = ["CreateQueue", "SetQueueAttributes", "TagQueue", "SendMessage"]
+_QUEUEING += ["ChangeMessageVisibility"]
 _CONTAINERS = ["CreateCluster", "RegisterTaskDefinition", "CreateService", "TagResource"]
 _CONTAINERS += ["ListClusters", "DescribeTaskDefinition"]
 _BUYING = ["RequestSpotFleet", "RunInstances", "CreateLaunchTemplate", "CreateTags"]
@@ -428,6 +433,7 @@ def _watching(scope: Scope, schedule_group: str) -> tuple[Statement, ...]:
         ),
         _list_tasks(scope),
         _alarms(scope, "DeleteAlarms"),
+        _allow("UpstreamsAlarms", ["cloudwatch:DeleteAlarms"], _queue_alarms(scope)),
         _allow("Notices", ["sns:Publish"], _topics(scope)),
         _allow("Dashboards", ["cloudwatch:DeleteDashboards"], _dashboards(scope)),
         _allow(
@@ -460,6 +466,12 @@ def _alarms(scope: Scope, *actions: str) -> Statement:
     """Our machines' alarms, which workers make, with a tag, and watchers delete."""
     names = scope.arns("cloudwatch", *scope.of_apps("alarm:{}_i-*"))
     return _allow("Alarms", [f"cloudwatch:{one}" for one in actions], names)
+
+
+def _queue_alarms(scope: Scope) -> list[str]:
+    """The alarms that upstream's `startCluster` puts on an app's queue."""
+    names = (f"alarm:{one}_{{}}" for one in UPSTREAMS_QUEUE_ALARMS)
+    return scope.arns("cloudwatch", *scope.of_apps(*names))
 
 
 def _metrics() -> Statement:

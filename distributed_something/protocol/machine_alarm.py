@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+# They call the Lambda of upstream's account when a run's queue is empty.
+UPSTREAMS_QUEUE_ALARMS = (
+    "ApproximateNumberOfMessagesVisibleisZero",
+    "ApproximateNumberOfMessagesNotVisibleisZero",
+)
 NAMESPACE = "DistributedSomething"
 METRIC = "BusySlots"
 DIMENSION = "InstanceId"

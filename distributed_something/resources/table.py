@@ -34,19 +34,14 @@ def _find_queue(aws: Aws, owner: Owner) -> Iterator[Found]:
         yield Found(name, f"{counts.waiting + counts.delayed} waiting, {counts.in_flight} running")
 
 
-def _dashboard_name(record: RunRecord) -> str:
-    """Upstream's is named after the app."""
-    return record.dashboard or ("" if record.run_id else record.app_name)
-
-
 def _find_dashboard(aws: Aws, owner: Owner) -> Iterator[Found]:
-    name = _dashboard_name(owner.record)
+    name = owner.record.dashboard
     if name and dashboards.dashboard_exists(aws.cloudwatch, name):
         yield Found(name)
 
 
 def _delete_dashboard(aws: Aws, owner: Owner) -> None:
-    name = _dashboard_name(owner.record)
+    name = owner.record.dashboard
     if name and owner.record.clean_dashboard:
         dashboards.delete_dashboard(aws.cloudwatch, name)
 
@@ -57,13 +52,13 @@ def _staying_dashboard(record: RunRecord) -> Iterator[str]:
 
 
 def _find_alarms(aws: Aws, owner: Owner) -> Iterator[Found]:
-    found = alarms.find_machine_alarms(aws.cloudwatch, owner.record.app_name)
-    yield from map(Found, found.values())
+    app_name = owner.record.app_name
+    yield from map(Found, alarms.find_machine_alarms(aws.cloudwatch, app_name).values())
+    yield from map(Found, alarms.find_queue_alarms(aws.cloudwatch, app_name))
 
 
 def _delete_alarms(aws: Aws, owner: Owner) -> None:
-    found = alarms.find_machine_alarms(aws.cloudwatch, owner.record.app_name)
-    alarms.delete_alarms(aws.cloudwatch, list(found.values()))
+    alarms.delete_alarms(aws.cloudwatch, [found.name for found in _find_alarms(aws, owner)])
 
 
 def _find_schedule(_aws: Aws, owner: Owner) -> Iterator[Found]:
@@ -100,8 +95,14 @@ def _topic(record: RunRecord) -> Iterator[str]:
 
 
 def _ledger(record: RunRecord) -> Iterator[str]:
-    if record.run_id:
+    if record.run_id or record.ledger:
         yield f"s3://{record.bucket}/{record.keys.prefix}"
+
+
+def _boot_settings(record: RunRecord) -> Iterator[str]:
+    """What the machines that upstream bought read as they boot."""
+    if not record.run_id and record.fleets:
+        yield f"s3://{record.bucket}/ecsconfigs/{record.app_name}_ecs.config"
 
 
 def _find_topic(_: Aws, owner: Owner) -> Iterator[Found]:
@@ -199,7 +200,7 @@ RESOURCE_KINDS = (
         list_all=lambda aws: alarms.list_alarms(aws.cloudwatch),
         find=_find_alarms,
         delete=_delete_alarms,
-        step="delete the machines' alarms",
+        step="delete the alarms",
         action="cloudwatch:DeleteAlarms",
     ),
     ResourceKind(
@@ -237,6 +238,12 @@ RESOURCE_KINDS = (
         find=_find_ledger,
         staying=_ledger,
         reason="what became of every job, and the record of the run's end",
+    ),
+    ResourceKind(
+        "boot settings",
+        find=lambda _, owner: map(Found, _boot_settings(owner.record)),
+        staying=_boot_settings,
+        reason="a file of two lines in the bucket, which upstream's startCluster replaces",
     ),
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import sys
 from functools import partial
@@ -9,6 +10,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+
+from distributed_something.protocol.jobs import job_id
+from distributed_something.protocol.ledger.keys import RunKeys
 
 from .world import World, children_named, loops_of, until
 
@@ -148,6 +152,24 @@ def test_a_message_sent_by_hand_is_of_the_latest_run(world: World) -> None:
     world.until_empty()
     world.stop()
     assert world.done() == [job]
+
+
+def test_messages_sent_by_hand_to_a_queue_without_a_run_are_not_done_by_an_earlier_queues_jobs(
+    world: World,
+) -> None:
+    made = world.aws.sqs.get_queue_attributes(
+        QueueUrl=world.queue_url, AttributeNames=["CreatedTimestamp"]
+    )["Attributes"]["CreatedTimestamp"]
+    ended = {"run_id": world.keys.run_id, "ended": 1.0}
+    world.put(f"monitors/{world.name}SpotFleetRequestId.json", json.dumps(ended))
+    message = {"command": "true", "group": {"plate": "P1"}}
+    world.put(world.keys.done(job_id(message)), "{}")
+    world.send(message, run_id="")
+    world.start_worker()
+    world.until_empty()
+    world.stop()
+    keys = RunKeys(world.name, f"queue-{made}")
+    assert world.object_keys(keys.done_markers) == [keys.done(job_id(message))]
 
 
 def test_buckets_have_their_roles(world: World) -> None:

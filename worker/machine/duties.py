@@ -19,10 +19,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from distributed_something.protocol.environment import WorkerEnvironment
 from distributed_something.protocol.fleet_target import lower_target
 from distributed_something.protocol.ledger.record import RunRecord, find_readable, record_age
-from distributed_something.protocol.ledger.run_ledger import RunLedger
 
 from .alarm import MachineAlarm
-from .faults import own_fleets, terminate_self
+from .faults import ledger_of_machine, own_fleets, terminate_self
 
 if TYPE_CHECKING:
     from types_boto3_cloudwatch import CloudWatchClient
@@ -147,9 +146,7 @@ class Duties:
 
     def _is_over(self, record: RunRecord | None) -> bool:
         """Whether no job is left that may be taken, and no worker is at one."""
-        run_id = record.run_id if record else ""
-        settings = self._settings
-        ledger = RunLedger(self._clients.s3, settings.aws_bucket, settings.app_name, run_id)
+        ledger = ledger_of_machine(self._clients.s3, self._clients.sqs, record, self._settings)
         return (
             not self._jobs_left(is_stopped=bool(ledger.why_stopped()))
             and (ledger.has_jobs() or self._is_forgotten())

@@ -19,14 +19,16 @@ from distributed_something.protocol.fleet_target import (
     lower_target,
     read_target,
 )
-from distributed_something.protocol.ledger.keys import NO_RUN
 from distributed_something.protocol.ledger.record import RunRecord, find_readable
 from distributed_something.protocol.ledger.run_ledger import REFILLS, RunLedger
 
 from ..job.outcomes import MachineFault, NoRoom
+from ..queue.job_queue import ledger_of
 
 if TYPE_CHECKING:
     from types_boto3_ec2 import EC2Client
+    from types_boto3_s3 import S3Client
+    from types_boto3_sqs import SQSClient
 
 logger = logging.getLogger(__name__)
 
@@ -92,8 +94,7 @@ def end_broken_machine(settings: WorkerEnvironment, instance_id: str, reason: st
         session = boto3.Session(region_name=settings.aws_region)
         s3, ec2 = session.client("s3"), session.client("ec2")
         record = find_readable(s3, settings.aws_bucket, settings.app_name)
-        run_id = (record.run_id if record else "") or NO_RUN
-        ledger = RunLedger(s3, settings.aws_bucket, settings.app_name, run_id)
+        ledger = ledger_of_machine(s3, session.client("sqs"), record, settings)
         ledger.write_broken_machine(instance_id, reason, time.time())
         broken = len(ledger.broken_machines())
         if broken > REFILLS:
@@ -113,6 +114,14 @@ def end_spare_machine(settings: WorkerEnvironment, instance_id: str) -> None:
         terminate_self(boto3.Session(region_name=settings.aws_region).client("ec2"), instance_id)
     except (ClientError, BotoCoreError) as error:
         logger.warning("This machine cannot end itself; its alarm will: %s", error)
+
+
+def ledger_of_machine(
+    s3: S3Client, sqs: SQSClient, record: RunRecord | None, settings: WorkerEnvironment
+) -> RunLedger:
+    """The ledger of a record's run; without a run of ours, that of the queue's messages."""
+    run_id = (record.run_id if record else "") or ledger_of(sqs, settings.sqs_queue_url)
+    return RunLedger(s3, settings.aws_bucket, settings.app_name, run_id)
 
 
 def own_fleets(

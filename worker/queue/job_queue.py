@@ -17,6 +17,7 @@ from distributed_something.protocol.jobs import (
     REASON_BYTES,
     RUN_ID_ATTRIBUTE,
 )
+from distributed_something.protocol.ledger.keys import queue_ledger
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
@@ -77,6 +78,15 @@ def receive(
     )
     messages = response.get("Messages", [])
     return _read(messages[0], max(asked, now() - 1)) if messages else None
+
+
+def ledger_of(sqs: SQSClient, queue_url: str) -> str:
+    """The ledger of this queue's messages that no run was begun for: upstream's, or by hand."""
+    try:
+        answer = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["CreatedTimestamp"])
+    except sqs.exceptions.QueueDoesNotExist:
+        return queue_ledger("gone")
+    return queue_ledger(answer["Attributes"]["CreatedTimestamp"])
 
 
 def _read(message: Mapping[str, Any], received: float) -> Message:

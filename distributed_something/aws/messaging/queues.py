@@ -109,6 +109,15 @@ def delete_queue(sqs: SQSClient, name: str) -> bool:
     return True
 
 
+def describe_queue(sqs: SQSClient, name: str) -> dict[str, str]:
+    """All attributes of a queue; raises NotFound."""
+    try:
+        answer = sqs.get_queue_attributes(QueueUrl=find_queue(sqs, name), AttributeNames=["All"])
+    except sqs.exceptions.QueueDoesNotExist:  # it was deleted just now
+        raise NotFound(f"No queue named {name}.") from None
+    return {str(key): value for key, value in answer["Attributes"].items()}
+
+
 def queue_arn(sqs: SQSClient, url: str) -> str:
     answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
     return answer["Attributes"]["QueueArn"]

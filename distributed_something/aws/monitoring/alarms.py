@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from ...protocol.machine_alarm import alarm_name
+from ...protocol.machine_alarm import UPSTREAMS_QUEUE_ALARMS, alarm_name
 
 if TYPE_CHECKING:
     from types_boto3_cloudwatch import CloudWatchClient
@@ -32,6 +32,13 @@ def list_alarms(cloudwatch: CloudWatchClient) -> Iterator[str]:
     """The names of all alarms of the account."""
     for page in cloudwatch.get_paginator("describe_alarms").paginate():
         yield from (alarm["AlarmName"] for alarm in page["MetricAlarms"])
+
+
+def find_queue_alarms(cloudwatch: CloudWatchClient, app_name: str) -> list[str]:
+    """The alarms that upstream's `startCluster` puts on an app's queue, by their exact names."""
+    names = [f"{one}_{app_name}" for one in UPSTREAMS_QUEUE_ALARMS]
+    found = cloudwatch.describe_alarms(AlarmNames=names, AlarmTypes=["MetricAlarm"])
+    return [alarm["AlarmName"] for alarm in found["MetricAlarms"]]
 
 
 def delete_alarms(cloudwatch: CloudWatchClient, names: Sequence[str]) -> None:

@@ -45,12 +45,12 @@ def cancel(settings: Settings, yes: bool, only_list: bool, as_json: bool) -> Non
 
     aws = connect(settings)
     if only_list:
-        _show_resources(settings.app_name, list_resources(aws, settings), as_json)
+        _show_resources(settings.app_name, list_resources(aws, settings, folder=FILES), as_json)
         return
     if not yes and not sys.stdin.isatty():
         raise click.UsageError("There is nobody to ask: give --yes to remove everything.")
     cancelled = end_run(aws, settings, folder=FILES, confirm=_show_due if yes else _ask)
-    _show_cancelled(settings.app_name, settings.aws_region, cancelled)
+    show_cancelled(settings.app_name, settings.aws_region, cancelled)
     if cancelled.unfinished.path:
         besides("What ran", "report")
     else:
@@ -106,7 +106,7 @@ def _ask(found: Sequence[Resource]) -> bool:
     return click.confirm("Stop and remove all of this?", default=False, err=True)
 
 
-def _show_cancelled(app_name: str, region: str, cancelled: Cancelled) -> None:
+def show_cancelled(app_name: str, region: str, cancelled: Cancelled) -> None:
     """What went, what stays and why, and the jobs that did not run."""
     from ..advice import show_unfinished
 

@@ -86,6 +86,7 @@ def _watch(settings: Settings, record_file: Path | None, *, cheapest: bool, as_j
             folder=FILES,
             cheapest=cheapest,
             pace=monitor_pace(),
+            clean_dashboard=settings.clean_dashboard,
             on_progress=show,
             reconnect=again,
         )
@@ -109,6 +110,7 @@ def _watch_type(
         folder=FILES,
         cheapest=cheapest,
         pace=monitor_pace(),
+        clean_dashboard=settings.clean_dashboard,
         on_progress=progress_printer(as_json, settings.app_name),
         reconnect=again,
         sleep=sleep,
@@ -182,10 +184,11 @@ def _show_end(settings: Settings, outcome: MonitorOutcome, as_json: bool) -> int
 
     show_outcome(outcome, as_json)
     leave_report(connect(settings), outcome.record)
-    if outcome.summary.done and (outcome.summary.dead or outcome.unfinished.count):
-        besides("Results of the jobs that are done", "download")
-    elif outcome.summary.done:
-        next_step("download")
+    if outcome.record.run_id and outcome.summary.done:  # upstream's workers list no results
+        if outcome.summary.dead or outcome.unfinished.count:
+            besides("Results of the jobs that are done", "download")
+        else:
+            next_step("download")
     return 0 if outcome.is_complete else EXIT_FAILED
 
 

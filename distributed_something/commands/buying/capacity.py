@@ -15,7 +15,7 @@ from ...definitions.user_data import APP_ATTRIBUTE
 from ...errors import DistributedSomethingError, NotFound
 from ...protocol.scaling import wanted_containers
 from ...run.fleet_troubles import judge, why_never
-from ..runs.runs import with_target
+from ..runs.upstream import with_target
 
 if TYPE_CHECKING:
     from ...aws.session import Aws

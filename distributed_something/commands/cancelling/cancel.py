@@ -24,7 +24,8 @@ from ...resources.table import UNSEEN, find_resources
 from ..removing.export import EXPORT_SECONDS, export_if_due
 from ..removing.tear_down import tear_down_app
 from ..removing.unfinished import Unfinished, write_unfinished
-from ..runs.runs import stand_in
+from ..runs.runs import find_local, live_elsewhere, refresh, stand_in
+from ..runs.upstream import complete
 from ..watching.notices import tell_end
 
 if TYPE_CHECKING:
@@ -44,10 +45,14 @@ class Cancelled:
 
 
 def list_resources(
-    aws: Aws, settings: Settings, *, now: Callable[[], float] = time.time
+    aws: Aws,
+    settings: Settings,
+    *,
+    folder: Path | None = None,
+    now: Callable[[], float] = time.time,
 ) -> tuple[Resource, ...]:
     """What exists of the app, whether or not it has a run record; changes nothing."""
-    return find_app_resources(aws, find_app(aws, settings, now))
+    return find_app_resources(aws, find_app(aws, settings, folder, now))
 
 
 def cancel(
@@ -67,7 +72,7 @@ def cancel(
     come to it. Safe to repeat.
     Raises DistributedSomethingError if `confirm` says no, TeardownIncomplete for what is left.
     """
-    record, unread = _find_app_somehow(aws, settings, now)
+    record, unread = _find_app_somehow(aws, settings, folder, now)
     found = find_app_resources(aws, record)
     due = tuple(one for one in found if not one.stays)
     stays = tuple(one for one in found if one.stays)
@@ -80,8 +85,9 @@ def cancel(
     failures = unread + tear_down_app(aws, record, folder=folder, sleep=sleep, now=now)
     _fail_if_any(failures, record)
     unfinished = Unfinished()
+    if record.is_live or not record.run_id:
+        unfinished = _write_unfinished(aws, record, folder)
     if record.is_live:
-        unfinished = write_unfinished(aws, record, folder)
         tell_end(aws, replace(record, ended=now()), now(), cancelled=True)
     elif record.run_id:
         export_if_due(aws, record, export_seconds, sleep=sleep, now=now)
@@ -101,7 +107,7 @@ def remove_unused(
 
     Such as what `setup` made for it before no job came. Raises TeardownIncomplete for what is left.
     """
-    record = find_app(aws, settings, now)
+    record = find_app(aws, settings, folder, now)
     if record.is_live:
         return ()
     due = tuple(one for one in find_app_resources(aws, record) if not one.stays)
@@ -116,6 +122,15 @@ def find_app_resources(aws: Aws, record: RunRecord) -> tuple[Resource, ...]:
     return find_resources(aws, Owner(record, whole_app=True))
 
 
+def _write_unfinished(aws: Aws, record: RunRecord, folder: Path | None) -> Unfinished:
+    """The jobs that were left over; none can be read where the bucket is gone."""
+    try:
+        return write_unfinished(aws, refresh(aws, record), folder)
+    except FAULTS as error:
+        logger.warning("The jobs that were left over cannot be read: %s", error)
+        return Unfinished()
+
+
 def _fail_if_any(failures: list[Failure], record: RunRecord) -> None:
     if failures:
         said = f"Not everything of {record.app_name} could be removed:"
@@ -124,28 +139,42 @@ def _fail_if_any(failures: list[Failure], record: RunRecord) -> None:
 
 
 def _find_app_somehow(
-    aws: Aws, settings: Settings, now: Callable[[], float]
+    aws: Aws, settings: Settings, folder: Path | None, now: Callable[[], float]
 ) -> tuple[RunRecord, list[Failure]]:
     """The app's record, and a sentence if the bucket does not give it: what costs money must go."""
     try:
-        return find_app(aws, settings, now), []
+        return find_app(aws, settings, folder, now), []
     except UsageError as error:  # it never will be read; tags and names are all there is
         logger.warning("%s Going on by tags and by the names in the config; delete it.", error)
         return stand_in(aws, settings, None, now()), []
     except FAULTS as error:
         unread = Failure.of(f"Could not read the bucket's monitor file: {error}", error)
         logger.warning("%s Going on by tags and by the names in the config.", unread)
-        return stand_in(aws, settings, None, now()), [unread]
+        last = find_local(settings, folder)
+        return stand_in(aws, settings, last, now()), [unread]
 
 
-def find_app(aws: Aws, settings: Settings, now: Callable[[], float] = time.time) -> RunRecord:
-    """The app's live run, or a record with the config's names that stands for what is left."""
+def find_app(
+    aws: Aws,
+    settings: Settings,
+    folder: Path | None = None,
+    now: Callable[[], float] = time.time,
+) -> RunRecord:
+    """The app's live run, or a record with the config's names that stands for what is left.
+
+    Upstream's programs left a run's record in `folder` alone, unless AUTO_MONITOR was on.
+    """
     try:
         last = find_record(aws.s3, settings.aws_bucket, settings.app_name)
     except ClientError as error:
         if not is_missing_bucket(error):
             raise
         last = None
-    if last is not None and last.is_live:
-        return last
-    return stand_in(aws, settings, last, now())
+    live = last if last and last.is_live else live_elsewhere(aws, settings, folder)
+    if live is None:
+        return stand_in(aws, settings, last, now())
+    try:
+        return complete(aws, live, settings.clean_dashboard)
+    except FAULTS as error:
+        logger.warning("Could not look up what the monitor file does not say: %s", error)
+        return live

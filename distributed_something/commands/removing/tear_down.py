@@ -19,8 +19,10 @@ from ...errors import NotFound
 from ...protocol.ledger.record import RunRecord, save_record
 from ...resources.kinds import Owner
 from ...resources.table import RESOURCE_KINDS
+from ...words import sentence
 from ..runs.runs import refresh
 from .last_look import note_machines, see_machines
+from .waiting_jobs import list_waiting
 
 if TYPE_CHECKING:
     from ...aws.session import Aws
@@ -65,7 +67,7 @@ def tear_down(
     """
     record = _latest(aws, record)
     if not record.is_live:
-        logger.info("Run %s of %s was removed already.", record.run_id, record.app_name)
+        logger.info("%s was removed already.", sentence(record.title))
         return []
     teardown = Teardown(
         aws,
@@ -140,14 +142,15 @@ def _end(teardown: Teardown) -> list[Failure]:
     except FAULTS as error:
         said = f"Could not mark the run as ended in its monitor file: {error}"
         return [Failure.of(said, error)]
-    logger.info("Removed all of run %s of %s.", ended.run_id, ended.app_name)
+    logger.info("Removed all of %s.", ended.title)
     return []
 
 
 def _note_queue_deletion(teardown: Teardown) -> None:
     """Save when the queue is deleted, before it is: the next `setup` has to wait from then on.
 
-    The machines of a run that is cancelled are noted first, now that all are ended.
+    The machines of a run that is cancelled are noted first, now that all are ended, and the jobs
+    of a run that has no list of them.
     """
     aws, record = teardown.aws, teardown.record
     if teardown.owner.whole_app:
@@ -156,6 +159,8 @@ def _note_queue_deletion(teardown: Teardown) -> None:
         queues.find_queue(aws.sqs, record.queue_name)
     except NotFound:
         return
+    if not record.run_id:
+        record = replace(record, ledger=_list_waiting(teardown))
     try:
         latest = refresh(aws, record)
         save_record(aws.s3, replace(latest, queue_deleted=teardown.now()), teardown.folder)
@@ -163,6 +168,16 @@ def _note_queue_deletion(teardown: Teardown) -> None:
         if not teardown.owner.whole_app:
             raise
         logger.warning("The next `setup` cannot know when the queue was deleted: %s", error)
+
+
+def _list_waiting(teardown: Teardown) -> str:
+    """List the jobs that wait in the queue, in a ledger that is returned."""
+    aws, record = teardown.aws, teardown.record
+    try:
+        return list_waiting(aws, record, sleep=teardown.owner.sleep, now=teardown.now)
+    except aws.s3.exceptions.NoSuchBucket as error:
+        logger.warning("The jobs that wait in the queue cannot be listed: %s", error)
+        return record.ledger
 
 
 def _nothing(_: Teardown) -> None:

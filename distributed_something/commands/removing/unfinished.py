@@ -27,6 +27,7 @@ class Unfinished:
     count: int = 0
     names: tuple[str, ...] = ()  # of the first few
     path: Path | None = None
+    may_retry: bool = True  # `retry` goes on with their run; upstream's has no list of all its jobs
 
 
 def write_unfinished(aws: Aws, record: RunRecord, folder: Path | None) -> Unfinished:
@@ -34,11 +35,12 @@ def write_unfinished(aws: Aws, record: RunRecord, folder: Path | None) -> Unfini
 
     A file that cannot be written costs no job: they are in the ledger.
     """
-    if not record.run_id:
+    if not (record.run_id or record.ledger):
         return Unfinished()
     names: list[str] = []
     count = 0
-    path = folder / f"{record.app_name}_unfinished_{record.run_id}.jsonl" if folder else None
+    name = f"{record.app_name}_unfinished_{record.run_id or record.ledger}.jsonl"
+    path = folder / name if folder else None
     file = None
     try:
         for job in RunLedger.of(aws.s3, record).unfinished_jobs():
@@ -54,4 +56,4 @@ def write_unfinished(aws: Aws, record: RunRecord, folder: Path | None) -> Unfini
     finally:
         if file:
             file.close()
-    return Unfinished(count, tuple(names), path if file else None)
+    return Unfinished(count, tuple(names), path if file else None, bool(record.run_id))

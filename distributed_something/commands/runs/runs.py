@@ -9,18 +9,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...aws.compute import fleet
 from ...command_lines import run_line
 from ...errors import NotFound, UsageError
 from ...protocol.ledger.keys import new_run_id, record_name
 from ...protocol.ledger.record import (
-    FleetRecord,
     RunRecord,
     find_record,
     read_record_file,
     save_record,
 )
 from ...protocol.ledger.run_ledger import RunLedger
+from ...words import sentence
+from .upstream import with_target
 
 if TYPE_CHECKING:
     from ...aws.session import Aws
@@ -38,7 +38,7 @@ def ensure_run(
     was begun with another bucket, queue or cluster than `settings` name: it must end first.
     """
     last = find_record(aws.s3, settings.aws_bucket, settings.app_name)
-    live = last if last and last.is_live else _live_elsewhere(aws, settings, folder)
+    live = last if last and last.is_live else live_elsewhere(aws, settings, folder)
     if live is not None:
         _check_same_places(live, settings)
         if live.run_id:
@@ -81,7 +81,8 @@ def refresh(aws: Aws, record: RunRecord) -> RunRecord:
     """The same run's record as the bucket has it: another machine may have changed or ended it.
 
     A record of upstream's has no id; if the bucket tells of a live run of its app or of its end,
-    that is the record now.
+    that is the record now. What was looked up since for one that the bucket has as it was written
+    is kept.
     """
     try:
         if record.run_id:
@@ -90,20 +91,11 @@ def refresh(aws: Aws, record: RunRecord) -> RunRecord:
     except UsageError as error:  # somebody has spoilt it; what is known goes on
         logger.warning("%s What was known of the run before is used.", error)
         return record
+    if found and not found.ledger and found.fleet_ids == record.fleet_ids and not found.run_id:
+        return replace(record, ended=found.ended, queue_deleted=found.queue_deleted)
     if found and (found.fleet_ids == record.fleet_ids or (found.run_id and found.is_live)):
         return found
     return record
-
-
-def with_target(aws: Aws, bought: FleetRecord) -> FleetRecord:
-    """A fleet with the number of machines that EC2 knows, where its record does not say it."""
-    if bought.target_capacity is not None:
-        return bought
-    try:
-        target = fleet.describe_fleet(aws.ec2, bought.fleet_id).target
-    except NotFound:
-        target = 0
-    return replace(bought, target_capacity=target)
 
 
 def stand_in(aws: Aws, settings: Settings, last: RunRecord | None, now: float) -> RunRecord:
@@ -124,13 +116,16 @@ def stand_in(aws: Aws, settings: Settings, last: RunRecord | None, now: float) -
     )
 
 
-def _live_elsewhere(aws: Aws, settings: Settings, folder: Path | None) -> RunRecord | None:
-    """The live run that this machine's record tells of though the bucket of `settings` does not."""
+def find_local(settings: Settings, folder: Path | None) -> RunRecord | None:
+    """The record of the app's live or last run that this machine has, if any."""
     path = folder / record_name(settings.app_name) if folder else None
-    if path is None or not path.is_file():
-        return None
-    record = read_record_file(path)
-    if record.bucket == settings.aws_bucket and record.run_id:
+    return read_record_file(path) if path and path.is_file() else None
+
+
+def live_elsewhere(aws: Aws, settings: Settings, folder: Path | None) -> RunRecord | None:
+    """The live run that this machine's record tells of though the bucket of `settings` does not."""
+    record = find_local(settings, folder)
+    if record is None or (record.bucket == settings.aws_bucket and record.run_id):
         return None
     record = refresh(aws, record)
     return record if record.is_live else None
@@ -145,7 +140,7 @@ def _check_same_places(record: RunRecord, settings: Settings) -> None:
     for constant, (begun, wanted) in pairs.items():
         if begun != wanted:
             raise UsageError(
-                f"Run {record.run_id or 'of upstream'} of {record.app_name} is live and was begun "
+                f"{sentence(record.title)} is live and was begun "
                 f"with {constant} = {begun!r}; the config now says {wanted!r}. Put it back, or end "
                 f"that run first with `{run_line('monitor')}`."
             )

@@ -29,8 +29,10 @@ from ..removing.unfinished import Unfinished, write_unfinished
 from ..runs.connection import Connection, may_be_the_network
 from ..runs.failed_jobs import failure_groups
 from ..runs.runs import find_run, refresh
+from ..runs.upstream import note_known
 from .failing import FailureWatch
 from .notices import tell_if_due
+from .queue_count import QueueCount
 from .step import RunProgress as RunProgress
 from .step import step as step
 from .step import stranded
@@ -55,6 +57,11 @@ class MonitorOutcome:
     unfinished: Unfinished = field(default_factory=Unfinished)
 
     @property
+    def is_counted(self) -> bool:
+        """Whether its jobs are known: upstream's are not where no look saw any in its queue."""
+        return bool(self.record.run_id or self.summary.submitted)
+
+    @property
     def is_complete(self) -> bool:
         """Whether every job was done or given up with a reason, as the ledger has it."""
         return not self.stopped and not self.unfinished.count
@@ -67,6 +74,7 @@ def monitor(
     folder: Path | None,
     cheapest: bool = False,
     pace: Pace | None = None,
+    clean_dashboard: bool = False,
     on_progress: Callable[[RunProgress], None] = lambda _: None,
     reconnect: Callable[[], Aws] | None = None,
     sleep: Callable[[float], None] = time.sleep,
@@ -77,19 +85,28 @@ def monitor(
     A look that fails is tried again for `pace.patience`, and so is a teardown while its failures
     are of the kind that passes. What is wrong from the start is said at once, or within about a
     minute where it may be the network; a throttled start is waited out. `reconnect` makes new
-    clients, for credentials may be renewed. Jobs that were left over are written to a job file in
+    clients, for credentials may be renewed. `clean_dashboard` is for a monitor file of upstream's
+    that does not say it. Jobs that were left over are written to a job file in
     `folder`. Raises TeardownIncomplete with all that could not be removed, and
     DistributedSomethingError if no machine is left to do the jobs.
     """
     pace = pace or Pace()
     connection = Connection(aws, reconnect, pace.patience, pace.look_every)
-    record = _watch(connection, record, cheapest, pace, on_progress, sleep, now)
+    if not record.run_id:
+        record = connection.ask_first(
+            lambda aws: note_known(aws, refresh(aws, record), clean_dashboard),
+            sleep=sleep,
+            now=now,
+        )
+    count = QueueCount(aws, record) if not record.run_id else None
+    see = count.watch(on_progress) if count else on_progress
+    record = _watch(connection, record, cheapest, pace, see, sleep, now)
     _remove(connection, record, folder, pace, sleep, now)
     record = connection.ask(lambda aws: refresh(aws, record), sleep=sleep, now=now)
     if tell_if_due(connection.aws, record, now()):
         record = replace(record, notice_due=False)
     export_if_due(connection.aws, record, pace.export_seconds, sleep=sleep, now=now)
-    return connection.ask(lambda aws: _outcome(aws, record, folder), sleep=sleep, now=now)
+    return connection.ask(lambda aws: _outcome(aws, record, folder, count), sleep=sleep, now=now)
 
 
 def find_watched(
@@ -108,12 +125,14 @@ def find_watched(
     return connection.ask_first(lambda aws: find_run(aws, settings), sleep=sleep, now=now)
 
 
-def _outcome(aws: Aws, record: RunRecord, folder: Path | None) -> MonitorOutcome:
+def _outcome(
+    aws: Aws, record: RunRecord, folder: Path | None, count: QueueCount | None
+) -> MonitorOutcome:
     ledger = RunLedger.of(aws.s3, record)
     survey = ledger.survey()
     return MonitorOutcome(
         record,
-        survey.summary,
+        count.amend(aws, record, survey.summary) if count else survey.summary,
         ledger.why_stopped(),
         failure_groups(ledger, survey),
         write_unfinished(aws, record, folder),
@@ -154,7 +173,7 @@ def _remove(
     raise TeardownIncomplete(
         "\n  ".join(
             [
-                f"Not all of run {record.run_id} of {record.app_name} could be removed:",
+                f"Not all of {record.title} could be removed:",
                 *map(str, failures),
                 f"Run `{run_line('monitor')}` again to try once more.",
             ]

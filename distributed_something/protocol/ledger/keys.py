@@ -37,8 +37,6 @@ from .unreadable import Unreadable
 
 RUNS = "runs/"
 UPLOADS = "uploads"  # beside an app's runs: the next run must see them too
-# A message that was sent by hand, with no run of this app ever begun, still gets a ledger.
-NO_RUN = "no-run"
 _COUNT_DIGITS = 7  # of the number of jobs in a list, far above what is put into one
 _SPREAD = 2  # digits of a machine's hash
 
@@ -159,6 +157,14 @@ class RunKeys:
     def lease_receipt(self, job_id: str) -> str:
         """Where the worker that received its message then leaves the new receipt for it."""
         return f"{self.prefix}leases/{job_id}/receipt"
+
+
+def queue_ledger(created: str) -> str:
+    """The ledger of jobs whose messages name no run: upstream's, or sent by hand.
+
+    Each queue has one of its own; `created` is its CreatedTimestamp, seconds since 1970.
+    """
+    return f"queue-{created}"
 
 
 def app_prefix(app_name: str) -> str:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import DistributedSomethingError, UsageError
 from .. import PROTOCOL_VERSION
-from .keys import NO_RUN, RunKeys, record_key, record_name
+from .keys import RunKeys, record_key, record_name
 from .objects import MOST_FETCHED, Objects
 from .unreadable import check_fields
 
@@ -65,10 +65,11 @@ class RunRecord:
     bucket: str
     log_group_name: str
     run_id: str = ""  # '' in files that upstream wrote
+    ledger: str = ""  # where the jobs of a run without an id are, see `queue_ledger`
     region: str = ""  # '' in files that upstream wrote
     dead_letter_queue_name: str = ""
     started: float = 0.0
-    clean_dashboard: bool = False
+    clean_dashboard: bool | None = None
     tasks_per_machine: int | None = None
     docker_cores: int | None = None
     disk_gib: int | None = None  # of each machine
@@ -97,7 +98,13 @@ class RunRecord:
     @property
     def keys(self) -> RunKeys:
         """Where this run's ledger is."""
-        return RunKeys(self.app_name, self.run_id)
+        return RunKeys(self.app_name, self.run_id or self.ledger or "unknown")
+
+    @property
+    def title(self) -> str:
+        """What a run is called within a sentence; one that upstream began has no id."""
+        named = f"run {self.run_id}" if self.run_id else "the run"
+        return f"{named} of {self.app_name}"
 
     @property
     def fleet_ids(self) -> tuple[str, ...]:
@@ -129,7 +136,8 @@ class RunRecord:
         }
         upstream |= {key: getattr(self, name) for key, name in _UPSTREAM_KEYS.items()}
         upstream["MONITOR_START_TIME"] = str(round(self.started * 1000))
-        upstream["CLEAN_DASHBOARD"] = str(own.pop("clean_dashboard"))
+        if (clean := own.pop("clean_dashboard")) is not None:
+            upstream["CLEAN_DASHBOARD"] = str(clean)
         del own["started"]
         return json.dumps({**upstream, **own}, indent=2) + "\n"
 
@@ -152,7 +160,8 @@ class RunRecord:
         own = {key: value for key, value in values.items() if key in known}
         own |= {name: values[key] for key, name in _UPSTREAM_KEYS.items()}
         own["started"] = _time(values.get("MONITOR_START_TIME")) / 1000
-        own["clean_dashboard"] = str(values.get("CLEAN_DASHBOARD", "False")).lower() == "true"
+        if "CLEAN_DASHBOARD" in values:
+            own["clean_dashboard"] = str(values["CLEAN_DASHBOARD"]).lower() == "true"
         for name in ("launch_templates", "fleets"):
             if not isinstance(own.get(name, []), list):
                 raise ValueError(f"{name} is no list")
@@ -231,10 +240,10 @@ def find_readable(s3: S3Client, bucket: str, app_name: str) -> RunRecord | None:
         return None
 
 
-def latest_run_id(s3: S3Client, bucket: str, app_name: str) -> str:
-    """The id of the app's live or last run, for what belongs to none; NO_RUN if there is none."""
+def live_run_id(s3: S3Client, bucket: str, app_name: str) -> str:
+    """The id of the app's live run, for what belongs to none; '' if there is none."""
     record = find_readable(s3, bucket, app_name)
-    return (record.run_id if record else "") or NO_RUN
+    return record.run_id if record and record.is_live else ""
 
 
 def record_age(s3: S3Client, bucket: str, app_name: str) -> float | None:

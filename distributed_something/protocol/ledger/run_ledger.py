@@ -57,7 +57,7 @@ class RunLedger:
     @classmethod
     def of(cls, s3: S3Client, record: RunRecord) -> RunLedger:
         """The ledger of a record's run."""
-        return cls(s3, record.bucket, record.app_name, record.run_id)
+        return cls(s3, record.bucket, record.app_name, record.keys.run_id)
 
     def lease_claims(self, job_id: str) -> LeaseClaims:
         """The claims of one job's lease."""

@@ -55,7 +55,7 @@ REFUSED = {
     "cancel the spot fleets": ("ec2", "CancelSpotFleetRequests"),
     "terminate the machines that were left": ("ec2", "DescribeSpotFleetInstances"),
     "delete the service": ("ecs", "DeleteService"),
-    "delete the machines' alarms": ("cloudwatch", "DescribeAlarms"),
+    "delete the alarms": ("cloudwatch", "DescribeAlarms"),
     "delete the queue": ("sqs", "DeleteQueue"),
     "deregister the task definitions": ("ecs", "DeregisterTaskDefinition"),
     "delete the launch templates": ("ec2", "DeleteLaunchTemplate"),

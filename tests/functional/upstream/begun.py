@@ -99,7 +99,8 @@ class UpstreamRun:
 
     def _container(self, dead: str) -> Any:
         """The container, with one variable more: our worker has to be told the dead letters' queue,
-        as it is by the `setup` that put our image in the place of upstream's."""
+        as it is by the `setup` that put our image in the place of upstream's. It is not privileged,
+        as upstream's is: the simulated machines run none that is."""
         given = {name: str(self.config[name]) for name in _VARIABLES if name in self.config}
         given |= {"SQS_QUEUE_URL": self.queue_url, "SQS_DEAD_LETTER_QUEUE_URL": dead}
         group = f"{self.config['LOG_GROUP_NAME']}_perInstance"
@@ -110,7 +111,6 @@ class UpstreamRun:
             "cpu": int(self.config.get("CPU_SHARES", 1024)),
             "memory": int(self.config["MEMORY"]),
             "essential": True,
-            "privileged": True,
             "environment": [{"name": name, "value": value} for name, value in given.items()],
             "logConfiguration": {
                 "logDriver": "awslogs",
