@@ -15,7 +15,6 @@ def specification(**changes: Any) -> dict[str, Any]:
             {
                 "DeviceIndex": 0,
                 "SubnetId": "subnet-1",
-                "AssociatePublicIpAddress": False,
                 "Groups": ["sg-1"],
             }
         ],

@@ -134,7 +134,17 @@ def gets_public_ip(settings: Settings, specification: Specification, of_subnet: 
     """Whether a machine gets a public address in a subnet that gives one unasked, or does not."""
     if specification.more_interfaces:
         return False
-    return of_subnet if _takes_what_the_subnet_gives(specification) else settings.assign_ip
+    if _takes_what_the_subnet_gives(specification):
+        return of_subnet
+    return _asks_for_public_ip(settings, specification)
+
+
+def _asks_for_public_ip(settings: Settings, specification: Specification) -> bool:
+    """`ASSIGN_IP = 'False'` takes addresses away, 'True' leaves it to the fleet file if that says.
+
+    https://distributedscience.github.io/Distributed-CellProfiler/step_1_configuration.html
+    """
+    return settings.assign_ip and not specification.refuses_public_ip
 
 
 def valid_until(settings: Settings, now: float) -> float:
@@ -163,7 +173,7 @@ def _network(settings: Settings, specification: Specification) -> dict[str, Any]
         "DeviceIndex": 0,
     }
     if not specification.more_interfaces:  # with several, EC2 gives a machine no public IP
-        interface["AssociatePublicIpAddress"] = settings.assign_ip
+        interface["AssociatePublicIpAddress"] = _asks_for_public_ip(settings, specification)
     if groups:
         interface["Groups"] = groups
     return {"NetworkInterfaces": [interface, *specification.more_interfaces]}

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 FLEET_ROLE = "aws-ec2-spot-fleet-tagging-role"
 INSTANCE_ROLE = "ecsInstanceRole"
 KEY_PAIR = "rehearsal"
+_PRIVATE = "172.31.240.0/24"  # free in the default network's 172.31.0.0/16
 _WORKERS = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Action": ["s3:*", "sqs:*"], "Resource": "*"}],
@@ -30,7 +31,7 @@ _FLEETS = {
 def prepare_account(aws: Aws, settings: Settings) -> None:
     """Make the buckets that the config names, the roles of Step 0 and a key pair."""
     for bucket in sorted(buckets(settings)):
-        _make_bucket(aws, bucket)
+        make_bucket(aws, bucket)
     make_roles(aws)
     _make_role(aws, TASK_ROLE, "ecs-tasks", _WORKERS)
     for name in {KEY_PAIR, settings.ssh_key_name.removesuffix(".pem") or KEY_PAIR}:
@@ -57,12 +58,13 @@ def buckets(settings: Settings) -> set[str]:
     return {bucket for bucket in named if bucket}
 
 
-def write_fleet_file(aws: Aws, path: Path) -> None:
+def write_fleet_file(aws: Aws, path: Path, *, public: bool = True) -> None:
     """Write a fleet file, in upstream's form, that names what the simulated account has.
 
-    It names no image: which one fits depends on MACHINE_TYPE.
+    It names no image: which one fits depends on MACHINE_TYPE. Machines without a public address
+    (ASSIGN_IP = 'False') are in a subnet whose way out is a NAT gateway.
     """
-    subnet = aws.ec2.describe_subnets(Filters=[{"Name": "default-for-az", "Values": ["true"]}])
+    subnet_id = default_subnet(aws) if public else private_subnet(aws)
     groups = aws.ec2.describe_security_groups(
         Filters=[{"Name": "group-name", "Values": ["default"]}]
     )
@@ -72,9 +74,9 @@ def write_fleet_file(aws: Aws, path: Path) -> None:
         "NetworkInterfaces": [
             {
                 "DeviceIndex": 0,
-                "SubnetId": subnet["Subnets"][0]["SubnetId"],
+                "SubnetId": subnet_id,
                 "DeleteOnTermination": True,
-                "AssociatePublicIpAddress": True,
+                "AssociatePublicIpAddress": public,
                 "Groups": [groups["SecurityGroups"][0]["GroupId"]],
             }
         ],
@@ -88,7 +90,31 @@ def write_fleet_file(aws: Aws, path: Path) -> None:
     path.write_text(json.dumps(request, indent=2) + "\n")
 
 
-def _make_bucket(aws: Aws, name: str) -> None:
+def default_subnet(aws: Aws) -> str:
+    """A subnet of the default network, which gives machines public addresses."""
+    found = aws.ec2.describe_subnets(Filters=[{"Name": "default-for-az", "Values": ["true"]}])
+    return found["Subnets"][0]["SubnetId"]
+
+
+def private_subnet(aws: Aws) -> str:
+    """A subnet of the default network that has a NAT gateway, as many an account's have."""
+    ec2, public = aws.ec2, default_subnet(aws)
+    (vpc,) = ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"]
+    subnet = ec2.create_subnet(VpcId=vpc["VpcId"], CidrBlock=_PRIVATE)["Subnet"]["SubnetId"]
+    address = ec2.allocate_address(Domain="vpc")["AllocationId"]
+    gateway = ec2.create_nat_gateway(SubnetId=public, AllocationId=address)["NatGateway"]
+    table = ec2.create_route_table(VpcId=vpc["VpcId"])["RouteTable"]["RouteTableId"]
+    ec2.create_route(
+        RouteTableId=table,
+        DestinationCidrBlock="0.0.0.0/0",
+        NatGatewayId=gateway["NatGatewayId"],
+    )
+    ec2.associate_route_table(RouteTableId=table, SubnetId=subnet)
+    return subnet
+
+
+def make_bucket(aws: Aws, name: str) -> None:
+    """Make a bucket in the account's region."""
     request: dict[str, Any] = {"Bucket": name}
     if aws.region != "us-east-1":  # the one region that must not be named
         request["CreateBucketConfiguration"] = {"LocationConstraint": aws.region}

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
 from ..protocol.ledger.keys import RUNS
+from ..words import count_of
+from .account import make_bucket
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
+
+    from ..aws.session import Aws
 
 PARALLEL = 8
 # What the toolkit keeps for itself in a bucket.
@@ -28,6 +32,25 @@ def upload_folder(s3: S3Client, bucket: str, folder: Path) -> int:
         keys = [path.relative_to(folder).as_posix() for path in files]
         list(pool.map(lambda path, key: s3.upload_file(str(path), bucket, key), files, keys))
     return len(files)
+
+
+def upload_data(aws: Aws, named: Collection[str], data: Path | Mapping[str, Path]) -> Iterator[str]:
+    """Upload what plays the buckets; says of each folder where its files are.
+
+    A folder alone, or under the name '', plays every bucket that the config names but those that
+    have a folder of their own. A bucket that a job file alone names is made.
+    """
+    folders = {"": data} if isinstance(data, Path) else data
+    there = set(named)
+    for bucket in [name for name in folders if name and name not in there]:
+        make_bucket(aws, bucket)
+    for name, folder in folders.items():
+        buckets = [name] if name else sorted(there - set(folders))
+        count = 0
+        for bucket in buckets:
+            count = upload_folder(aws.s3, bucket, folder)
+        where = f"bucket {buckets[0]}" if len(buckets) == 1 else f"buckets {', '.join(buckets)}"
+        yield f"Of {folder}: {count_of(count, 'file')} in the {where}."
 
 
 def snapshot(s3: S3Client, bucket: str) -> dict[str, str]:

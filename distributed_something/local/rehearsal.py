@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,7 +31,7 @@ from .data import (
     remove_last,
     remove_last_logs,
     snapshot,
-    upload_folder,
+    upload_data,
 )
 from .machines.spot_machines import Interruptions
 from .pace import PACE
@@ -54,7 +54,7 @@ def rehearse(
     *,
     jobs: int | None = None,
     family: str | None = None,
-    data: Path | None = None,
+    data: Path | Mapping[str, Path] | None = None,
     runtime: str = "auto",
     interrupt: float = 0.0,
     retries: int = RETRIES,
@@ -64,10 +64,10 @@ def rehearse(
     """Do the whole life of a run with no account, and say how it went.
 
     `jobs` takes the first so many groups; `family` is as `submit_job` takes it; `data` is the
-    folder that becomes the bucket of the inputs; `interrupt` is the probability with which each
-    machine is taken away; a failed job is tried `retries` times at most. Results land in
-    `directory`/<APP_NAME>, in the place of the last rehearsal's once there are any. Main thread
-    only. Raises UsageError for what can never work.
+    folder that becomes every bucket, or folders by bucket (`upload_data`); `interrupt` is the
+    probability with which each machine is taken away; a failed job is tried `retries` times at
+    most. Results land in `directory`/<APP_NAME>, in the place of the last rehearsal's once there
+    are any. Main thread only. Raises UsageError for what can never work.
     """
     listener = listener or Listener()
     if not 0 <= interrupt <= 1:
@@ -84,9 +84,8 @@ def rehearse(
         refuse_missing_programs(file, stage.has_program, jobs=jobs)
         remove_last_logs(folder, stage.logs)
         if data is not None:
-            bucket = scaled.source_bucket or scaled.aws_bucket
-            count = upload_folder(stage.aws.s3, bucket, data)
-            listener.on_step(f"{count} files of {data} are in the bucket {bucket}.")
+            for sentence in upload_data(stage.aws, buckets(scaled), data):
+                listener.on_step(sentence)
         submit = partial(submit_job, job_file=job_file, limit=jobs, family=family)
         return _play(stage, scaled, submit, folder, listener)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from ..errors import DistributedSomethingError
 from . import FLEET_VARIABLE
-from .data import upload_folder
+from .account import buckets
+from .data import upload_data
 from .rehearsal import DIRECTORY
 from .stage import Listener, staged
 
@@ -34,7 +35,7 @@ def serve(
     settings: Settings,
     *,
     port: int = 0,
-    data: Path | None = None,
+    data: Path | Mapping[str, Path] | None = None,
     runtime: str = "auto",
     directory: Path = DIRECTORY,
     on_ready: Callable[[Served], None],
@@ -43,14 +44,15 @@ def serve(
 ) -> None:
     """Serve until `until` is set or the process is told to end; port 0 takes a free one.
 
-    The account has the config's buckets, with `data` in the one of the inputs, and what every real
-    account has. Main thread only. Raises UsageError for a busy port.
+    The account has the config's buckets, with `data` in them, and what every real account has.
+    Main thread only. Raises UsageError for a busy port.
     """
     listener = listener or Listener()
     stopped = until or Event()
     with staged(settings, directory / settings.app_name, runtime, listener, port=port) as stage:
         if data is not None:
-            upload_folder(stage.aws.s3, settings.source_bucket or settings.aws_bucket, data)
+            for sentence in upload_data(stage.aws, buckets(settings), data):
+                listener.on_step(sentence)
         variables = {**stage.simulator.environment, FLEET_VARIABLE: str(stage.fleet_file)}
         line = "export " + " ".join(f"{k}={shlex.quote(v)}" for k, v in variables.items())
         url, names = stage.simulator.endpoint_url, tuple(variables)

@@ -69,7 +69,7 @@ def staged(
         aws = simulator.aws(settings.aws_region)
         prepare_account(aws, settings)
         fleet_file = Path(scratch) / "fleet.json"
-        write_fleet_file(aws, fleet_file)
+        write_fleet_file(aws, fleet_file, public=settings.assign_ip)
         make_runtime, reason = choose_runtime(runtime, settings.dockerhub_tag)
         with ending.undisturbed():
             chosen = make_runtime()

@@ -14,6 +14,7 @@ from distributed_something.local.data import (
     remember,
     remove_last,
     snapshot,
+    upload_data,
     upload_folder,
 )
 
@@ -32,6 +33,30 @@ def test_a_folders_files_become_objects_under_their_paths(bucket: Aws, tmp_path:
     (tmp_path / "top.csv").write_bytes(b"y")
     assert upload_folder(bucket.s3, BUCKET, tmp_path) == 2
     assert sorted(snapshot(bucket.s3, BUCKET)) == ["plate 1/site/é.tif", "top.csv"]
+
+
+def test_one_folder_plays_all_buckets_but_those_that_have_one_of_their_own(
+    bucket: Aws, tmp_path: Path
+) -> None:
+    for name in ("source", "workspace"):
+        bucket.s3.create_bucket(Bucket=name)
+    for folder in ("all", "own", "other"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / f"{folder}.tif").write_bytes(b"x")
+    data = {
+        "": tmp_path / "all",
+        "workspace": tmp_path / "own",
+        "of-a-job-file": tmp_path / "other",
+    }
+    said = list(upload_data(bucket, {BUCKET, "source", "workspace"}, data))
+    there = {name: [*snapshot(bucket.s3, name)] for name in (BUCKET, "source", *data) if name}
+    assert there == {
+        BUCKET: ["all.tif"],
+        "source": ["all.tif"],
+        "workspace": ["own.tif"],
+        "of-a-job-file": ["other.tif"],
+    }
+    assert said[0] == f"Of {tmp_path / 'all'}: 1 file in the buckets {BUCKET}, source."
 
 
 def test_a_folder_that_is_not_there_is_a_usage_error(bucket: Aws, tmp_path: Path) -> None:

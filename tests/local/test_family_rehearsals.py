@@ -37,16 +37,30 @@ def test_workers_find_a_plate_and_put_what_they_make_where_the_job_file_says(
 
 
 @pytest.mark.slow
-def test_workers_run_a_cellprofiler_job_file_into_the_folder_of_its_structure(
+def test_a_cellprofiler_job_file_is_rehearsed_with_three_buckets_and_private_machines(
     tmp_path: Path,
 ) -> None:
     groups = [{"Metadata": "Metadata_Plate=P1,Metadata_Site=2"}]
     content = cellprofiler(groups, output_structure="Metadata_Plate/Metadata_Site")
     path = write_json(tmp_path / "jobs.json", content)
-    command = [sys.executable, "-c", WRITE, "{output_dir}/groups.txt", "{Metadata}"]
+    images = tmp_path / "data" / "images"
+    images.mkdir(parents=True)
+    (images / "s2.tif").write_text("x")
+    script = f"import sys; open(sys.argv[3]).close(); {WRITE}"
+    words = ["{output_dir}/groups.txt", "{Metadata}", "{input_dir}/s2.tif"]
+    defaults = {"command": [sys.executable, "-c", script, *words], "inputs": ["images/s2.tif"]}
     report = rehearse(
-        settings(CLUSTER_MACHINES=1, MEMORY=2000, JOB_DEFAULTS={"command": command}),
+        settings(
+            CLUSTER_MACHINES=1,
+            MEMORY=2000,
+            JOB_DEFAULTS=defaults,
+            ASSIGN_IP="False",
+            SOURCE_BUCKET="pictures",
+            WORKSPACE_BUCKET="workspace",
+            DESTINATION_BUCKET="results",
+        ),
         path,
+        data=tmp_path / "data",
         runtime="process",
         directory=tmp_path / "rehearsal",
     )

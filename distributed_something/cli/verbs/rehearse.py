@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
@@ -16,7 +16,7 @@ import click
 from ...command_lines import run_line
 from ...words import count_of
 from ..context import EXIT_FAILED, Program, pass_program
-from ..options import FOLDER, PATH, family_option
+from ..options import PATH, family_option
 from ..people import draw, say
 
 if TYPE_CHECKING:
@@ -35,7 +35,12 @@ _SHOWN = 5  # failures, of what may be thousands
 @click.argument("job_file", type=PATH, required=False)
 @click.option("--jobs", type=click.IntRange(min=1), help="Only the first so many jobs.")
 @family_option
-@click.option("--data", type=FOLDER, help="The folder that plays the bucket of inputs.")
+@click.option(
+    "--data",
+    multiple=True,
+    metavar="[BUCKET=]DIR",
+    help="The folder that plays every bucket, or one of that name.",
+)
 @click.option(
     "--runtime",
     type=click.Choice(["auto", "docker", "process"]),
@@ -67,7 +72,7 @@ def rehearse(
     job_file: Path | None,
     jobs: int | None,
     family: str | None,
-    data: Path | None,
+    data: tuple[str, ...],
     runtime: str,
     interrupt: float,
     retries: int,
@@ -85,7 +90,7 @@ def rehearse(
     if serve and as_json:
         raise click.UsageError("--json tells how a rehearsal went: leave out --serve.")
     if serve:
-        _serve(program.load_settings(), port, data, runtime)
+        _serve(program.load_settings(), port, _folders(data), runtime)
         return
     if job_file is None:
         raise click.UsageError("Name the job file to rehearse, or give --serve.")
@@ -94,7 +99,7 @@ def rehearse(
         job_file=job_file,
         jobs=jobs,
         family=family,
-        data=data,
+        data=_folders(data),
         runtime=runtime,
         interrupt=interrupt,
         retries=retries,
@@ -123,7 +128,19 @@ def _rehearse(
     return all(report.succeeded for report in reports)
 
 
-def _serve(settings: Settings, port: int, data: Path | None, runtime: str) -> None:
+def _folders(data: Sequence[str]) -> dict[str, Path] | None:
+    """The folders of --data by bucket, '' for all others; None without any. Raises UsageError."""
+    folders: dict[str, Path] = {}
+    for word in data:
+        bucket, _, folder = ("", "", word) if Path(word).exists() else word.rpartition("=")
+        if bucket in folders:
+            whose = f"the bucket {bucket}" if bucket else "all buckets"
+            raise click.UsageError(f"--data names two folders for {whose}: leave one out.")
+        folders[bucket] = Path(folder).expanduser()
+    return folders or None
+
+
+def _serve(settings: Settings, port: int, data: Mapping[str, Path] | None, runtime: str) -> None:
     from ...local.serving import serve
 
     with _told_of_serving() as on_ready:

@@ -157,8 +157,9 @@ def _no_way_out(
             if not gets_public_ip(settings, one, subnet.gives_public_ip):
                 yield (
                     f"{one.name}: machines in the subnet {subnet.subnet_id} get no public address "
-                    "and would have no way out through its internet gateway. Set ASSIGN_IP = "
-                    "'True', or name a subnet whose route leads to a NAT gateway."
+                    "and would have no way out through its internet gateway. "
+                    f"Set {_address_lines(settings, one)}, or name a subnet whose route leads to a "
+                    "NAT gateway."
                 )
         elif not target:
             there = network.endpoint_services(aws.ec2, subnet.vpc_id)
@@ -170,6 +171,14 @@ def _no_way_out(
                     f"has no endpoints for {', '.join(missing)}. Name another subnet, or add one "
                     "of these."
                 )
+
+
+def _address_lines(settings: Settings, one: Specification) -> str:
+    """What has to be said for machines to get a public address, where it is not said."""
+    lines = [] if settings.assign_ip else ["ASSIGN_IP = 'True' in the config file"]
+    if one.refuses_public_ip:
+        lines.append('"AssociatePublicIpAddress": true in the fleet file')
+    return " and ".join(lines)
 
 
 def _fleet_role(aws: Aws, wish: Wish) -> Iterator[str]:

@@ -65,6 +65,11 @@ class Specification:
         return f"{self.section}[{self.number}]"
 
     @property
+    def refuses_public_ip(self) -> bool:
+        """Whether the file says that machines get no public address."""
+        return str(self.interface.get("AssociatePublicIpAddress", True)).lower() == "false"
+
+    @property
     def all_subnets(self) -> tuple[str, ...]:
         """Its own subnets and those of its overrides."""
         others = [subnet for one in self.overrides for subnet in comma_list(one.get("SubnetId"))]

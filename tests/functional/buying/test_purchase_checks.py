@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from distributed_something.commands.setting_up.setup import setup
 from distributed_something.definitions.fleet import Image, Launch
 from distributed_something.errors import UsageError
 from distributed_something.inputs.fleets.fleet_file import FleetFile, read_fleet_file
+from distributed_something.local.account import KEY_PAIR, write_fleet_file
 from distributed_something.local.simulator import Simulator
 from tests.account import new_account
 from tests.builders import settings
@@ -98,7 +100,39 @@ def test_without_a_public_address_an_internet_gateway_is_no_way_out(aws: Aws) ->
     assert check(aws, wanted) == ()
     told = refusal(aws, wanted, ASSIGN_IP="False")
     assert f"LaunchSpecifications[0]: machines in the subnet {made['subnet']} get no public" in told
-    assert "ASSIGN_IP = 'True'" in told
+    assert "Set ASSIGN_IP = 'True' in the config file, or name a subnet" in told
+
+
+@pytest.mark.parametrize(
+    ("constant", "lines"),
+    [
+        ("True", '"AssociatePublicIpAddress": true in the fleet file'),
+        (
+            "False",
+            "ASSIGN_IP = 'True' in the config file and "
+            '"AssociatePublicIpAddress": true in the fleet file',
+        ),
+    ],
+)
+def test_a_fleet_file_that_refuses_addresses_in_a_public_subnet_is_told_which_lines_to_change(
+    aws: Aws, constant: str, lines: str
+) -> None:
+    made = new_subnet(aws)
+    add_gateway(aws, made)
+    interface = {"DeviceIndex": 0, "SubnetId": made["subnet"], "AssociatePublicIpAddress": False}
+    wanted = file_of(plain(NetworkInterfaces=[interface]))
+    assert f"Set {lines}, or name a subnet" in refusal(aws, wanted, ASSIGN_IP=constant)
+
+
+def test_a_rehearsals_account_has_a_subnet_for_machines_with_and_without_an_address(
+    aws: Aws, tmp_path: Path
+) -> None:
+    path = tmp_path / "fleet.json"
+    aws.ec2.create_key_pair(KeyName=KEY_PAIR)
+    for constant in ("True", "False"):
+        write_fleet_file(aws, path, public=constant == "True")
+        wanted = read_fleet_file(path.read_text(), path.name)
+        assert check(aws, wanted, ASSIGN_IP=constant) == ()
 
 
 def test_a_nat_gateway_is_a_way_out_without_a_public_address(aws: Aws) -> None:

@@ -74,11 +74,15 @@ def bucket_of(region: str) -> str:
 
 
 def fill_in(aws: Aws, fleet: Path, folder: Path) -> Path:
-    """The fleet file with this account's own in the place of its placeholders."""
+    """The fleet file with this account's own in the place of its placeholders.
+
+    Its subnets lead to an internet gateway, where machines need the address that the file refuses.
+    """
     first, second = [one["SubnetId"] for one in aws.ec2.describe_subnets()["Subnets"]][:2]
     group = aws.ec2.describe_security_groups()["SecurityGroups"][0]["GroupId"]
     text = re.sub(r"(?<=::)X{12,13}(?=:)", ACCOUNT, fleet.read_text())
     own = {"subnet-WWWWWWWW": first, "subnet-VVVVVVVV": second, "sg-ZZZZZZZZZ": group}
+    text = re.sub(r'("AssociatePublicIpAddress": )false', r"\1true", text)
     for placeholder, value in (own | {"your-key-file": KEY}).items():
         text = text.replace(placeholder, value)
     path = folder / fleet.name

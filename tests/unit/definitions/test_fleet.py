@@ -177,9 +177,24 @@ def test_the_template_carries_our_user_data_and_not_the_files() -> None:
     assert "ECS_CLUSTER=counting" in base64.b64decode(data["UserData"]).decode()
 
 
-@pytest.mark.parametrize(("constant", "address"), [("True", True), ("False", False)])
-def test_assign_ip_decides_who_gets_an_address(constant: str, address: bool) -> None:
-    (interface,) = template({}, ASSIGN_IP=constant)["NetworkInterfaces"]
+@pytest.mark.parametrize(
+    ("constant", "of_file", "address"),
+    [
+        ("True", None, True),
+        ("True", True, True),
+        ("True", False, False),
+        ("False", None, False),
+        ("False", True, False),
+        ("False", False, False),
+    ],
+)
+def test_assign_ip_takes_addresses_away_and_else_the_fleet_file_decides(
+    constant: str, of_file: bool | None, address: bool
+) -> None:
+    own = {"DeviceIndex": 0, "SubnetId": "subnet-1", "Groups": ["sg-1"]}
+    own |= {} if of_file is None else {"AssociatePublicIpAddress": of_file}
+    changed = template({"NetworkInterfaces": [own]}, ASSIGN_IP=constant)
+    (interface,) = changed["NetworkInterfaces"]
     assert interface["AssociatePublicIpAddress"] is address
     assert interface["Groups"] == ["sg-1"]
     assert "SubnetId" not in interface  # it is in the overrides
