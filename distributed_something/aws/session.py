@@ -129,6 +129,12 @@ _SQS_CONFIG = _CONFIG.merge(Config(parameter_validation=False))
 _S3_CONFIG = _CONFIG.merge(Config(s3={"addressing_style": "auto"}))
 
 
+def profile_role(profile: str) -> str:
+    """The role that a profile of ~/.aws/config names (role_arn); '' without one."""
+    profiles = botocore.session.Session().full_config.get("profiles", {})
+    return str(profiles.get(profile, {}).get("role_arn", ""))
+
+
 def make_session(region: str, profile: str = DEFAULT_PROFILE) -> boto3.Session:
     """A session of the named profile; 'default' leaves the choice to botocore's credential chain.
 

@@ -33,6 +33,7 @@ def connect(settings: Settings) -> Aws:
         )
     if is_served():
         _say_served()
+        return Aws(make_session(settings.aws_region))  # its keys are in the environment
     return Aws(make_session(settings.aws_region, settings.aws_profile))
 
 

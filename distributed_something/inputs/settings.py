@@ -49,6 +49,11 @@ _NUMBERS = {
 }
 _UNITS = {"MEMORY": "MB", "EBS_VOL_SIZE": "GiB", "SQS_MESSAGE_VISIBILITY": "seconds"}
 _UNITS |= {"SECONDS_TO_START": "seconds", "MACHINE_PRICE": "US dollars", "MAX_COST": "US dollars"}
+# Where older configs of the family had what every config needs.
+_WHERE = {
+    "MACHINE_TYPE": " If your fleet file names it, as for Distributed-CellProfiler 1, put the "
+    "InstanceType of its LaunchSpecifications here: MACHINE_TYPE = ['m4.xlarge']."
+}
 _SHOWN = 100  # characters of a value in a message
 _WORKERS_OWN = frozenset({"WORKER_CACHE_SHARE"})  # a worker's, which tasks get as any extra one
 # What ends a run that costs too much: nothing near these may be taken for anything else.
@@ -258,7 +263,9 @@ def _sentences(error: ValidationError) -> list[str]:
     for fault in error.errors():
         name, *inner = fault["loc"]
         if fault["type"] == "missing":
-            sentences.append(f"{name} is missing; every config needs it.")
+            sentences.append(
+                f"{name} is missing; every config needs it.{_WHERE.get(str(name), '')}"
+            )
             continue
         place = f"{name}{''.join(f'[{part!r}]' for part in inner)}"
         rule = _NUMBERS.get(fault["type"], fault["msg"]).removeprefix("Value error, ")

@@ -44,7 +44,7 @@ class WorkerEnvironment:
 
     def to_environment(self) -> dict[str, str]:
         """The variables, booleans as upstream's 'True' and 'False'."""
-        return {field.name.upper(): str(getattr(self, field.name)) for field in fields(self)}
+        return {field.name.upper(): _text(getattr(self, field.name)) for field in fields(self)}
 
     @classmethod
     def from_environment(cls, variables: Mapping[str, str]) -> WorkerEnvironment:
@@ -60,6 +60,11 @@ class WorkerEnvironment:
             if name in variables:
                 values[field.name] = _read(name, variables[name], str(field.type))
         return cls(**values)  # type: ignore[arg-type]  # each value was read by its field's own type
+
+
+def _text(value: object) -> str:
+    """A whole number without a point, as a shell's arithmetic and upstream's scripts want it."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _read(name: str, text: str, kind: str) -> object:

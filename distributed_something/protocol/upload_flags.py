@@ -42,6 +42,13 @@ _FILTERS = {"--include", "--exclude"}
 FLAGS = frozenset({*_WITH_VALUE, *_FILTERS, "--metadata", "--grants"})
 # True of every upload here, or about what the command line prints.
 _IDLE = {"--recursive", "--quiet", "--only-show-errors", "--no-progress", "--no-follow-symlinks"}
+# Of copies from S3 alone; those of the first line have a value.
+_OF_COPIES = {
+    **dict.fromkeys(
+        ("--metadata-directive", "--copy-props", "--source-region", "--page-size"), True
+    ),
+    **dict.fromkeys(("--force-glacier-transfer", "--ignore-glacier-warnings"), False),
+}
 
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html
 _METADATA_BYTES = 2048
@@ -56,6 +63,7 @@ class UploadFlags:
 
     arguments: Mapping[str, str | dict[str, str]] = field(default_factory=dict)
     filters: tuple[tuple[bool, str], ...] = ()  # whether to send what the pattern fits
+    ignored: tuple[str, ...] = ()  # flags that mean nothing for a file of the machine's own
 
     @classmethod
     def read(cls, text: str) -> UploadFlags:
@@ -64,9 +72,15 @@ class UploadFlags:
         arguments: Arguments = {}
         filters: list[tuple[bool, str]] = []
         unknown: list[str] = []
+        ignored: list[str] = []
         while words:
             name, equals, value = words.pop(0).partition("=")
             if name in _IDLE:
+                continue
+            if name in _OF_COPIES:
+                ignored.append(name)
+                if _OF_COPIES[name] and not equals:
+                    _value(name, words)
                 continue
             if name not in FLAGS:
                 unknown.append(name)
@@ -81,11 +95,11 @@ class UploadFlags:
                 else:
                     arguments[_WITH_VALUE[name]] = _chosen(name, value)
         if unknown:
-            known = ", ".join(sorted([*FLAGS, *_IDLE]))
+            known = ", ".join(sorted([*FLAGS, *_IDLE, *_OF_COPIES]))
             raise ValueError(f"{', '.join(unknown)}: of no use here; these are: {known}")
         if "ACL" in arguments and _ACCESS & arguments.keys() != {"ACL"}:
             raise ValueError("--acl and --grants: S3 takes one of the two")
-        return cls(arguments, tuple(filters))
+        return cls(arguments, tuple(filters), tuple(ignored))
 
     def then(self, others: UploadFlags) -> UploadFlags:
         """These and others, which have the last word."""

@@ -78,6 +78,26 @@ def plan_fleet(aws: Aws, settings: Settings, fleet_file: FleetFile, *, keep_ami:
     return FleetPlan(tuple(launches), tuple(dict.fromkeys(notes)))
 
 
+def with_price_of_file(
+    settings: Settings, fleet_file: FleetFile
+) -> tuple[Settings, tuple[str, ...]]:
+    """The settings with the price cap of an older fleet file, where the config names none.
+
+    With a note on it, or on a price of the file that the config's takes the place of.
+    """
+    price = fleet_file.spot_price
+    if price is None or price == settings.machine_price:
+        return settings, ()
+    if "machine_price" in settings.model_fields_set:
+        ours = "no cap" if settings.machine_price is None else f"${settings.machine_price:g}"
+        return settings, (
+            f"MACHINE_PRICE of the config file ({ours}) holds, not SpotPrice of "
+            f"{fleet_file.source} (${price:g}).",
+        )
+    note = f"The price cap is SpotPrice of {fleet_file.source}, as the config has no MACHINE_PRICE."
+    return settings.model_copy(update={"machine_price": price}), (note,)
+
+
 def read_templates(aws: Aws, fleet_file: FleetFile) -> FleetFile:
     """The fleet file with its own launch templates, if it names any, read as specifications."""
     if not fleet_file.templates:

@@ -192,7 +192,10 @@ def _fleet_role(aws: Aws, wish: Wish) -> Iterator[str]:
         return
     trusted = rights.who_may_assume(aws.iam, arn.rsplit("/", 1)[-1])
     if trusted is None:
-        yield f"{what}: there is no such role in this account ({_SETUP})."
+        yield (
+            f"{what}: there is no such role in this account. Name the role "
+            f"aws-ec2-spot-fleet-tagging-role ({_SETUP})."
+        )
     elif _FLEET_SERVICE not in trusted:
         yield (
             f"{what} is of another kind: it does not trust {_FLEET_SERVICE}. Name the role "

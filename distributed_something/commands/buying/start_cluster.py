@@ -36,7 +36,7 @@ from ..setting_up.setup import ensure_log_groups
 from ..watching.notices import with_topic
 from . import purchase
 from .capacity import wait_for_capacity
-from .fleet_plan import FleetPlan, plan_fleet, read_templates
+from .fleet_plan import FleetPlan, plan_fleet, read_templates, with_price_of_file
 from .purchase_checks import Wish, check_purchase
 
 if TYPE_CHECKING:
@@ -109,12 +109,13 @@ def start_cluster(
     wanted = read_fleet_file(text, str(fleet_file))
     _check_set_up(aws, settings)
     wanted = read_templates(aws, wanted)
+    settings, of_price = with_price_of_file(settings, wanted)
     jobs, asked = count_waiting(aws, settings), settings.cluster_machines
     machines = machines_wanted(settings, wanted, jobs)
     settings = settings.model_copy(update={"cluster_machines": machines})
     plan = plan_fleet(aws, settings, wanted, keep_ami=keep_ami)
     unseen = check_purchase(aws, Wish(settings, wanted, plan))
-    plan = replace(plan, notes=(*plan.notes, *unseen))
+    plan = replace(plan, notes=(*of_price, *plan.notes, *unseen))
     quote = _purchase(aws, settings, wanted, plan, (jobs, asked), now())
     if jobs:
         times = job_times(aws, settings, minutes, rehearsal)

@@ -11,7 +11,7 @@ from ...aws.compute import network
 from ...errors import NotFound, UsageError
 from ...inputs.fleets.fleet_file import read_fleet_file
 from ...inputs.text import read_text
-from ..buying.fleet_plan import FleetPlan, plan_fleet, read_templates
+from ..buying.fleet_plan import FleetPlan, plan_fleet, read_templates, with_price_of_file
 from ..buying.purchase_checks import CHECKS, OF_PLAN, Wish
 from .findings import Finding, apart, looked, missing, ok, unseen, warning
 
@@ -48,6 +48,9 @@ def account_of_fleet(aws: Aws, settings: Settings, wanted: FleetFile) -> Iterato
     What does not lean on machine types and images is looked at even where these cannot be planned.
     """
     wanted = read_templates(aws, wanted)
+    settings, of_price = with_price_of_file(settings, wanted)
+    for note in of_price:
+        yield warning("price", note.rstrip("."))
     plans: list[FleetPlan] = []
     yield from looked(_IMAGES, partial(_planned, aws, settings, wanted, plans))
     wish = Wish(settings, wanted, plans[0] if plans else None)

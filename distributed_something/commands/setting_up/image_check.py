@@ -39,6 +39,7 @@ _UPSTREAM = {
         "examples/omezarr/config.py",
     ),
 }
+_MAKERS = ("bethcimini",)  # whose images of the same names are the family's too
 _PLACEHOLDER = "user/distributed-something"  # what config.py says before anybody has edited it
 
 
@@ -64,6 +65,9 @@ def check_image(image: str, labels_of: LabelsOf) -> None:
 def of_upstream(image: str) -> str:
     """Why an image of upstream's, or none yet, will not do, by its name; '' for any other."""
     repository = image.removeprefix("docker.io/").partition("@")[0].partition(":")[0]
+    maker, _, name = repository.partition("/")
+    if maker in _MAKERS:
+        repository = f"cellprofiler/{name}"
     if repository == _PLACEHOLDER:
         return (
             f"DOCKERHUB_TAG = {image!r} is the placeholder of config.py: give it a name that you "

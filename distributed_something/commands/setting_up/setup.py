@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
@@ -15,12 +16,15 @@ from ...aws.compute import cluster
 from ...aws.faults import error_code
 from ...aws.messaging import queues
 from ...aws.monitoring import logs
+from ...aws.session import profile_role
 from ...definitions.account import TASK_ROLE
 from ...definitions.logs import RETENTION_DAYS, log_groups
 from ...definitions.queue import dead_letter_attributes, queue_attributes
 from ...definitions.tags import app_tags
 from ...definitions.task import service, task_definition
+from ...errors import NotFound
 from ...protocol.ledger.record import find_record
+from ...protocol.upload_flags import UploadFlags
 from ..watching.notices import ready_topic
 from .image_check import LabelsOf, check_image
 
@@ -49,6 +53,7 @@ def setup(
     storage.check_bucket(aws.s3, settings.aws_bucket)
     if labels_of is not None:
         check_image(settings.dockerhub_tag, labels_of)
+    _say_what_is_not_taken(settings)
     dead_letter_url = _ensure_dead_letter_queue(aws, settings, sleep)
     queue_url = _ensure_queue(aws, settings, dead_letter_url, sleep, now)
     ensure_log_groups(aws, settings)
@@ -58,6 +63,23 @@ def setup(
     tags = app_tags(settings.app_name)
     cluster.ensure_service(aws.ecs, service(settings, revision), tags, sleep=sleep)
     ready_topic(aws, settings)  # now, so that its mail can be answered before the run ends
+
+
+def _say_what_is_not_taken(settings: Settings) -> None:
+    """Warn of what Distributed-CellProfiler took from a profile, and of flags without a meaning."""
+    role = profile_role(settings.aws_profile)
+    if role and not settings.task_role_arn:
+        logger.warning(
+            "The profile %s names role_arn = %s. Distributed-CellProfiler gave that role to its "
+            "workers; here they have TASK_ROLE_ARN, or the role %s. If they need its rights, for "
+            "buckets of others say, put TASK_ROLE_ARN = %r into the config file.",
+            settings.aws_profile,
+            role,
+            TASK_ROLE,
+            role,
+        )
+    for flag in UploadFlags.read(settings.upload_flags).ignored:
+        logger.warning("UPLOAD_FLAGS: %s has no meaning for an upload, and is ignored.", flag)
 
 
 def _task_role(aws: Aws, settings: Settings) -> str:
@@ -86,6 +108,8 @@ def ensure_log_groups(aws: Aws, settings: Settings) -> None:
 
 
 def _ensure_dead_letter_queue(aws: Aws, settings: Settings, sleep: Callable[[float], None]) -> str:
+    with suppress(NotFound):  # one that is there is left as it is: others may use it
+        return queues.find_queue(aws.sqs, settings.sqs_dead_letter_queue)
     return queues.ensure_queue(
         aws.sqs,
         settings.sqs_dead_letter_queue,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
@@ -93,6 +94,7 @@ class FleetFile:
     request: Mapping[str, Any]  # the fleet's own keys
     specifications: tuple[Specification, ...]
     templates: tuple[TemplateConfig, ...] = ()  # instead, until their contents are known
+    spot_price: float | None = None  # USD an hour, where an older file names the price
 
 
 def read_fleet_file(text: str, source: str) -> FleetFile:
@@ -121,7 +123,21 @@ def read_fleet_file(text: str, source: str) -> FleetFile:
     if problems:
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         raise UsageError("\n  ".join([f"The fleet file {source} has {count}:", *problems]))
-    return FleetFile(source, request, tuple(specifications), templates)
+    return FleetFile(source, request, tuple(specifications), templates, _spot_price(values))
+
+
+def _spot_price(values: Mapping[str, Any]) -> float | None:
+    """The lowest price that the file names, of the whole fleet or of a specification."""
+    raw = values.get("LaunchSpecifications")
+    places = [values, *(one for one in raw or () if isinstance(one, dict))]
+    prices = []
+    for place in places:
+        try:
+            prices.append(float(place.get("SpotPrice") or "inf"))
+        except (TypeError, ValueError):  # nobody read it until now
+            continue
+    lowest = min(prices, default=math.inf)
+    return lowest if 0 < lowest < math.inf else None
 
 
 def _read_object(text: str, source: str) -> dict[str, Any]:

@@ -157,6 +157,29 @@ def test_a_second_startcluster_adds_to_the_run(aws: Aws, tmp_path: Path) -> None
     assert containers_wanted(aws) == sum(one.target_capacity or 0 for one in second.fleets) == 5
 
 
+@pytest.mark.parametrize(
+    ("of_config", "of_file", "cap"),
+    [(None, "0.05", "0.05"), (0.2, "0.05", "0.2"), (None, None, None)],
+)
+def test_the_price_cap_of_an_older_fleet_file_holds_where_the_config_has_none(
+    aws: Aws, tmp_path: Path, of_config: float | None, of_file: str | None, cap: str | None
+) -> None:
+    shown: list[Purchase] = []
+
+    def confirm(purchase: Purchase) -> bool:
+        shown.append(purchase)
+        return True
+
+    own = {} if of_file is None else {"SpotPrice": of_file}
+    path = write_fleet_file(aws, tmp_path, **own)
+    record = start(
+        aws, tmp_path, settings(MACHINE_PRICE=of_config), fleet_file=path, confirm=confirm
+    )
+    assert record.fleets[0].request.get("SpotPrice") == cap
+    assert shown[0].price_cap == (None if cap is None else float(cap))
+    assert any("SpotPrice of" in note for note in shown[0].notes) is (of_file is not None)
+
+
 def test_the_person_sees_what_is_to_be_bought(aws: Aws, tmp_path: Path, clock: Clock) -> None:
     shown: list[Purchase] = []
     began = clock.now()

@@ -168,6 +168,11 @@ def test_without_docker_and_registry_nothing_is_seen(
             "",
         ),
         (
+            "bethcimini/distributed-cellprofiler:1.2.2_3.1.9",
+            "--base cellprofiler/cellprofiler:TAG --something examples/cellprofiler/something.py",
+            "",
+        ),
+        (
             "docker.io/cellprofiler/distributed-fiji",
             "--base fiji/fiji:TAG --file examples/fiji/Dockerfile",
             "examples/fiji/config.py",

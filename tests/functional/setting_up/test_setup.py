@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -112,6 +113,38 @@ def test_a_second_setup_changes_what_is_there_in_place(aws: Aws) -> None:
     assert second["desiredCount"] == 4  # made again it would be 0
     assert second["taskDefinition"].endswith("CountingTask:2")
     assert [one["type"] for one in second["placementConstraints"]] == ["memberOf"]
+
+
+def test_a_dead_letter_queue_that_is_there_is_left_as_it_is(aws: Aws) -> None:
+    aws.sqs.create_queue(
+        QueueName="lab_DeadMessages",
+        Attributes={"MessageRetentionPeriod": "345600", "VisibilityTimeout": "45"},
+    )
+    before = queue_attributes(aws, "lab_DeadMessages")
+    setup(aws, settings())
+    assert queue_attributes(aws, "lab_DeadMessages") == before
+
+
+@pytest.mark.parametrize("task_role", ["", "arn:aws:iam::123456789012:role/own"])
+def test_the_role_of_a_profile_is_named_as_the_one_that_workers_had(
+    aws: Aws,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    task_role: str,
+) -> None:
+    role = "arn:aws:iam::210987654321:role/gallery"
+    (tmp_path / "config").write_text(f"[profile gallery]\nrole_arn = {role}\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    setup(aws, settings(AWS_PROFILE="gallery", TASK_ROLE_ARN=task_role or None))
+    assert (f"put TASK_ROLE_ARN = '{role}' into the config file" in caplog.text) is (not task_role)
+
+
+def test_flags_that_mean_nothing_for_an_upload_are_named(
+    aws: Aws, caplog: pytest.LogCaptureFixture
+) -> None:
+    setup(aws, settings(UPLOAD_FLAGS="--metadata-directive REPLACE --quiet"))
+    assert "UPLOAD_FLAGS: --metadata-directive has no meaning for an upload" in caplog.text
 
 
 def test_jobs_in_the_queue_survive_a_second_setup(aws: Aws) -> None:

@@ -29,7 +29,9 @@ def clock() -> Clock:
 
 @pytest.fixture
 def simulator(clock: Clock) -> Iterator[Simulator]:
-    with Simulator(rules=Rules(deleted_queue_seconds=0.0, clock=clock.now)) as simulator:
+    with Simulator(
+        rules=Rules(deleted_queue_seconds=0.0, unseen_uses=0, is_throttled=False, clock=clock.now)
+    ) as simulator:
         yield simulator
 
 

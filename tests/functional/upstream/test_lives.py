@@ -45,7 +45,9 @@ EXAMPLE = Path(__file__).parents[3] / "examples" / "cellprofiler" / "something.p
 
 @pytest.fixture(scope="module")
 def simulator() -> Iterator[Simulator]:
-    with Simulator(rules=Rules(deleted_queue_seconds=0.0, unseen_uses=0)) as simulator:
+    with Simulator(
+        rules=Rules(deleted_queue_seconds=0.0, unseen_uses=0, is_throttled=False)
+    ) as simulator:
         yield simulator
 
 
@@ -234,6 +236,7 @@ def look(begun: UpstreamRun, record: RunRecord, seconds: float) -> None:
         life.tick()
 
 
+@pytest.mark.slow
 def test_machines_of_an_upstream_run_are_not_replaced_at_its_end_and_none_that_works_is_ended(
     begun: UpstreamRun,
 ) -> None:

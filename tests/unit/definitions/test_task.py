@@ -39,6 +39,11 @@ def test_the_worker_reads_back_what_the_config_says() -> None:
     assert told.destination_bucket == "lab-results"
 
 
+@pytest.mark.parametrize(("seconds", "text"), [(3 * 60, "180"), (0.5, "0.5"), ("180", "180")])
+def test_whole_seconds_reach_containers_without_a_point(seconds: object, text: str) -> None:
+    assert environment(settings(SECONDS_TO_START=seconds))["SECONDS_TO_START"] == text
+
+
 def test_every_setting_that_the_worker_knows_is_the_configs() -> None:
     configured = settings()
     told = WorkerEnvironment.from_environment(environment(configured))

@@ -46,6 +46,22 @@ def test_upstreams_form_gives_subnet_and_group_from_the_network_interface() -> N
     assert one.security_groups == ("sg-1",)
 
 
+@pytest.mark.parametrize(
+    ("of_fleet", "of_specification", "price"),
+    [
+        ({"SpotPrice": "0.05"}, {}, 0.05),
+        ({}, {"SpotPrice": 0.07}, 0.07),
+        ({"SpotPrice": "0.08"}, {"SpotPrice": "0.07"}, 0.07),
+        ({}, {}, None),
+        ({"SpotPrice": ""}, {"SpotPrice": "cheap"}, None),
+    ],
+)
+def test_an_older_files_price_is_read_the_lowest_of_several(
+    of_fleet: dict[str, Any], of_specification: dict[str, Any], price: float | None
+) -> None:
+    assert read(fleet(specification(**of_specification), **of_fleet)).spot_price == price
+
+
 def test_a_comma_list_of_subnets_is_several_subnets() -> None:
     assert only(NetworkInterfaces=None, SubnetId="subnet-1, subnet-2,subnet-3").subnets == (
         "subnet-1",

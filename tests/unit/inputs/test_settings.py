@@ -425,6 +425,12 @@ def test_a_misspelt_constant_is_refused_with_the_one_that_was_likely_meant(
     assert "1 problem:" in said and "names that are not all capitals" in said
 
 
+def test_a_config_whose_machine_type_stands_in_the_fleet_file_is_told_where_to_put_it() -> None:
+    said = refusal(MACHINE_TYPE=None)
+    assert "MACHINE_TYPE is missing; every config needs it. If your fleet file names it" in said
+    assert "InstanceType of its LaunchSpecifications" in said
+
+
 def test_a_misspelt_constant_that_is_needed_is_told_beside_what_is_missing() -> None:
     said = refusal(MEMORY=None, MEMROY=4000)
     assert "MEMORY is missing" in said and "did you mean MEMORY?" in said

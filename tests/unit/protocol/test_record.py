@@ -52,14 +52,14 @@ def test_a_record_is_a_monitor_file_that_upstream_could_read() -> None:
 @pytest.mark.parametrize(
     ("text", "clean"),
     [
-        (json.dumps(UPSTREAM), False),
+        (json.dumps(UPSTREAM), None),
         (json.dumps({**UPSTREAM, "CLEAN_DASHBOARD": "True"}), True),
         (json.dumps(UPSTREAM, indent=1) + '\n"CLEAN_DASHBOARD" : "True"}', True),
         (json.dumps(UPSTREAM) + ',\n"CLEAN_DASHBOARD" : "False"}\n', False),
     ],
     ids=["seven keys", "eight keys", "closed before its last key", "closed, comma, last key"],
 )
-def test_upstreams_files_are_read_the_malformed_one_too(text: str, clean: bool) -> None:
+def test_upstreams_files_are_read_the_malformed_one_too(text: str, clean: bool | None) -> None:
     record = RunRecord.from_json(text, "file")
     assert record.fleet_ids == ("sfr-1",)
     assert record.clean_dashboard is clean

@@ -34,10 +34,18 @@ def test_flags_of_the_command_line_become_those_of_s3() -> None:
     ]
 
 
-@pytest.mark.parametrize("text", ["--delete", "--metadata-directive COPY", "--acl", "--acl 'x"])
+@pytest.mark.parametrize("text", ["--delete", "--dryrun", "--acl", "--acl 'x", "--copy-props"])
 def test_flags_without_a_meaning_are_refused_by_name(text: str) -> None:
-    with pytest.raises(ValueError, match=r"--delete|--metadata-directive|--acl"):
+    with pytest.raises(ValueError, match=r"--delete|--dryrun|--acl|--copy-props"):
         UploadFlags.read(text)
+
+
+def test_flags_of_copies_from_s3_are_ignored_and_named() -> None:
+    flags = UploadFlags.read(
+        "--metadata-directive REPLACE --acl private --copy-props=none --force-glacier-transfer"
+    )
+    assert flags.arguments == {"ACL": "private"}
+    assert flags.ignored == ("--metadata-directive", "--copy-props", "--force-glacier-transfer")
 
 
 @pytest.mark.parametrize(
