@@ -57,7 +57,7 @@ from tests.account import write_fleet_file
 from tests.builders import settings as make_settings
 from tests.builders import write_json
 from tests.clock import Clock
-from tests.lives import Life, add_lambda, clients, handling, open_life
+from tests.lives import Life, add_lambda, clients, handling, open_life, put_alarm
 
 SCOPE = Scope(ACCOUNT, (REGION,), ("lab-data",))
 OPERATOR = operator_policies(SCOPE)
@@ -384,6 +384,7 @@ def test_every_call_of_the_lambda_is_among_its_printed_rights(whole_life: Life) 
             watch_once(theirs, RunLedger.of(theirs.s3, record), deadline=deadline, **life.times)
         )
 
+    put_alarm(life.world, f"{life.settings.app_name}_i-0123456789abcdef0")  # of one that is gone
     with rights_needed(theirs) as needed:
         for _ in range(4):
             call()
