@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import signal
+from decimal import Decimal
 
 # C0 and C1 controls, of which ESC and CSI steer terminals; what turns the direction of writing; and
 # halves of characters, which no encoding has. Tabs and line ends stay.
@@ -35,3 +37,19 @@ def of_target(machines: int, target: int) -> str:
     if machines <= target:
         return f"{machines:,} of {target:,}"
     return f"{machines:,}, going down to {target:,}"
+
+
+def dollars(amount: float) -> str:
+    """An amount with its cents and every digit beyond them, such as `$0.10` or `$0.0464`."""
+    exact = Decimal(repr(amount))
+    return f"${exact:,.2f}" if exact == round(exact, 2) else f"${exact:,f}"
+
+
+def exit_words(code: int | None) -> str:
+    """How a program ended: its exit code, or the name of the signal that ended it."""
+    if code is None or code >= 0:
+        return "" if code is None else str(code)
+    try:
+        return signal.Signals(-code).name
+    except ValueError:
+        return f"signal {-code}"

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from rich.columns import Columns
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -17,11 +17,13 @@ from rich.text import Text
 
 from ..commands.reading.status import JobCounts, MachineRow, Money, RunningJob, Status
 from ..protocol.ledger.attempts import Attempt
-from ..words import count_of, of_target
+from ..words import count_of, exit_words, of_target
 from .failure_lines import failure_lines
 from .tables import indented, plain_table
 
 MOST_MACHINES = 20  # rows; more machines are counted by type and zone
+_LEAST_MACHINES = 3
+_HEADS = 3  # lines: of the machines, of their table, and the last, where the cursor is
 MOST_FAILED = 1000  # rows; of more jobs nobody reads a table
 _BAR_WIDTH = 40
 _STYLES = {
@@ -35,13 +37,24 @@ _STYLES = {
 
 
 def status_screen(status: Status) -> RenderableType:
-    """The whole screen."""
+    """The whole screen, what matters most first."""
+    return Group(*_above_machines(status), *_machines(status, MOST_MACHINES))
+
+
+def fitted_screen(status: Status, console: Console) -> RenderableType:
+    """The same with no more machines than fit on the screen below the rest, for --watch."""
+    above = _above_machines(status)
+    used = len(console.render_lines(Group(*above), pad=False))
+    room = console.height - used - _HEADS
+    return Group(*above, *_machines(status, max(_LEAST_MACHINES, min(room, MOST_MACHINES))))
+
+
+def _above_machines(status: Status) -> list[RenderableType]:
+    """Jobs, why they do not go on, and money: in sight however many machines there are."""
     parts: list[RenderableType] = [_head(status), *_jobs(status), *_why(status)]
-    parts += _machines(status)
     if status.money:
         parts.append(_money(status.money, status.ended is not None))
-    parts += [Text(one, style="yellow") for one in status.unseen]
-    return Group(*parts)
+    return [*parts, *(Text(one, style="yellow") for one in status.unseen)]
 
 
 def status_json(status: Status) -> str:
@@ -62,9 +75,8 @@ def failed_screen(failed: Iterable[Attempt]) -> RenderableType:
     rows = list(failed)
     table = plain_table("job", "", "attempts", "exit", "reason")
     for one in rows:
-        code = "" if one.exit_code is None else str(one.exit_code)
         word = "given up" if one.state == "dead" else "tried again"
-        table.add_row(one.name, word, str(one.number or ""), code, one.reason)
+        table.add_row(one.name, word, str(one.number or ""), exit_words(one.exit_code), one.reason)
     return table if rows else Text("No job failed.")
 
 
@@ -84,7 +96,7 @@ def attempts_screen(attempts: Sequence[Attempt], now: float) -> RenderableType:
             one.state if one.state != "started" else "began",
             span((one.ended or now) - one.started),
             " ".join(part for part in (one.instance_id, one.instance_type) if part),
-            "" if one.exit_code is None else str(one.exit_code),
+            exit_words(one.exit_code),
             f"{one.peak_memory_mib:,.0f} MiB" if one.peak_memory_mib else "",
             one.reason,
         )
@@ -171,14 +183,15 @@ def _why(status: Status) -> list[RenderableType]:
     return [Padding(Group(*lines), (1, 0), expand=False)] if lines else [Text("")]
 
 
-def _machines(status: Status) -> list[RenderableType]:
+def _machines(status: Status, most: int) -> list[RenderableType]:
+    """The machines in at most so many lines, below their head; nothing of a run that has ended."""
     if status.ended is not None:
         return []
     head = Text(f"Machines: {of_target(len(status.machines), status.target)}", style="bold")
     if not status.machines:
         return [head]
-    if len(status.machines) > MOST_MACHINES:
-        return [head, _by_place(status.machines), *_consoles(status.machines)]
+    if sum(max(1, len(one.jobs)) for one in status.machines) > most:
+        return [head, _by_place(status.machines, most), *_consoles(status.machines)]
     table = plain_table("type", "zone", "machine", "up", "", "at")
     for one in status.machines:
         state = Text(one.state, style=_STYLES.get(one.state, ""))
@@ -197,12 +210,15 @@ def _jobs_of(machine: MachineRow, now: float) -> str:
     return "\n".join(f"{job.name}, {span(now - job.since)}" for job in machine.jobs)
 
 
-def _by_place(machines: Sequence[MachineRow]) -> Table:
+def _by_place(machines: Sequence[MachineRow], most: int) -> Table:
     """Machines by type, zone and what they do, where they are too many to name."""
     counts = Counter((one.instance_type, one.zone, one.state) for one in machines)
     table = plain_table("type", "zone", "machines", "")
-    for (kind, zone, state), count in sorted(counts.items()):
+    rows = sorted(counts.items())
+    for (kind, zone, state), count in rows[:most]:
         table.add_row(kind, zone, f"{count:,}", Text(state, style=_STYLES.get(state, "")))
+    if rest := sum(count for _, count in rows[most:]):
+        table.add_row("others", "", f"{rest:,}", "")
     return table
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ...words import dollars
 from ..options import FILES, PATH, REHEARSALS
 from ..people import draw, next_step, say
 from ..stopping import told_if_stopped
@@ -127,13 +128,11 @@ def _buy_unasked(purchase: Purchase) -> bool:
 
 
 def _price(purchase: Purchase) -> str:
-    from ...definitions.fleet import price_text
-
     total = purchase.price_cap_per_hour
     if total is None or purchase.price_cap is None:
         return "the spot price, never more than the on-demand price"
-    cap = price_text(purchase.price_cap)
-    return f"at most ${cap} a machine-hour, ${price_text(total)} an hour for all"
+    cap = dollars(purchase.price_cap)
+    return f"at most {cap} a machine-hour, {dollars(total)} an hour for all"
 
 
 def _most(purchase: Purchase) -> str:
@@ -174,7 +173,7 @@ def _print_bought(purchase: Purchase, record: RunRecord) -> None:
 
 
 def _moment(seconds: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
+    return time.strftime("%Y-%m-%d %H:%M %Z", time.localtime(seconds))
 
 
 def _show_console_links(settings: Settings) -> None:

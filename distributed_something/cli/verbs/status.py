@@ -87,14 +87,14 @@ def _watch(aws: Aws, settings: Settings, record: RunRecord, every: float, as_jso
 
     from ...commands.reading.status import status as look_at_run
     from ...commands.runs.runs import refresh
-    from ..status_screen import status_screen
+    from ..status_screen import fitted_screen
 
     in_place = people().is_terminal and not as_json
     with Live(console=people(), auto_refresh=False, transient=False) as live:
         while True:
             seen = look_at_run(aws, record, settings.ssh_key_name)
             if in_place:
-                live.update(status_screen(seen), refresh=True)
+                live.update(fitted_screen(seen, people()), refresh=True)
             else:
                 _show(seen, as_json)
             if seen.ended is not None:

@@ -71,7 +71,7 @@ def check(
             found.append(one)
             on_finding(one)
 
-    note([_config(settings)])
+    note([_config(settings), *_limits(settings)])
     if not is_rehearsal:
         note(placeholders(settings))
     sample, of_jobs = jobs.job_file(settings, job_file) if job_file else ([], [])
@@ -90,6 +90,17 @@ def _config(settings: Settings) -> Finding:
         f"{settings.app_name}: machines {_machine_count(settings)}, containers on each "
         f"{settings.tasks_per_machine}, jobs side by side in each {settings.docker_cores}",
     )
+
+
+def _limits(settings: Settings) -> Iterator[Finding]:
+    """A warning where nothing that the config says ends a run that costs too much."""
+    if not settings.max_cost and "max_hours" not in settings.model_fields_set:
+        yield warning(
+            "limits",
+            f"neither MAX_COST nor MAX_HOURS is set: there is no cost limit, and a run ends after "
+            f"{settings.max_hours:g} h",
+            "set MAX_COST, in US dollars a run",
+        )
 
 
 def _machine_count(settings: Settings) -> str:

@@ -314,7 +314,7 @@ def test_without_a_terminal_the_price_is_told_and_the_machines_are_bought(
     words = ["startCluster", str(write_fleet_file(aws, tmp_path))]
     code, _, seen = screen(words, tmp_path, simulator.environment)
     assert code == 0
-    assert "Machines: 2; price: at most $0.1 a machine-hour, $0.2 an hour for all." in seen
+    assert "Machines: 2; price: at most $0.10 a machine-hour, $0.20 an hour for all." in seen
     assert "They are bought now: there is no terminal to ask at." in seen
     assert seen.index("price:") < seen.index("bought now") < seen.index("machines are up")
     assert len(machines(aws)) == 2

@@ -58,7 +58,8 @@ def account(simulator: Simulator) -> Aws:
 
 
 def checked(aws: Aws | None, *paths: Path | None, **constants: Any) -> Checkup:
-    return check(aws, settings(**constants), *paths, facts_of=lambda _: OURS)
+    limited = {"MAX_COST": 100, **constants}
+    return check(aws, settings(**limited), *paths, facts_of=lambda _: OURS)
 
 
 def line(checkup: Checkup, subject: str, state: State) -> str:
@@ -125,10 +126,18 @@ def test_without_an_account_files_and_sizes_are_looked_at(tmp_path: Path) -> Non
 
 def offline(folder: Path, **constants: Any) -> tuple[list[tuple[str, str]], str]:
     """What `check --offline` finds missing or warns of: subjects with texts, and all fixes."""
+    constants = {"MAX_COST": 100, **constants}
     write_config(folder, **constants)
     found = check(None, settings(**constants)).findings
     told = [one for one in found if one.state in (State.MISSING, State.WARNING) and one.fix]
     return [(one.state.value, one.text) for one in told], " ".join(one.fix for one in told)
+
+
+def test_a_config_without_any_limit_is_warned_of(tmp_path: Path) -> None:
+    ((state, text),), fix = offline(tmp_path, MAX_COST=0)
+    assert (state, fix) == ("warning", "set MAX_COST, in US dollars a run")
+    assert "a run ends after 168 h" in text
+    assert offline(tmp_path, MAX_COST=0, MAX_HOURS=24) == ([], "")
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from tests.account import new_account, write_fleet_file
 from tests.builders import settings, write_config, write_json
 from tests.golden import check_golden, screen
 
-ENDS = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d")  # when the machines end at the latest
+ENDS = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d \S+ +(?=│)")  # when the machines end at the latest
 JOBS = {
     "command": "true",
     "name": "{plate}",
@@ -68,7 +68,7 @@ def test_the_screens_of_setup_submitjob_and_startcluster(
     ):
         code, _, seen = screen(words, tmp_path, simulator.environment, width=120)
         assert code == 0, seen
-        check_golden(name, ENDS.sub("2026-01-02 03:04", seen))
+        check_golden(name, ENDS.sub("2026-01-02 03:04 UTC ", seen))
 
 
 def test_startcluster_tells_a_program_what_it_bought(simulator: Simulator, tmp_path: Path) -> None:

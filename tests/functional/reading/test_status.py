@@ -15,7 +15,7 @@ import pytest
 from rich.console import Console
 
 from distributed_something.aws.monitoring.log_lines import LogLine
-from distributed_something.cli.status_screen import MOST_MACHINES, status_screen
+from distributed_something.cli.status_screen import MOST_MACHINES, fitted_screen, status_screen
 from distributed_something.commands.reading.job_logs import (
     follow,
     job_lines,
@@ -211,6 +211,22 @@ def test_many_machines_are_counted_by_type_and_zone(life: Life) -> None:
     text = drawn(replace(shown, machines=many))
     assert re.search(rf"m5\.xlarge +us-east-1\w +{MOST_MACHINES + 1} +idle", text)
     assert "i-7" not in text
+
+
+def test_at_80x24_money_and_why_stand_above_as_many_machines_as_fit(life: Life) -> None:
+    found = seen(life, make_progress(life))
+    many = replace(
+        found, machines=tuple(replace(found.machines[0], instance_id=f"i-{n}") for n in range(30))
+    )
+    for shown in (found, many):
+        text = io.StringIO()
+        console = Console(file=text, width=80, height=24, no_color=True)
+        console.print(fitted_screen(shown, console))
+        lines = text.getvalue().splitlines()
+        assert len(lines) < 24
+        (money,) = (place for place, line in enumerate(lines) if line.startswith("Money:"))
+        (machines,) = (place for place, line in enumerate(lines) if line.startswith("Machines:"))
+        assert money < machines
 
 
 def test_the_screen_fits_narrow_terminals(life: Life) -> None:

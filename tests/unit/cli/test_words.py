@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from distributed_something.words import count_of, of_target
+from distributed_something.words import count_of, dollars, exit_words, of_target
 
 
 def test_one_thing_is_not_several() -> None:
@@ -15,3 +15,14 @@ def test_one_thing_is_not_several() -> None:
 def test_more_machines_than_are_asked_for_are_no_fraction_of_them() -> None:
     assert of_target(1, 2) == "1 of 2"
     assert of_target(2, 1) == "2, going down to 1"
+
+
+def test_money_has_cents_and_every_digit_beyond_them() -> None:
+    amounts = (0.1, 5, 0.0464, 1234.5)
+    assert [dollars(amount) for amount in amounts] == ["$0.10", "$5.00", "$0.0464", "$1,234.50"]
+
+
+def test_an_end_by_a_signal_has_its_name() -> None:
+    assert [exit_words(code) for code in (None, 0, 3)] == ["", "0", "3"]
+    assert [exit_words(code) for code in (-9, -15, -64)] == ["SIGKILL", "SIGTERM", "SIGRTMAX"]
+    assert exit_words(-99) == "signal 99"
