@@ -162,8 +162,10 @@ def ensure_service(
     """
     wanted: Any = dict(request)
     live = _wait_while_draining(ecs, wanted["cluster"], wanted["serviceName"], sleep)
-    if live is None and _create_service(ecs, wanted, tags):
+    is_new = live is None and _create_service(ecs, wanted, tags)
+    if live is None:
         _wait_until_seen(ecs, wanted["cluster"], wanted["serviceName"], sleep)
+    if is_new:
         logger.info("Made the service %s.", wanted["serviceName"])
         return
     wanted["service"] = wanted.pop("serviceName")
@@ -174,12 +176,14 @@ def ensure_service(
 
 
 def _create_service(ecs: ECSClient, wanted: dict[str, Any], tags: Mapping[str, str]) -> bool:
-    """Make the service; False if it is there after all: a first request's answer was lost."""
+    """Make the service; False if it is there after all: a first request's answer was lost.
+
+    ECS then refuses a second one as "not idempotent", also before it shows the first.
+    """
     try:
         ecs.create_service(**wanted, desiredCount=0, tags=ecs_tags(tags), propagateTags="SERVICE")
-    except ecs.exceptions.InvalidParameterException:
-        live = _live_service(ecs, wanted["cluster"], wanted["serviceName"])
-        if live is None or live["status"] != "ACTIVE":
+    except ecs.exceptions.InvalidParameterException as error:
+        if "not idempotent" not in str(error):
             raise
         return False
     return True
