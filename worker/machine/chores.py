@@ -143,7 +143,7 @@ def watch_run(
     """Ask once a minute whether this machine is to take jobs, and leave the answer to the loops."""
     import boto3
 
-    from distributed_something.protocol.ledger.record import find_record
+    from distributed_something.protocol.ledger.record import find_readable
     from distributed_something.protocol.ledger.run_ledger import RunLedger
 
     from .run_state import ask_run_state, write_run_state
@@ -155,7 +155,7 @@ def watch_run(
     def look() -> bool:
         nonlocal ledger, may_close
         if ledger is None:  # a machine is of one run
-            record = find_record(s3, settings.aws_bucket, settings.app_name)
+            record = find_readable(s3, settings.aws_bucket, settings.app_name)
             if record is None or not record.run_id:
                 return False
             ledger, may_close = RunLedger.of(s3, record), record.finish == "cheap"

@@ -13,7 +13,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from distributed_something.protocol.fleet_target import lower_target, read_target
-from distributed_something.protocol.ledger.record import RunRecord, find_record
+from distributed_something.protocol.ledger.record import RunRecord, find_readable
 from distributed_something.protocol.ledger.run_ledger import RunLedger
 from distributed_something.protocol.scaling import Fleet, Machine, Plan, plan_own_end
 
@@ -43,7 +43,7 @@ class IdleEnd:
     def may_end(self) -> bool:
         """Whether this machine is to end now; its fleet then keeps one less, or so."""
         settings = self._settings
-        record = find_record(self._clients.s3, settings.aws_bucket, settings.app_name)
+        record = find_readable(self._clients.s3, settings.aws_bucket, settings.app_name)
         if record is None or not _decides_by_itself(record):
             return False
         ledger = RunLedger.of(self._clients.s3, record)

@@ -7,6 +7,7 @@ from typing import Any
 from distributed_something.protocol.environment import WorkerEnvironment
 from distributed_something.protocol.fleet_target import read_target
 from distributed_something.protocol.ledger.facts import Heartbeat
+from distributed_something.protocol.ledger.keys import record_key
 from distributed_something.protocol.ledger.record import FleetRecord
 from worker.machine.duties import DutyClients
 from worker.machine.idle import IdleEnd
@@ -140,3 +141,9 @@ def test_a_closed_machine_ends_its_job_and_takes_no_other(world: World) -> None:
     until(lambda: "this machine is to end first" in world.worker_log(), "it hears of it")
     world.stop()
     assert len(world.attempts(job)) <= 1  # it may have asked for a job before it heard
+
+
+def test_a_record_that_cannot_be_read_ends_no_machine(world: World) -> None:
+    run = Run(world, machines=2, busy=0)
+    world.put(record_key(world.name), '{"fleets": [7]}')
+    assert not run.may_end(1)
