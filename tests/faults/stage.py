@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TypeVar
+from pathlib import Path
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -15,12 +20,14 @@ from distributed_something.commands.runs.runs import find_run
 from distributed_something.commands.watching.monitor import MonitorOutcome, Pace, monitor
 from distributed_something.definitions.tags import TOKEN_TAG
 from distributed_something.errors import DistributedSomethingError
+from distributed_something.local.simulator import server
 from distributed_something.protocol.ledger.record import RunRecord, find_record
 from distributed_something.protocol.ledger.run_ledger import RunLedger
 from distributed_something.resources.table import take_inventory, what_stays
 from tests.account import write_fleet_file
-from tests.lives import Held, Life
+from tests.lives import Held, Life, add_lambda, open_life
 
+from . import states
 from .wire import Application, Killed, Wire
 
 JOBS = ("a", "b")
@@ -38,7 +45,7 @@ MOST_SLEEPS = 200  # of one verb; one that waits longer waits without end
 EXPECTED = (ClientError, BotoCoreError, DistributedSomethingError)
 _GONE = ("cancelled", "cancelled_terminating", "failed")
 
-Answer = TypeVar("Answer")
+WISHES = ("AUTO_MONITOR", "CREATE_DASHBOARD", "CLEAN_DASHBOARD")
 
 
 @dataclass
@@ -142,6 +149,18 @@ class Stage:
 
     # What there is.
 
+    def state(self) -> str:
+        """All that a run goes on from."""
+        life = self.life
+        return states.write_state(
+            life.clock.now(), states.all_backends(), states.files(life.folder), self.held
+        )
+
+    def leave_folder(self) -> None:
+        """Go to a copy of the folder that this process is in, as a copy of it does at its start."""
+        copy = tempfile.mkdtemp(dir=Path.cwd().parent)
+        os.chdir(shutil.copytree(".", copy, dirs_exist_ok=True))
+
     def record(self) -> RunRecord | None:
         life = self.theirs
         return find_record(life.aws.s3, life.settings.aws_bucket, life.settings.app_name)
@@ -182,6 +201,16 @@ class Stage:
         submitted = [job.name for job in ledger.submitted_jobs()]
         done = [attempt.name for attempt in ledger.read_attempts(ledger.done_attempts())]
         return sorted(submitted), sorted(done)
+
+
+@contextmanager
+def open_stage(days_later: int = 0) -> Iterator[Stage]:
+    """A stage whose files are in the folder that this process is in; it may begin days later."""
+    wishes: dict[str, Any] = dict.fromkeys(WISHES, "True")
+    with open_life(Path(), **wishes) as life:
+        life.clock.time = float(int(life.clock.time)) + days_later * 86_400.0
+        add_lambda(life.aws)
+        yield Stage.of(life, server.application)
 
 
 def outcome_of(verb: Callable[[], object]) -> BaseException | None:

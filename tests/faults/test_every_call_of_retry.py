@@ -12,10 +12,8 @@ from distributed_something.aws.messaging import queues
 from distributed_something.commands.reading.retry import retry
 from tests.functional.reading.test_retry import give_up
 
-from .forks import try_each
-from .stage import JOBS, Stage, outcome_of
-from .test_every_call import open_stage, own_folder
-from .trials import Trial, complaint, meet, trials, tried
+from .stage import JOBS, Stage, open_stage, outcome_of
+from .trials import Meeting, try_every_call
 from .wire import Fault
 
 # A letter whose receipt is lost (with answer, network or process) is hidden for its time,
@@ -47,41 +45,46 @@ def _letters(stage: Stage) -> int:
     return queues.count_jobs(sqs, url).total
 
 
-def _attempt(stage: Stage, before: frozenset[str], has_ended: bool, trial: Trial) -> str:
-    with own_folder(stage):
-        error, wrong = meet(stage.wire, trial, partial(_retry, stage))
-        stage.life.clock.slept.clear()
-        if again := outcome_of(partial(_retry, stage)):
-            wrong.append(f"the second one failed: {again!r}")
-        may_stay = trial.fault in MAY_STAY or trial.call in LETTER_CALLS
-        if _letters(stage) > may_stay:
-            wrong.append(f"{_letters(stage)} letters are left")
-        if has_ended:
-            stage.buy()
-        stage.work_all()
-        stage.monitor()
-        wrong += [f"left over: {one}" for one in stage.left_over(before)]
-        submitted, done = stage.jobs()
-        if (tuple(submitted), tuple(done)) != (JOBS, JOBS):
-            wrong.append(f"submitted: {submitted}, done: {done}")
-    return "\n".join([*wrong, f"it ended with: {error!r}"]) if wrong else ""
+def _finish(stage: Stage, before: frozenset[str], has_ended: bool, met: Meeting) -> None:
+    """Retry again, and finish the run."""
+    stage.life.clock.slept.clear()
+    may_stay = met.trial.fault in MAY_STAY or met.trial.call in LETTER_CALLS
+    met.go_on(f"retry, {may_stay}", stage.state())
+    if again := outcome_of(partial(_retry, stage)):
+        met.wrong.append(f"the second one failed: {again!r}")
+    if _letters(stage) > may_stay:
+        met.wrong.append(f"{_letters(stage)} letters are left")
+    met.go_on("the end", stage.state())
+    if has_ended:
+        stage.buy()
+    stage.work_all()
+    stage.monitor()
+    met.wrong += [f"left over: {one}" for one in stage.left_over(before)]
+    submitted, done = stage.jobs()
+    if (tuple(submitted), tuple(done)) != (JOBS, JOBS):
+        met.wrong.append(f"submitted: {submitted}, done: {done}")
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("has_ended", [False, True])
 def test_a_retry_that_failed_at_any_call_is_run_again_and_every_job_is_done(
-    has_ended: bool, tmp_path: Path, record_property: Callable[[str, object], None]
+    has_ended: bool, here: Path, states: Path, record_property: Callable[[str, object], None]
 ) -> None:
-    with open_stage(tmp_path) as stage:
+    with open_stage() as stage:
         before = stage.inventory()
         _begin(stage)
         if has_ended:
             stage.monitor()
             stage.setup()
-        cases = trials(stage.wire, partial(_retry, stage))
-        said = dict(try_each(cases, partial(_attempt, stage, before, has_ended)))
-    of = "an ended" if has_ended else "a live"
-    record_property("tried", tried(f"retry of {of} run", said))
-    assert not complaint(said), complaint(said)
-    assert {"SendMessageBatch", "DeleteMessageBatch"} <= {trial.call for trial in said}
+        report = try_every_call(
+            f"retry of {'an ended' if has_ended else 'a live'} run",
+            stage.wire,
+            partial(_retry, stage),
+            partial(_finish, stage, before, has_ended),
+            states=states,
+            on_copy=stage.leave_folder,
+        )
+    record_property("tried", str(report))
+    assert not report.complaint, report.complaint
+    assert {"SendMessageBatch", "DeleteMessageBatch"} <= report.calls

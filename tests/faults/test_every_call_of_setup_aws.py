@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,8 +17,8 @@ from distributed_something.definitions.policies import Scope
 from distributed_something.local.simulator import ACCOUNT, Simulator, server
 from tests.functional.setting_up.test_setup_account import account_inventory
 
-from .forks import try_each
-from .trials import Trial, complaint, meet, trials, tried
+from .states import all_backends, write_state
+from .trials import Meeting, try_every_call
 from .wire import Fault, Wire
 
 SCOPE = Scope(ACCOUNT, ("us-east-1",), ("lab-data",))
@@ -37,6 +40,9 @@ class Account:
     def destroy(self) -> None:
         self.failures = destroy_account(self.ours, SCOPE, BUCKETS)
 
+    def state(self) -> str:
+        return write_state(time.time(), all_backends())
+
     def inventory(self) -> dict[str, Any]:
         return account_inventory(self.theirs) | {"policy": _policy(self.theirs)}
 
@@ -56,11 +62,29 @@ def _open_account() -> Iterator[Account]:
         yield Account(simulator)
 
 
+def _finish(
+    account: Account, verb: str, empty: dict[str, Any], whole: dict[str, Any], met: Meeting
+) -> None:
+    """Make or empty the account again, and empty it in the end."""
+    fault, said = met.trial.fault, account.failures or met.error
+    if verb == "destroy" and fault is Fault.DENIED and not said:
+        met.wrong.append("what was denied was not said")
+    if verb == "destroy" and fault in (Fault.THROTTLED, Fault.UNHEARD) and said:
+        met.wrong.append(f"it is called a failure: {said}")
+    met.go_on(verb, account.state())
+    getattr(account, verb)()
+    if verb == "make":
+        met.go_on("destroy", account.state())
+        met.wrong += _differences(whole, account.inventory())
+        account.destroy()
+    met.wrong += [*account.failures, *_differences(empty, account.inventory())]
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("verb", ["make", "destroy"])
 def test_an_account_is_made_and_emptied_whatever_call_fails_on_the_way(
-    verb: str, record_property: Callable[[str, object], None]
+    verb: str, states: Path, record_property: Callable[[str, object], None]
 ) -> None:
     with _open_account() as account:
         account.theirs.s3.create_bucket(Bucket=BUCKETS[0])
@@ -70,26 +94,16 @@ def test_an_account_is_made_and_emptied_whatever_call_fails_on_the_way(
         if verb == "make":
             account.destroy()
             account.theirs.s3.delete_bucket(Bucket=BUCKETS[0])
-
-        def attempt(trial: Trial) -> str:
-            error, wrong = meet(account.wire, trial, getattr(account, verb))
-            told = account.failures or error
-            if verb == "destroy" and trial.fault is Fault.DENIED and not told:
-                wrong.append("what was denied was not said")
-            if verb == "destroy" and trial.fault in (Fault.THROTTLED, Fault.UNHEARD) and told:
-                wrong.append(f"it is called a failure: {told}")
-            getattr(account, verb)()
-            if verb == "make":
-                wrong += _differences(whole, account.inventory())
-                account.destroy()
-            wrong += account.failures
-            return "\n".join([*wrong, *_differences(empty, account.inventory())])
-
-        act = getattr(account, verb)
-        said = dict(try_each(trials(account.wire, act), attempt))
-    record_property("tried", tried(f"setup_AWS.py, {verb}", said))
-    assert not complaint(said), complaint(said)
-    assert len(said) > 100
+        report = try_every_call(
+            f"setup_AWS.py, {verb}",
+            account.wire,
+            getattr(account, verb),
+            partial(_finish, account, verb, empty, whole),
+            states=states,
+        )
+    record_property("tried", str(report))
+    assert not report.complaint, report.complaint
+    assert len(report.wrong) > 100
 
 
 def _differences(wanted: dict[str, Any], there: dict[str, Any]) -> list[str]:

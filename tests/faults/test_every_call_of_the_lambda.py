@@ -13,10 +13,9 @@ from distributed_something.commands.watching.auto_monitor import watch_once
 from distributed_something.definitions.auto_monitor import schedule_request
 from distributed_something.protocol.ledger.run_ledger import RunLedger
 
-from .forks import try_each
-from .stage import JOBS, Stage, outcome_of
-from .test_every_call import END_CALLS, open_stage, own_folder, play_until
-from .trials import Trial, complaint, meet, trials, tried
+from .stage import JOBS, Stage, open_stage, outcome_of
+from .test_every_call import END_CALLS, play_until
+from .trials import Meeting, try_every_call
 from .wire import Fault
 
 MOST_CALLS = 8  # of the Lambda, for a run whose jobs are all done
@@ -46,9 +45,10 @@ class Watched:
             **life.times,
         )
 
-    def call_until_over(self) -> list[str]:
+    def call_until_over(self, go_on: Callable[[str, str], None] = lambda *_: None) -> list[str]:
         """Call again and again; what is wrong with that."""
-        for _ in range(MOST_CALLS):
+        for number in range(MOST_CALLS):
+            go_on(f"call {number}", self.stage.state())
             self.stage.life.clock.time += 120.0
             self.stage.work_all()
             if error := outcome_of(self.call):
@@ -72,38 +72,41 @@ def _prepare(stage: Stage, moment: str) -> Watched:
     return watched
 
 
-def _attempt(watched: Watched, before: frozenset[str], moment: str, trial: Trial) -> str:
-    stage = watched.stage
-    with own_folder(stage):
-        error, wrong = meet(stage.wire, trial, watched.call)
-        wrong += [f"no record of the fleet {token}" for token in stage.unrecorded_fleets()]
-        if moment == "end" and trial.call not in END_CALLS and trial.fault is not Fault.KILLED:
-            wrong += [f"its fleet runs on: {one}" for one in stage.fleets()]
-        stage.life.clock.slept.clear()
-        wrong += watched.call_until_over()
-        wrong += [f"left over: {one}" for one in stage.left_over(before)]
-        submitted, done = stage.jobs()
-        if (tuple(submitted), tuple(done)) != (JOBS, JOBS):
-            wrong.append(f"submitted: {submitted}, done: {done}")
-        record = stage.record()
-        if record is None or record.is_live:
-            wrong.append("the run has no record of its end")
-    return "\n".join([*wrong, f"the call ended with: {error!r}"]) if wrong else ""
+def _finish(watched: Watched, before: frozenset[str], moment: str, met: Meeting) -> None:
+    """Let the Lambda be called until the run is over."""
+    stage, trial = watched.stage, met.trial
+    met.wrong += [f"no record of the fleet {token}" for token in stage.unrecorded_fleets()]
+    if moment == "end" and trial.call not in END_CALLS and trial.fault is not Fault.KILLED:
+        met.wrong += [f"its fleet runs on: {one}" for one in stage.fleets()]
+    stage.life.clock.slept.clear()
+    met.wrong += watched.call_until_over(met.go_on)
+    met.wrong += [f"left over: {one}" for one in stage.left_over(before)]
+    submitted, done = stage.jobs()
+    if (tuple(submitted), tuple(done)) != (JOBS, JOBS):
+        met.wrong.append(f"submitted: {submitted}, done: {done}")
+    record = stage.record()
+    if record is None or record.is_live:
+        met.wrong.append("the run has no record of its end")
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_a_run_that_the_lambda_watches_is_ended_whatever_call_of_it_fails(
-    moment: str, tmp_path: Path, record_property: Callable[[str, object], None]
+    moment: str, here: Path, states: Path, record_property: Callable[[str, object], None]
 ) -> None:
-    with open_stage(tmp_path) as stage:
+    with open_stage() as stage:
         before = stage.inventory()
         watched = _prepare(stage, moment)
-        cases = trials(stage.wire, watched.call)
-        said = dict(try_each(cases, partial(_attempt, watched, before, moment)))
-    record_property("tried", tried(f"the Lambda, {moment}", said))
-    assert not complaint(said), complaint(said)
-    names = {trial.call for trial in said}
+        report = try_every_call(
+            f"the Lambda, {moment}",
+            stage.wire,
+            watched.call,
+            partial(_finish, watched, before, moment),
+            states=states,
+            on_copy=stage.leave_folder,
+        )
+    record_property("tried", str(report))
+    assert not report.complaint, report.complaint
     needed = {"look": "ModifySpotFleetRequest", "end": "CancelSpotFleetRequests"}
-    assert needed.get(moment, "DeleteSchedule") in names
+    assert needed.get(moment, "DeleteSchedule") in report.calls

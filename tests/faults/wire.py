@@ -54,6 +54,7 @@ class Wire:
         self._here = local()  # which call this thread makes, and how often it was sent
         self._fault: Fault | None = None
         self._position = 0
+        self._before_each: Callable[[str], None] = lambda _: None
         self._denied = ""
         self._is_dead = False
         for client in [*clients(aws), aws.sts]:
@@ -61,17 +62,22 @@ class Wire:
             client.meta.events.register("before-send", self._send)
             _retry_at_once(client)
 
-    def fail(self, position: int, fault: Fault) -> None:
-        """Let the call of this place in the order of calls from now on fail."""
-        self.calls.clear()
-        self._fault, self._position = fault, position
+    def before_each(self, act: Callable[[str], None]) -> None:
+        """Have something done before every call from now on, which is given the call's name."""
+        self._before_each = act
+
+    def fail(self, fault: Fault) -> None:
+        """Let the call that is about to be made fail."""
+        self._fault, self._position = fault, len(self.calls)
 
     def mend(self) -> None:
         """Let all calls go well from now on; a killed process is started again."""
         self.calls.clear()
         self._fault, self._denied, self._is_dead = None, "", False
+        self._before_each = lambda _: None
 
     def _begin(self, model: Any, **_: Any) -> None:
+        self._before_each(model.name)
         self._here.call, self._here.attempts = len(self.calls), 0
         self.calls.append(model.name)
 

@@ -10,7 +10,7 @@ from moto.ssm import urls
 from moto.ssm.models import ParameterDict, SimpleSystemManagerBackend, ssm_backends
 
 
-class _Parameters(ParameterDict):
+class Parameters(ParameterDict):
     """Parameters of which AWS's own are made once for all accounts."""
 
     def _load_tree_parameters(self, path: str) -> None:
@@ -23,7 +23,7 @@ class SimulatedSsm(SimpleSystemManagerBackend):
 
     def __init__(self, region_name: str, account_id: str) -> None:
         super().__init__(region_name, account_id)
-        self._parameters = _Parameters(account_id, region_name)
+        self._parameters = Parameters(account_id, region_name)
 
     @property
     def _url_module(self) -> ModuleType:
