@@ -35,7 +35,7 @@ import boto3
 from rich.console import Console
 
 from distributed_something.aws.session import Aws
-from distributed_something.cli.status_screen import MOST_FAILED, failed_screen
+from distributed_something.cli.screens.status_screen import MOST_FAILED, failed_screen
 from distributed_something.commands.reading.report import make_report, write_page
 from distributed_something.commands.reading.retry import _plan
 from distributed_something.commands.runs.failed_jobs import failed_jobs

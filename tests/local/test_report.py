@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from distributed_something.aws.compute.images import MachineType
-from distributed_something.cli.progress import JobBar
+from distributed_something.cli.screens.progress import JobBar
 from distributed_something.cli.verbs.rehearse import rehearsal_listener, show_rehearsal
 from distributed_something.local.report import (
     RehearsalReport,

@@ -59,7 +59,7 @@ def cancel(settings: Settings, yes: bool, only_list: bool, as_json: bool) -> Non
 
 def _show_resources(app_name: str, found: Sequence[Resource], as_json: bool) -> None:
     """What there is of an app: a table for people, or a JSON line for each thing."""
-    from ..tables import boxed_table
+    from ..screens.tables import boxed_table
 
     if as_json:
         for one in found:

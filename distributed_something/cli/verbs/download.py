@@ -36,7 +36,7 @@ def download(
     """
     from ...commands.reading.download import download as bring_results
     from ..connection import connect
-    from ..progress import byte_progress
+    from ..screens.progress import byte_progress
 
     with byte_progress() as on_progress:
         downloaded = bring_results(

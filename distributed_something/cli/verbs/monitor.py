@@ -62,7 +62,7 @@ def _watch(settings: Settings, record_file: Path | None, *, cheapest: bool, as_j
     from ...commands.watching.monitor import monitor as watch_run
     from ...protocol.ledger.record import read_record_file
     from ..connection import connect, monitor_pace
-    from ..monitor_lines import progress_printer
+    from ..screens.monitor_lines import progress_printer
 
     aws = connect(settings)
     again = partial(connect, settings)
@@ -100,7 +100,7 @@ def _watch_type(
     from ...commands.watching.monitor import find_watched
     from ...commands.watching.monitor import monitor as watch_run
     from ..connection import connect, monitor_pace
-    from ..monitor_lines import progress_printer
+    from ..screens.monitor_lines import progress_printer
 
     aws = connect(settings)
     again = partial(connect, settings)
@@ -180,7 +180,7 @@ def _show_type_end(own: Settings, end: MonitorOutcome | Exception, as_json: bool
 def _show_end(settings: Settings, outcome: MonitorOutcome, as_json: bool) -> int:
     """How a run ended, its report, and the next verb; the exit code."""
     from ..connection import connect
-    from ..monitor_lines import show_outcome
+    from ..screens.monitor_lines import show_outcome
 
     show_outcome(outcome, as_json)
     leave_report(connect(settings), outcome.record)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ...local.report import RehearsalReport, Suggestion
     from ...local.serving import Served
     from ...local.stage import Listener
-    from ..progress import JobBar
+    from ..screens.progress import JobBar
 
 _SHOWN = 5  # failures, of what may be thousands
 
@@ -114,7 +114,7 @@ def _rehearse(
     """Rehearse each run that the jobs belong to; whether all of it went well."""
     from ...commands.submitting.type_plan import runs_of_jobs
     from ...local.rehearsal import rehearse
-    from ..progress import job_progress
+    from ..screens.progress import job_progress
 
     show = _print_rehearsal if as_json else show_rehearsal
     reports = []
@@ -157,7 +157,7 @@ def _serve(settings: Settings, port: int, data: Mapping[str, Path] | None, runti
 def rehearsal_listener(bar: JobBar | None = None) -> Listener:
     """A listener that tells each step as it comes, with a bar while jobs are queued."""
     from ...local.stage import Listener
-    from ..monitor_lines import progress_printer, show_capacity
+    from ..screens.monitor_lines import progress_printer, show_capacity
 
     def on_step(sentence: str) -> None:
         if bar:
@@ -212,7 +212,7 @@ def _show_serving_ended(served: Served) -> None:
 
 def show_rehearsal(report: RehearsalReport) -> None:
     """How it went: failed attempts, one table, what failed by kind, and the inventory last."""
-    from ..failure_lines import say_failures
+    from ..screens.failure_lines import say_failures
 
     for failure in report.failures[:_SHOWN]:
         say(f"{failure.name}, attempt {failure.number}: {failure.reason}", style="red")
@@ -250,7 +250,7 @@ _RUNTIMES = {"docker": "containers", "process": "processes"}
 
 
 def _table(report: RehearsalReport) -> Table:
-    from ..tables import facts_table
+    from ..screens.tables import facts_table
 
     summary = report.summary
     jobs = f"{summary.done:,} of {summary.submitted:,} done"

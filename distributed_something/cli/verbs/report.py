@@ -44,7 +44,7 @@ def report(
     from ...commands.reading import report as reporting
     from ...commands.runs.runs import choose_run
     from ..connection import connect
-    from ..progress import reading_progress
+    from ..screens.progress import reading_progress
 
     if as_csv and as_json:
         raise click.UsageError("Give one of --csv and --json.")
@@ -80,7 +80,7 @@ def leave_report(aws: Aws, record: RunRecord) -> None:
     """Make the page of a run that has ended; a page that cannot be made is said, and no more."""
     from ...commands.reading import report as reporting
     from ..faults import explain
-    from ..progress import reading_progress
+    from ..screens.progress import reading_progress
 
     if not record.run_id:
         return  # upstream's runs have no ledger

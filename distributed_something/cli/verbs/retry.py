@@ -47,7 +47,7 @@ def retry(
     from ...commands.reading.retry import retry as queue_again
     from ..advice import show_next
     from ..connection import connect
-    from ..progress import sending_progress
+    from ..screens.progress import sending_progress
 
     if not yes and not sys.stdin.isatty():
         raise click.UsageError("There is nobody to ask: give --yes to queue the jobs again.")

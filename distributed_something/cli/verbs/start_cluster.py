@@ -55,7 +55,7 @@ def start_cluster(
     from ...commands.buying.start_cluster import start_cluster as buy_machines
     from ...commands.submitting.type_plan import machines_of_type
     from ..connection import account_words, connect, is_served, is_simulated
-    from ..monitor_lines import show_capacity
+    from ..screens.monitor_lines import show_capacity
 
     aws = connect(settings)
     settings = machines_of_type(aws, settings)
@@ -93,8 +93,8 @@ def start_cluster(
 
 def show_purchase(purchase: Purchase) -> bool:
     """What will be bought and what it can cost; always goes on."""
-    from ..outlook_screen import show_outlook
-    from ..tables import facts_table
+    from ..screens.outlook_screen import show_outlook
+    from ..screens.tables import facts_table
 
     rows = [
         ("account", purchase.account),

@@ -73,7 +73,7 @@ def status(
 
 
 def _show(seen: Status, as_json: bool) -> None:
-    from ..status_screen import status_json, status_screen
+    from ..screens.status_screen import status_json, status_screen
 
     if as_json:
         click.echo(status_json(seen))
@@ -87,7 +87,7 @@ def _watch(aws: Aws, settings: Settings, record: RunRecord, every: float, as_jso
 
     from ...commands.reading.status import status as look_at_run
     from ...commands.runs.runs import refresh
-    from ..status_screen import fitted_screen
+    from ..screens.status_screen import fitted_screen
 
     in_place = people().is_terminal and not as_json
     with Live(console=people(), auto_refresh=False, transient=False) as live:
@@ -104,7 +104,7 @@ def _watch(aws: Aws, settings: Settings, record: RunRecord, every: float, as_jso
 
 
 def _show_running(seen: Status, as_json: bool) -> None:
-    from ..status_screen import running_screen
+    from ..screens.status_screen import running_screen
 
     if as_json:
         for job in seen.running:
@@ -116,7 +116,7 @@ def _show_running(seen: Status, as_json: bool) -> None:
 def _show_failed(aws: Aws, record: RunRecord, as_json: bool) -> None:
     from ...commands.runs.failed_jobs import count_failed, failed_jobs
     from ...protocol.ledger.run_ledger import RunLedger
-    from ..status_screen import MOST_FAILED, failed_screen, more_failed
+    from ..screens.status_screen import MOST_FAILED, failed_screen, more_failed
 
     ledger = RunLedger.of(aws.s3, record)
     survey = ledger.survey()
@@ -135,7 +135,7 @@ def _show_failed(aws: Aws, record: RunRecord, as_json: bool) -> None:
 
 def _show_job(aws: Aws, record: RunRecord, name: str, as_json: bool) -> None:
     from ...commands.reading.job_logs import job_history
-    from ..status_screen import attempts_screen
+    from ..screens.status_screen import attempts_screen
 
     history = job_history(aws, record, name)
     if as_json:

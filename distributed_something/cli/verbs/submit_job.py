@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ...commands.submitting.dry_run import DryRun, Estimate
     from ...commands.submitting.submit_job import Submitted
     from ...inputs.settings import Settings
-    from ..progress import JobBar
+    from ..screens.progress import JobBar
 
 
 @click.command("submitJob")
@@ -87,7 +87,7 @@ def _plan(
 ) -> None:
     from ...commands.submitting.dry_run import dry_run
     from ..connection import connect
-    from ..progress import job_progress
+    from ..screens.progress import job_progress
 
     with job_progress() as on_progress:
         planned = dry_run(
@@ -119,7 +119,7 @@ def _queue(
     from ...commands.submitting.type_plan import runs_of_jobs
     from ..advice import show_next
     from ..connection import connect
-    from ..progress import job_progress
+    from ..screens.progress import job_progress
 
     aws = connect(settings)
     for own in runs_of_jobs(aws, settings, job_file, family, tag_offset):
@@ -200,7 +200,7 @@ def _ended_jobs() -> str:
 
 def _show_dry_run(planned: DryRun, as_json: bool) -> None:
     """The whole of it; with `as_json` one JSON object on stdout."""
-    from ..tables import plain_grid
+    from ..screens.tables import plain_grid
 
     if as_json:
         message = json.loads(planned.message)
@@ -229,8 +229,8 @@ def _show_dry_run(planned: DryRun, as_json: bool) -> None:
 def _show_estimate(count: int, estimate: Estimate) -> None:
     from ...run.forecast import STARTING_MINUTES
     from ..connection import is_served
-    from ..outlook_screen import show_outlook
-    from ..tables import facts_table
+    from ..screens.outlook_screen import show_outlook
+    from ..screens.tables import facts_table
 
     hours = f"{_span(estimate.hours * 60)}, and {STARTING_MINUTES:g} min each to start"
     simulated = "simulated " if is_served() and estimate.low is not None else ""

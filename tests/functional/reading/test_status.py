@@ -15,7 +15,11 @@ import pytest
 from rich.console import Console
 
 from distributed_something.aws.monitoring.log_lines import LogLine
-from distributed_something.cli.status_screen import MOST_MACHINES, fitted_screen, status_screen
+from distributed_something.cli.screens.status_screen import (
+    MOST_MACHINES,
+    fitted_screen,
+    status_screen,
+)
 from distributed_something.commands.reading.job_logs import (
     follow,
     job_lines,

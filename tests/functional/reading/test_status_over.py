@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from distributed_something.cli.status_screen import more_failed
+from distributed_something.cli.screens.status_screen import more_failed
 from distributed_something.commands.runs.failed_jobs import count_failed, failed_jobs
 from distributed_something.local.simulator import Simulator
 from distributed_something.protocol.ledger.attempts import Attempt

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from distributed_something.cli.monitor_lines import show_outcome
+from distributed_something.cli.screens.monitor_lines import show_outcome
 from distributed_something.commands.cancelling.cancel import cancel, list_resources
 from distributed_something.commands.watching.monitor import MonitorOutcome, RunProgress, monitor
 from distributed_something.local.simulator import Rules, Simulator

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from distributed_something.cli.monitor_lines import show_outcome
+from distributed_something.cli.screens.monitor_lines import show_outcome
 from distributed_something.cli.verbs.cancel import show_cancelled
 from distributed_something.commands.cancelling.cancel import cancel
 from distributed_something.commands.runs.runs import ensure_run

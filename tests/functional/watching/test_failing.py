@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from distributed_something.cli.monitor_lines import progress_printer
+from distributed_something.cli.screens.monitor_lines import progress_printer
 from distributed_something.commands.watching.failing import Failing, FailureWatch
 from distributed_something.commands.watching.monitor import RunProgress, monitor
 from distributed_something.protocol.ledger.attempts import Attempt

@@ -18,7 +18,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from .people import people
+from ..people import people
 
 
 @contextmanager

@@ -15,9 +15,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from ..commands.reading.status import JobCounts, MachineRow, Money, RunningJob, Status
-from ..protocol.ledger.attempts import Attempt
-from ..words import count_of, exit_words, of_target
+from ...commands.reading.status import JobCounts, MachineRow, Money, RunningJob, Status
+from ...protocol.ledger.attempts import Attempt
+from ...words import count_of, exit_words, of_target
 from .failure_lines import failure_lines
 from .tables import indented, plain_table
 

@@ -11,14 +11,14 @@ from functools import partial
 
 import click
 
-from ..commands.watching.failing import Failing
-from ..commands.watching.monitor import MonitorOutcome, RunProgress
-from ..protocol.ledger.record import RunRecord
-from ..resources.table import staying_kinds
-from ..words import count_of, of_target, sentence
-from .advice import show_unfinished, try_again
+from ...commands.watching.failing import Failing
+from ...commands.watching.monitor import MonitorOutcome, RunProgress
+from ...protocol.ledger.record import RunRecord
+from ...resources.table import staying_kinds
+from ...words import count_of, of_target, sentence
+from ..advice import show_unfinished, try_again
+from ..people import next_steps, say
 from .failure_lines import say_failures
-from .people import next_steps, say
 
 
 def progress_printer(as_json: bool, app_name: str = "") -> Callable[[RunProgress], None]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .people import draw, say
+from ..people import draw, say
 
 if TYPE_CHECKING:
-    from ..commands.runs.outlook import Outlook, OutlookRow
+    from ...commands.runs.outlook import Outlook, OutlookRow
 
 
 def show_outlook(outlook: Outlook) -> None:

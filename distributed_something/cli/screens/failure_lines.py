@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..run.failures import FailureGroup
-from ..words import count_of
-from .people import say
+from ...run.failures import FailureGroup
+from ...words import count_of
+from ..people import say
 
 _KINDS = 10  # of what may be as many as jobs
 
