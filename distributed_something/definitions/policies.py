@@ -22,6 +22,7 @@ Statement = dict[str, Any]
 LARGEST = 6144
 EXPORT_SID = "DistributedSomethingLogExport"
 LEDGER_PREFIXES = ("runs/*", "monitors/*")
+RECORDS = ("monitors/*", "runs/*/record.json")
 DEAD_LETTERS = "*DeadMessages"  # upstream's name for it, whoever's it is
 
 
@@ -128,6 +129,11 @@ def task_policy(scope: Scope) -> Document:
             ],
             scope.objects("*"),
         ),
+        # What a run is made of is for who begins and removes it to say, and for no job.
+        {
+            **_allow("Records", ["s3:PutObject", "s3:DeleteObject"], scope.objects(*RECORDS)),
+            "Effect": "Deny",
+        },
         _allow("Listings", ["s3:ListBucket"], scope.bucket_arns),
         _allow(
             "Jobs",
@@ -409,7 +415,7 @@ def _watching(scope: Scope, schedule_group: str) -> tuple[Statement, ...]:
         _allow("Listings", ["s3:ListBucket"], scope.bucket_arns),
         _allow(
             "Queue",
-            ["sqs:GetQueueUrl", "sqs:GetQueueAttributes"],
+            ["sqs:GetQueueUrl", "sqs:GetQueueAttributes", "sqs:ListQueueTags"],
             scope.arns("sqs", *scope.queue_names),
         ),
         # No tag is asked for: a queue that was there before the first run carries none.

@@ -42,6 +42,7 @@ PURPOSES: Mapping[str, str] = {
     "Queue": "every verb finds the queues and counts jobs",
     "Queues": "setup makes the queues; submitJob sends jobs",
     "Quota": "check and startCluster compare the machines with the account's quota",
+    "Records": "no worker may write what a run is made of: who begins and removes the run says it",
     "Registry": "setup reads the labels of an image in ECR, to see that it holds a worker",
     "Remove": "the Lambda gives machines back and removes a run that is over",
     "RemoveCluster": "teardown deletes the cluster, if it is ours and empty",

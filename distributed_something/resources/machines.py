@@ -27,7 +27,28 @@ _CLUSTER_TRIES = 24
 def _app_fleets(aws: Aws, owner: Owner) -> list[str]:
     """The recorded fleets, then any that was bought without our hearing of its id."""
     tagged = fleet.find_fleets(aws.ec2, owner.tags) if owner.tags else []
-    return list(dict.fromkeys([*owner.record.fleet_ids, *tagged]))
+    return list(dict.fromkeys([*_own_fleets(aws, owner.record), *tagged]))
+
+
+def _own_fleets(aws: Aws, record: RunRecord) -> list[str]:
+    """The recorded fleets that are ours: a record is text, which anybody may have written."""
+    return [fleet_id for fleet_id in record.fleet_ids if _is_our_fleet(aws, record, fleet_id)]
+
+
+def _is_our_fleet(aws: Aws, record: RunRecord, fleet_id: str) -> bool:
+    """Whether its tag says so or, without one, its machines join our cluster, as upstream's do."""
+    origin = fleet.fleet_origin(aws.ec2, fleet_id)
+    if origin is None:
+        return False
+    owner = origin.tags.get(APP_TAG)
+    if owner is not None:
+        is_ours = owner == record.app_name
+    else:
+        named = (f"s3://{record.bucket}/", f"ECS_CLUSTER={record.cluster}")
+        is_ours = any(name in origin.user_data for name in named)
+    if not is_ours:
+        logger.warning("The fleet %s is left alone: it is none of %s.", fleet_id, record.app_name)
+    return is_ours
 
 
 def find_fleets(aws: Aws, owner: Owner) -> Iterator[Found]:
@@ -48,7 +69,7 @@ def cancel_fleets(aws: Aws, owner: Owner) -> None:
 def _fleet_members(aws: Aws, owner: Owner) -> set[str]:
     return {
         name
-        for fleet_id in owner.record.fleet_ids
+        for fleet_id in _own_fleets(aws, owner.record)
         for name in fleet.fleet_members(aws.ec2, fleet_id)
     }
 
@@ -93,7 +114,9 @@ def find_launch_templates(aws: Aws, owner: Owner) -> Iterator[Found]:
 
 def delete_launch_templates(aws: Aws, owner: Owner) -> None:
     tagged = {found.name for found in find_launch_templates(aws, owner)}
-    names = tagged.union(owner.record.launch_templates)
+    record = owner.record
+    known = launch_templates.find_launch_templates(aws.ec2, app_tags(record.app_name))
+    names = tagged.union(set(record.launch_templates) & set(known))
     do_each(sorted(names), lambda name: launch_templates.delete_launch_template(aws.ec2, name))
 
 

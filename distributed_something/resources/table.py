@@ -6,6 +6,7 @@ kind is a row here, a request in `definitions`, its calls in `aws`, and one call
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,9 @@ from ..aws.faults import FAULTS
 from ..aws.messaging import queues, topics
 from ..aws.monitoring import alarms, dashboards, logs
 from ..definitions.account import SCHEDULE_GROUP
+from ..definitions.auto_monitor import schedule_name
 from ..definitions.logs import log_groups
+from ..definitions.tags import APP_TAG
 from ..words import count_of
 from . import machines
 from .kinds import Found, Owner, Resource, ResourceKind
@@ -23,6 +26,8 @@ from .kinds import Found, Owner, Resource, ResourceKind
 if TYPE_CHECKING:
     from ..aws.session import Aws
     from ..protocol.ledger.record import RunRecord
+
+logger = logging.getLogger(__name__)
 
 UNSEEN = "?"  # the name of what could not be looked for
 
@@ -34,14 +39,33 @@ def _find_queue(aws: Aws, owner: Owner) -> Iterator[Found]:
         yield Found(name, f"{counts.waiting + counts.delayed} waiting, {counts.in_flight} running")
 
 
+def _delete_queue(aws: Aws, owner: Owner) -> None:
+    """Delete the queue if it is ours: by its name, its tag, or upstream's record and no tag."""
+    record = owner.record
+    name = record.queue_name
+    if name != f"{record.app_name}Queue":
+        tags = queues.queue_tags(aws.sqs, name)
+        if tags.get(APP_TAG, "" if record.run_id else record.app_name) != record.app_name:
+            logger.warning(
+                "The queue %s stays: no tag says that it is %s's.", name, record.app_name
+            )
+            return
+    queues.delete_queue(aws.sqs, name)
+
+
+def _dashboard_name(record: RunRecord) -> str:
+    """The dashboard's name, which is the app's; another that a record names is none of ours."""
+    return record.dashboard if record.dashboard == record.app_name else ""
+
+
 def _find_dashboard(aws: Aws, owner: Owner) -> Iterator[Found]:
-    name = owner.record.dashboard
+    name = _dashboard_name(owner.record)
     if name and dashboards.dashboard_exists(aws.cloudwatch, name):
         yield Found(name)
 
 
 def _delete_dashboard(aws: Aws, owner: Owner) -> None:
-    name = owner.record.dashboard
+    name = _dashboard_name(owner.record)
     if name and owner.record.clean_dashboard:
         dashboards.delete_dashboard(aws.cloudwatch, name)
 
@@ -67,8 +91,10 @@ def _find_schedule(_aws: Aws, owner: Owner) -> Iterator[Found]:
 
 
 def _delete_schedule(aws: Aws, owner: Owner) -> None:
-    if owner.record.schedule and not owner.keeps_schedule:
-        schedules.delete_schedule(aws.scheduler, SCHEDULE_GROUP, owner.record.schedule)
+    record = owner.record
+    if record.schedule and not owner.keeps_schedule:
+        name = schedule_name(record.app_name, record.run_id)
+        schedules.delete_schedule(aws.scheduler, SCHEDULE_GROUP, name)
 
 
 def _find_dead_letter_queue(aws: Aws, owner: Owner) -> Iterator[Found]:
@@ -135,7 +161,7 @@ RESOURCE_KINDS = (
         "queue",
         list_all=lambda aws: queues.list_queues(aws.sqs),
         find=_find_queue,
-        delete=lambda aws, owner: queues.delete_queue(aws.sqs, owner.record.queue_name),
+        delete=_delete_queue,
         step="delete the queue",
         action="sqs:DeleteQueue",
     ),

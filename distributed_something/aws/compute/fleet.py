@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -46,6 +47,14 @@ class FleetStatus:
     @property
     def is_live(self) -> bool:
         return self.state not in (*_ENDED_STATES, "failed")
+
+
+@dataclass(frozen=True)
+class FleetOrigin:
+    """The tags of a fleet request, and the user data of its launch specifications as text."""
+
+    tags: Mapping[str, str]
+    user_data: str
 
 
 @dataclass(frozen=True)
@@ -129,6 +138,23 @@ def describe_fleet(ec2: EC2Client, fleet_id: str) -> FleetStatus:
             config.get("Type", "maintain") == "maintain",
         )
     raise NotFound(_no_fleet(fleet_id))
+
+
+def fleet_origin(ec2: EC2Client, fleet_id: str) -> FleetOrigin | None:
+    """Who made a fleet, as its tags and its machines' user data say; None if there is none."""
+    try:
+        fleets = ec2.describe_spot_fleet_requests(SpotFleetRequestIds=[fleet_id])
+    except ClientError as error:
+        if error_code(error) not in _FLEET_NOT_FOUND:
+            raise
+        return None
+    for found in fleets["SpotFleetRequestConfigs"]:
+        launches = found["SpotFleetRequestConfig"].get("LaunchSpecifications", [])
+        data = (str(launch.get("UserData", "")) for launch in launches)
+        texts = (base64.b64decode(one, validate=False).decode(errors="replace") for one in data)
+        tags = {tag.get("Key", ""): tag.get("Value", "") for tag in found.get("Tags", [])}
+        return FleetOrigin(tags, "\n".join(texts))
+    return None
 
 
 def list_fleets(ec2: EC2Client) -> Iterator[str]:

@@ -87,6 +87,8 @@ def ensure_queue(
         what=f"the queue {name}",
     )
     logger.info("The queue %s was there; its attributes are up to date.", name)
+    if not tags.keys() & sqs.list_queue_tags(QueueUrl=url).get("Tags", {}).keys():
+        sqs.tag_queue(QueueUrl=url, Tags=dict(tags))  # a queue that says whose it is
     return url
 
 
@@ -116,6 +118,14 @@ def describe_queue(sqs: SQSClient, name: str) -> dict[str, str]:
     except sqs.exceptions.QueueDoesNotExist:  # it was deleted just now
         raise NotFound(f"No queue named {name}.") from None
     return {str(key): value for key, value in answer["Attributes"].items()}
+
+
+def queue_tags(sqs: SQSClient, name: str) -> dict[str, str]:
+    """The tags of the queue of this name; none if there is no such queue."""
+    try:
+        return sqs.list_queue_tags(QueueUrl=find_queue(sqs, name)).get("Tags", {})
+    except (NotFound, sqs.exceptions.QueueDoesNotExist):
+        return {}
 
 
 def queue_arn(sqs: SQSClient, url: str) -> str:

@@ -86,7 +86,8 @@ def refresh(aws: Aws, record: RunRecord) -> RunRecord:
     """
     try:
         if record.run_id:
-            return RunLedger.of(aws.s3, record).read_record() or record
+            same = RunLedger.of(aws.s3, record).read_record()
+            return record if same is None else record.updated(same)
         found = find_record(aws.s3, record.bucket, record.app_name)
     except UsageError as error:  # somebody has spoilt it; what is known goes on
         logger.warning("%s What was known of the run before is used.", error)

@@ -41,6 +41,13 @@ _APP = re.compile(r"[\w. -]{1,255}")
 _RUN_ID = re.compile(r"[\w-]{0,64}")
 
 
+_CHANGING = (
+    "fleets", "launch_templates", "schedule", "dashboard", "clean_dashboard", "topic", "max_cost",
+    "tasks_per_machine", "docker_cores", "disk_gib", "ended", "queue_deleted", "export_due",
+    "notice_due",
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class FleetRecord:
     """One spot fleet request: `fleet_id` is empty until AWS has answered, and the same request sent
@@ -125,6 +132,15 @@ class RunRecord:
         """The record with a fleet added, or put in the place of the one with its client token."""
         others = tuple(f for f in self.fleets if f.client_token != fleet.client_token)
         return replace(self, fleets=(*others, fleet))
+
+    def updated(self, found: RunRecord) -> RunRecord:
+        """This record with what changes in a run's course, as the bucket has it.
+
+        The names of a run never change: no one who can write to the bucket turns it against
+        another's queue or cluster.
+        """
+        changes = {name: getattr(found, name) for name in _CHANGING}
+        return replace(self, **changes)
 
     def to_json(self) -> str:
         """The file's text: upstream's keys first, then our own."""
@@ -229,7 +245,13 @@ def amend_ended(s3: S3Client, record: RunRecord) -> None:
 
 def find_record(s3: S3Client, bucket: str, app_name: str) -> RunRecord | None:
     """The record of the app's live or last run, from the bucket; None if there has been no run."""
-    return read_record(Objects(s3, bucket), record_key(app_name))
+    record = read_record(Objects(s3, bucket), record_key(app_name))
+    if record is not None and (record.app_name, record.bucket) != (app_name, bucket):
+        raise UsageError(
+            f"s3://{bucket}/{record_key(app_name)} is no record of {app_name}: it names "
+            f"{record.app_name} and the bucket {record.bucket}."
+        )
+    return record
 
 
 def find_readable(s3: S3Client, bucket: str, app_name: str) -> RunRecord | None:
