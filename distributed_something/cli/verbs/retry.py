@@ -117,8 +117,7 @@ def _show_retried(retried: Retried) -> None:
 
 def _print_retried(retried: Retried) -> None:
     """The same as one JSON object on stdout."""
-    plan = {**asdict(retried.plan), "job_ids": sorted(retried.plan.job_ids)}
-    click.echo(json.dumps({**asdict(retried), "plan": plan}))
+    click.echo(json.dumps(asdict(retried), default=sorted))  # sets of job ids as lists
 
 
 def _say_passed_over(plan: RetryPlan) -> None:
