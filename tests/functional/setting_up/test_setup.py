@@ -116,8 +116,9 @@ def test_a_second_setup_changes_what_is_there_in_place(aws: Aws) -> None:
 
 
 def test_a_dead_letter_queue_that_is_there_is_left_as_it_is(aws: Aws) -> None:
-    aws.sqs.create_queue(
-        QueueName="lab_DeadMessages",
+    setup(aws, settings())
+    aws.sqs.set_queue_attributes(
+        QueueUrl=queues.find_queue(aws.sqs, "lab_DeadMessages"),
         Attributes={"MessageRetentionPeriod": "345600", "VisibilityTimeout": "45"},
     )
     before = queue_attributes(aws, "lab_DeadMessages")
