@@ -44,7 +44,6 @@ def main(cheat_sheet: str) -> int:
 def run_command(command: click.Command, name: str, cheat_sheet: str = "") -> int:
     """Run a program's command; errors become a message and the exit code."""
     _show_log()
-    use_config(DEFAULT_CONFIG)
     try:
         # Click hands back the code of an Exit; it raises none here.
         code = command.main(obj=Program(cheat_sheet), prog_name=name, standalone_mode=False)
@@ -65,6 +64,8 @@ def run_command(command: click.Command, name: str, cheat_sheet: str = "") -> int
         code = show_fault(error)
         if code is None:
             raise
+    finally:
+        use_config(DEFAULT_CONFIG)
     return code if isinstance(code, int) else 0
 
 
