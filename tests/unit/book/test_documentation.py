@@ -164,6 +164,12 @@ def test_the_page_of_changes_says_of_every_kind_of_resource_what_deletes_it() ->
             assert any("nothing" in by for by in named), kind.name
 
 
+def test_no_page_holds_both_sides_of_a_merge() -> None:
+    marked = re.compile(r"^(<{7} |={7}$|>{7} )", re.MULTILINE)
+    pages = [*PAGES, ROOT / "CHANGELOG.md"]
+    assert [page.name for page in pages if marked.search(page.read_text())] == []
+
+
 def test_every_make_target_shown_exists() -> None:
     targets = set(_TARGET.findall((ROOT / "Makefile").read_text()))
     shown = {target for page in PAGES for target in _MAKE.findall(page.read_text())}
