@@ -100,13 +100,7 @@ def fleet_request(
         "TargetCapacity": settings.cluster_machines,
         "ValidUntil": iso_time(valid_until(settings, now)),
         "TerminateInstancesWithExpiration": True,
-        "LaunchTemplateConfigs": [
-            {
-                "LaunchTemplateSpecification": {"LaunchTemplateName": name, "Version": "1"},
-                "Overrides": _overrides(launch),
-            }
-            for name, launch in launches
-        ],
+        "LaunchTemplateConfigs": _template_configs(launches),
         "TagSpecifications": _fleet_tag_specifications(settings, fleet_file, run_id, client_token),
     }
     if settings.on_demand:
@@ -229,6 +223,28 @@ def _merged(theirs: Sequence[Mapping[str, str]], ours: Mapping[str, str]) -> lis
     """A file's tags and our own, which win; a key may be there only once."""
     tags = {tag["Key"]: tag.get("Value", "") for tag in theirs} | dict(ours)
     return [{"Key": key, "Value": value} for key, value in tags.items()]
+
+
+def _template_configs(launches: Sequence[tuple[str, Launch]]) -> list[dict[str, Any]]:
+    """A configuration for each launch template, each pool (a type in a place) once over all.
+
+    The first template that names a pool has it: EC2 refuses a request that names it twice.
+    """
+    taken: set[tuple[str, ...]] = set()
+    configs: list[dict[str, Any]] = []
+    for name, launch in launches:
+        own = {_pool(override): override for override in _overrides(launch)}
+        overrides = [override for pool, override in own.items() if pool not in taken]
+        taken |= own.keys()
+        if overrides:
+            template = {"LaunchTemplateName": name, "Version": "1"}
+            configs.append({"LaunchTemplateSpecification": template, "Overrides": overrides})
+    return configs
+
+
+def _pool(override: Mapping[str, Any]) -> tuple[str, ...]:
+    keys = ("InstanceType", "SubnetId", "AvailabilityZone")
+    return tuple(str(override.get(key, "")) for key in keys)
 
 
 def _overrides(launch: Launch) -> list[dict[str, Any]]:

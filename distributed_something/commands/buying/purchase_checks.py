@@ -103,22 +103,6 @@ def _zones(aws: Aws, wish: Wish) -> Iterator[str]:
             )
 
 
-def _pools(_aws: Aws, wish: Wish) -> Iterator[str]:
-    """EC2 refuses a machine type that two specifications would buy in one subnet."""
-    launches = wish.plan.launches if wish.plan else ()
-    seen: dict[tuple[str, str], str] = {}
-    for launch in launches:
-        one = launch.specification
-        for place in one.all_subnets or ("the default network",):
-            for kind in launch.machine_types:
-                other = seen.setdefault((kind, place), one.name)
-                if other != one.name:
-                    yield (
-                        f"{other} and {one.name} both ask for {kind} in {place}, which a fleet "
-                        "takes once: give them different subnets or machine types, or keep one."
-                    )
-
-
 def _missing_subnets(aws: Aws, one: Specification, subnets: list[network.Subnet]) -> Iterator[str]:
     if not one.all_subnets and not subnets:
         yield (
@@ -323,7 +307,6 @@ CHECKS: tuple[tuple[str, Callable[[Aws, Wish], Iterator[str]]], ...] = (
 )
 # What else startCluster refuses; `check` looks at quotas in its own words.
 _LIMITS: tuple[tuple[str, Callable[[Aws, Wish], Iterator[str]]], ...] = (
-    ("its pools", _pools),
     ("the size of its cluster", cluster_limits),
     ("the quota of its machines", quota_limits),
 )

@@ -44,13 +44,6 @@ def test_two_subnets_of_a_zone_are_refused_by_their_names(aws: Aws) -> None:
     assert "both in the zone" not in "".join(check(aws, apart, ASSIGN_IP="True"))
 
 
-def test_one_machine_type_twice_in_a_subnet_is_refused(aws: Aws) -> None:
-    subnet: Any = aws.ec2.describe_subnets()["Subnets"][0]["SubnetId"]
-    wanted = file_of(plain(SubnetId=subnet), plain(SubnetId=subnet))
-    with pytest.raises(Exception, match=rf"both ask for m5.xlarge in {subnet}"):
-        check(aws, wanted, launches(wanted, "m5.xlarge"), ASSIGN_IP="True")
-
-
 def test_a_fleet_role_that_may_not_hand_on_the_machines_role_is_refused(aws: Aws) -> None:
     profile = new_profile(aws, "lab", {"Action": ["s3:*", "sqs:*"], "Resource": "*"})
     narrow = {

@@ -245,6 +245,14 @@ def test_a_kept_image_keeps_its_devices_and_the_second_gets_the_configs_size() -
     assert "VolumeSize" not in devices[1]["Ebs"]
 
 
+def test_a_machine_type_that_several_specifications_name_is_asked_for_once_in_a_place() -> None:
+    wanted = request(read(*(specification() for _ in range(3))), ("m5.xlarge", "m6a.xlarge"))
+    assert [(one["InstanceType"], one["SubnetId"]) for one in overrides(wanted)] == [
+        ("m5.xlarge", "subnet-1"),
+        ("m6a.xlarge", "subnet-1"),
+    ]
+
+
 def test_a_kept_images_only_disk_gets_the_size_that_the_plan_says() -> None:
     devices = ({"DeviceName": "/dev/xvda", "Ebs": {"VolumeType": "gp2"}},)
     planned = template({}, Image("ami-1", "/dev/xvda", 60, devices=devices), EBS_VOL_SIZE=30)
