@@ -9,6 +9,7 @@ import docker
 import pytest
 
 from distributed_something.local.simulator import Simulator
+from distributed_something.local.simulator.rules import Rules
 from tests.images import find_engine
 from tests.worker.world import World
 
@@ -22,7 +23,7 @@ def engine() -> Iterator[docker.DockerClient]:
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    with Simulator() as simulator:
+    with Simulator(rules=Rules(unseen_uses=0)) as simulator:
         world = World(simulator, tmp_path)
         yield world
         world.close()

@@ -19,6 +19,7 @@ import pytest
 
 from distributed_something.inputs.settings import load_settings
 from distributed_something.local.simulator import Simulator
+from distributed_something.local.simulator.rules import Rules
 from tests.worker.job.test_something import run_jobs
 from tests.worker.world import World
 
@@ -59,7 +60,7 @@ TABLE = (
 
 @pytest.fixture(scope="module")
 def simulator() -> Iterator[Simulator]:
-    with Simulator() as simulator:
+    with Simulator(rules=Rules(unseen_uses=0)) as simulator:
         yield simulator
 
 

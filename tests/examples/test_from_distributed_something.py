@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from distributed_something.local.simulator import Simulator
+from distributed_something.local.simulator.rules import Rules
 from tests.book_pages import blocks
 from tests.worker.job.test_something import run_jobs
 from tests.worker.world import REPOSITORY, World
@@ -22,7 +23,7 @@ JOB: dict[str, Any] = {"threshold": "0.5", "input_location": "in", "output_locat
 
 @pytest.fixture(scope="module")
 def simulator() -> Iterator[Simulator]:
-    with Simulator() as simulator:
+    with Simulator(rules=Rules(unseen_uses=0)) as simulator:
         yield simulator
 
 

@@ -18,6 +18,7 @@ from distributed_something.definitions.platform import platform_of
 from distributed_something.definitions.task import task_definition
 from distributed_something.inputs.fleets.fleet_file import read_fleet_file
 from distributed_something.local.simulator import Simulator
+from distributed_something.local.simulator.rules import Rules
 
 from .kit import EXAMPLES, ROOT, settings_of
 from .readme import Clone, lines
@@ -28,7 +29,7 @@ FLEET = (ROOT / "files" / "exampleFleet_us-east-1.json").read_text().replace("X"
 
 @pytest.fixture
 def aws() -> Iterator[Aws]:
-    with Simulator() as simulator:
+    with Simulator(rules=Rules(unseen_uses=0)) as simulator:
         yield simulator.aws()
 
 

@@ -87,7 +87,7 @@ def ensure_queue(
         what=f"the queue {name}",
     )
     logger.info("The queue %s was there; its attributes are up to date.", name)
-    if not tags.keys() & sqs.list_queue_tags(QueueUrl=url).get("Tags", {}).keys():
+    if tags and not tags.keys() & sqs.list_queue_tags(QueueUrl=url).get("Tags", {}).keys():
         sqs.tag_queue(QueueUrl=url, Tags=dict(tags))  # a queue that says whose it is
     return url
 

@@ -46,7 +46,7 @@ def test_what_a_run_writes_holds_no_credential(world: World, containers: Contain
     world.send({"command": "cp {input_dir}/in.txt {output_dir}", "inputs": ["in.txt"],
                 "checkpoint": True, "group": {"plate": "good"}})  # fmt: skip
     world.send({"command": "ls /nowhere", "group": {"plate": "bad"}})
-    world.send({"command": "no-such-tool", "group": {"plate": "worse"}})
+    world.send({"command": "false", "group": {"plate": "worse"}})
     world.send({"command": "true", "inputs": ["no-such.txt"], "group": {"plate": "hopeless"}})
     container = containers.start(secret, settings={"job_retries": 1})
     world.until_empty()
@@ -80,6 +80,7 @@ def test_an_image_takes_nothing_of_its_builder_but_the_worker(
     )
     ours = {
         *(REPOSITORY / "worker").rglob("*.py"),
+        REPOSITORY / "distributed_something" / "errors.py",
         *(REPOSITORY / "distributed_something" / "protocol").rglob("*.py"),
         REPOSITORY / "distributed_something" / "__init__.py",
     }
