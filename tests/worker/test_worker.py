@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
+import time
 from functools import partial
 from pathlib import Path
 
@@ -227,12 +228,23 @@ def test_a_killed_loop_is_started_again_and_its_job_is_run_again_within_the_leas
     assert [state for state, _ in world.attempts(job)] == ["started", "done", "started"]
 
 
+def _files_that_stay_open(pid: int, seconds: float = 2.0) -> set[int]:
+    """The file descriptors that a process has all the time; it opens others for a moment."""
+    opened: set[int] | None = None
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        now = {int(file.name) for file in Path(f"/proc/{pid}/fd").iterdir()}
+        opened = now if opened is None else opened & now
+        time.sleep(0.02)
+    return opened or set()
+
+
 def test_a_loop_that_cannot_be_started_is_tried_again_and_the_others_go_on(world: World) -> None:
     alone = {"INSTANCE_ID": "laptop", "AWS_EC2_METADATA_DISABLED": "true"}  # no chores open files
     worker = psutil.Process(world.start_worker(alone, docker_cores=2).pid)
     loop, other = until(lambda: _pair(loops_of(worker.pid)), "both loops run")
     _, most = worker.rlimit(psutil.RLIMIT_NOFILE)
-    opened = {int(file.name) for file in Path(f"/proc/{worker.pid}/fd").iterdir()}
+    opened = _files_that_stay_open(worker.pid)
     _, second_free, *_ = sorted(set(range(len(opened) + 2)) - opened)
     worker.rlimit(psutil.RLIMIT_NOFILE, (second_free, most))  # one more file, no pipe
     loop.kill()
