@@ -5,8 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from . import policies
-from .policies import Document, Scope
+from .policies.bucket import log_export_policy
+from .policies.roles import (
+    fleet_policy,
+    instance_policy,
+    lambda_policy,
+    schedule_policy,
+    task_policy,
+    trust,
+)
+from .policies.running import pushing_policy, running_policy
+from .policies.scope import Scope
+from .policies.statements import Document
+from .policies.watching import watching_policy
 
 # Upstream's fleet files name these two.
 FLEET_ROLE = "aws-ec2-spot-fleet-tagging-role"
@@ -48,32 +59,32 @@ def roles(scope: Scope) -> tuple[Role, ...]:
         Role(
             FLEET_ROLE,
             "Lets a spot fleet start, tag and end machines.",
-            policies.trust("spotfleet.amazonaws.com", scope),
-            policies.fleet_policy(scope, INSTANCE_ROLE),
+            trust("spotfleet.amazonaws.com", scope),
+            fleet_policy(scope, INSTANCE_ROLE),
         ),
         Role(
             INSTANCE_ROLE,
             "Lets a machine join its ECS cluster, fetch images and write logs.",
-            policies.trust("ec2.amazonaws.com"),
-            policies.instance_policy(scope),
+            trust("ec2.amazonaws.com"),
+            instance_policy(scope),
         ),
         Role(
             TASK_ROLE,
             "Lets a worker take jobs, read inputs and write results.",
-            policies.trust("ecs-tasks.amazonaws.com", scope),
-            policies.task_policy(scope),
+            trust("ecs-tasks.amazonaws.com", scope),
+            task_policy(scope),
         ),
         Role(
             LAMBDA_ROLE,
             "Lets the Lambda watch a run and remove it when it is over.",
-            policies.trust("lambda.amazonaws.com"),
-            policies.lambda_policy(scope, FUNCTION_LOG_GROUP, SCHEDULE_GROUP),
+            trust("lambda.amazonaws.com"),
+            lambda_policy(scope, FUNCTION_LOG_GROUP, SCHEDULE_GROUP),
         ),
         Role(
             SCHEDULE_ROLE,
             "Lets a run's schedule call the Lambda that watches it.",
-            policies.trust("scheduler.amazonaws.com", scope),
-            policies.schedule_policy(scope, FUNCTION),
+            trust("scheduler.amazonaws.com", scope),
+            schedule_policy(scope, FUNCTION),
         ),
     )
 
@@ -87,14 +98,14 @@ def operator_policies(scope: Scope) -> dict[str, Document]:
         SCHEDULE_ROLE: "scheduler.amazonaws.com",
     }
     return {
-        "to watch runs and to remove them": policies.watching_policy(scope, SCHEDULE_GROUP),
-        "to begin runs, besides": policies.running_policy(scope, passed, FUNCTION, SCHEDULE_GROUP),
+        "to watch runs and to remove them": watching_policy(scope, SCHEDULE_GROUP),
+        "to begin runs, besides": running_policy(scope, passed, FUNCTION, SCHEDULE_GROUP),
     }
 
 
 def optional_policies(scope: Scope) -> dict[str, Document]:
     """What some people need besides, and no verb of a run does."""
-    return {"to send images to ECR with `build --push`, if you do": policies.pushing_policy(scope)}
+    return {"to send images to ECR with `build --push`, if you do": pushing_policy(scope)}
 
 
 def documents(scope: Scope) -> dict[str, Document]:
@@ -106,9 +117,7 @@ def documents(scope: Scope) -> dict[str, Document]:
     for what, document in (operator_policies(scope) | optional_policies(scope)).items():
         shown[f"operator: what a person needs {what}"] = document
     for bucket in scope.buckets:
-        shown[f"bucket {bucket}: lets CloudWatch export logs"] = policies.log_export_policy(
-            scope, bucket
-        )
+        shown[f"bucket {bucket}: lets CloudWatch export logs"] = log_export_policy(scope, bucket)
     return shown
 
 

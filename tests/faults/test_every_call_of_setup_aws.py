@@ -13,7 +13,7 @@ import pytest
 
 from distributed_something.aws.session import Aws
 from distributed_something.commands.setting_up.setup_account import destroy_account, setup_account
-from distributed_something.definitions.policies import Scope
+from distributed_something.definitions.policies.scope import Scope
 from distributed_something.local.simulator import ACCOUNT, Simulator, server
 from tests.functional.setting_up.test_setup_account import account_inventory
 

@@ -20,7 +20,7 @@ from ..people import next_step, say
 
 if TYPE_CHECKING:
     from ...aws.session import Aws
-    from ...definitions.policies import Scope
+    from ...definitions.policies.scope import Scope
 
 
 def main(help_text: str) -> int:
@@ -119,7 +119,7 @@ def _refuse_placeholders(buckets: tuple[str, ...]) -> None:
 
 def _show_documents(documents: Mapping[str, Mapping[str, Any]]) -> None:
     """Every policy document as JSON on stdout, and on stderr what each statement is for."""
-    from ...definitions.purposes import statement_purposes
+    from ...definitions.policies.purposes import statement_purposes
 
     last = ""
     for name, sid, purpose in statement_purposes(documents):

@@ -15,7 +15,7 @@ from ...aws.faults import error_code
 from ...aws.messaging import queues
 from ...command_lines import run_line
 from ...definitions.fleet import gets_public_ip
-from ...definitions.policies import allows, allows_below
+from ...definitions.policies.allowed import allows, allows_below
 from ...errors import UsageError
 from ...protocol.buckets import Buckets
 from .limits import cluster_limits, quota_limits

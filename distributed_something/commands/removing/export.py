@@ -16,7 +16,8 @@ from ...aws.faults import error_code
 from ...aws.monitoring import exports
 from ...command_lines import run_line
 from ...definitions.logs import log_groups
-from ...definitions.policies import Scope, log_export_policy
+from ...definitions.policies.bucket import log_export_policy
+from ...definitions.policies.scope import Scope
 from ...errors import DistributedSomethingError
 from ...protocol.ledger.record import RunRecord, amend_ended
 from ...run.decisions import EXPORT_SECONDS as EXPORT_SECONDS

@@ -30,13 +30,8 @@ from ...definitions.account import (
     roles,
 )
 from ...definitions.logs import RETENTION_DAYS
-from ...definitions.policies import (
-    Scope,
-    log_export_policy,
-    scope_of,
-    with_statements,
-    without_statements,
-)
+from ...definitions.policies.bucket import log_export_policy, with_statements, without_statements
+from ...definitions.policies.scope import Scope, scope_of
 from ...errors import DistributedSomethingError, UsageError
 from .lambda_package import lambda_package
 

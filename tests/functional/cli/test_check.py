@@ -21,7 +21,7 @@ from distributed_something.commands.setting_up.setup_account import (
     scope_of_account,
     setup_account,
 )
-from distributed_something.definitions import policies
+from distributed_something.definitions.policies.roles import trust
 from distributed_something.errors import NotFound
 from distributed_something.local.simulator import ACCOUNT, REGION, Simulator
 from distributed_something.local.simulator.quotas import SimulatedQuotas
@@ -244,7 +244,7 @@ def test_what_may_not_be_looked_at_is_said_with_the_right_that_it_needs(
 
 
 def test_a_role_that_does_not_trust_its_service_is_named(account: Aws) -> None:
-    other = policies.trust("lambda.amazonaws.com")
+    other = trust("lambda.amazonaws.com")
     account.iam.update_assume_role_policy(
         RoleName="distributed-something-task", PolicyDocument=json.dumps(other)
     )

@@ -11,7 +11,8 @@ import pytest
 
 from distributed_something.commands.cancelling.cancel import cancel
 from distributed_something.commands.removing.tear_down import tear_down
-from distributed_something.definitions.policies import Scope, task_policy
+from distributed_something.definitions.policies.roles import task_policy
+from distributed_something.definitions.policies.scope import Scope
 from distributed_something.protocol.ledger.keys import record_key
 from distributed_something.protocol.ledger.record import RunRecord, find_record
 from distributed_something.resources.table import take_inventory

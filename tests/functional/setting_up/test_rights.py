@@ -1,7 +1,8 @@
 """A whole life under IAM: it works with the rights that are printed, and with no part left out.
 
 The simulated IAM knows the resources of S3, SQS and IAM requests and takes all others for `*`; it
-cannot read conditions. What it cannot check, tests/unit/test_policies.py reads in the documents.
+cannot read conditions. What it cannot check is read in the documents themselves, by
+tests/unit/definitions/test_policies.py.
 """
 
 from __future__ import annotations
@@ -44,7 +45,9 @@ from distributed_something.definitions.account import (
     operator_policies,
     roles,
 )
-from distributed_something.definitions.policies import Document, Scope, allows
+from distributed_something.definitions.policies.allowed import allows
+from distributed_something.definitions.policies.scope import Scope
+from distributed_something.definitions.policies.statements import Document
 from distributed_something.definitions.task import worker_environment
 from distributed_something.errors import DistributedSomethingError
 from distributed_something.local.machines.scheduler import Scheduler

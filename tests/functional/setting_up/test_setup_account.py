@@ -31,7 +31,9 @@ from distributed_something.definitions.account import (
     TASK_ROLE,
     roles,
 )
-from distributed_something.definitions.policies import Scope, allows, task_policy
+from distributed_something.definitions.policies.allowed import allows
+from distributed_something.definitions.policies.roles import task_policy
+from distributed_something.definitions.policies.scope import Scope
 from distributed_something.errors import DistributedSomethingError, UsageError
 from distributed_something.local.simulator import ACCOUNT, Simulator
 from tests.builders import settings, write_config

@@ -12,7 +12,7 @@ from distributed_something.cli.app import verbs
 from distributed_something.cli.verbs.setup_account import account
 from distributed_something.commands.submitting.dry_run import dry_run
 from distributed_something.definitions import account as made
-from distributed_something.definitions.policies import Scope
+from distributed_something.definitions.policies.scope import Scope
 from distributed_something.definitions.tags import APP_TAG, RUN_TAG
 from distributed_something.errors import UsageError
 from distributed_something.inputs.settings import Settings, load_settings, make_settings

@@ -10,14 +10,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distributed_something.definitions import policies
 from distributed_something.definitions.account import (
     SERVICE_LINKED_ROLES,
     documents,
     operator_policies,
     roles,
 )
-from distributed_something.definitions.policies import Scope
+from distributed_something.definitions.policies.allowed import allows
+from distributed_something.definitions.policies.bucket import (
+    log_export_policy,
+    with_statements,
+    without_statements,
+)
+from distributed_something.definitions.policies.roles import instance_policy, task_policy
+from distributed_something.definitions.policies.scope import Scope, scope_of
+from distributed_something.definitions.policies.statements import LARGEST
 from distributed_something.resources.kinds import ResourceKind
 from distributed_something.resources.table import RESOURCE_KINDS
 
@@ -119,7 +126,7 @@ def test_an_agent_may_tell_its_cluster_what_became_of_tasks() -> None:
     """AWS's own policies for agents name the cluster for all three."""
     arn = "arn:aws:ecs:us-east-1:123456789012:cluster/counting"
     for what in ("TaskStateChange", "ContainerStateChange", "AttachmentStateChanges"):
-        assert policies.allows(policies.instance_policy(SCOPE), f"ecs:Submit{what}", arn)
+        assert allows(instance_policy(SCOPE), f"ecs:Submit{what}", arn)
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -156,9 +163,9 @@ def test_clusters_and_launch_templates_are_deleted_only_with_our_tag(name: str) 
 def test_nobody_may_delete_a_dead_letter_queue(name: str) -> None:
     arn = "arn:aws:sqs:us-east-1:123456789012:"
     for queue in ("user_DeadMessages", "Lab_DeadMessages"):
-        assert not policies.allows(RIGHTS[name], "sqs:DeleteQueue", f"{arn}{queue}")
+        assert not allows(RIGHTS[name], "sqs:DeleteQueue", f"{arn}{queue}")
     if "monitor" in name or "to watch" in name:
-        assert policies.allows(RIGHTS[name], "sqs:DeleteQueue", f"{arn}Lab_CountQueue")
+        assert allows(RIGHTS[name], "sqs:DeleteQueue", f"{arn}Lab_CountQueue")
 
 
 def test_a_role_can_be_taken_by_its_one_service() -> None:
@@ -170,17 +177,17 @@ def test_a_role_can_be_taken_by_its_one_service() -> None:
 
 def test_every_document_fits_into_iam() -> None:
     for name, document in ALL.items():
-        assert len("".join(json.dumps(document).split())) <= policies.LARGEST, name
+        assert len("".join(json.dumps(document).split())) <= LARGEST, name
 
 
 def test_queues_of_other_apps_are_out_of_reach() -> None:
-    task = policies.task_policy(SCOPE)
+    task = task_policy(SCOPE)
     arn = "arn:aws:sqs:us-east-1:123456789012:"
-    assert policies.allows(task, "sqs:ReceiveMessage", f"{arn}Lab_CountQueue")
-    assert policies.allows(task, "sqs:SendMessage", f"{arn}user_DeadMessages")
-    assert not policies.allows(task, "sqs:ReceiveMessage", f"{arn}PayrollQueue")
-    assert not policies.allows(task, "sqs:DeleteQueue", f"{arn}Lab_CountQueue")
-    assert not policies.allows(task, "s3:GetObject", "arn:aws:s3:::other/x")
+    assert allows(task, "sqs:ReceiveMessage", f"{arn}Lab_CountQueue")
+    assert allows(task, "sqs:SendMessage", f"{arn}user_DeadMessages")
+    assert not allows(task, "sqs:ReceiveMessage", f"{arn}PayrollQueue")
+    assert not allows(task, "sqs:DeleteQueue", f"{arn}Lab_CountQueue")
+    assert not allows(task, "s3:GetObject", "arn:aws:s3:::other/x")
 
 
 def test_aws_own_role_for_alarms_is_among_those_that_are_seen_to() -> None:
@@ -212,7 +219,7 @@ def test_a_scope_can_be_read_back_from_the_task_roles_policy(
     scope = Scope(
         scope.account, scope.regions, buckets, apps, tuple(q for q in queues if q not in known)
     )
-    assert policies.scope_of(policies.task_policy(scope)) == scope
+    assert scope_of(task_policy(scope)) == scope
 
 
 def test_setting_up_for_one_bucket_takes_nothing_from_another() -> None:
@@ -226,12 +233,12 @@ def test_setting_up_for_one_bucket_takes_nothing_from_another() -> None:
 
 def test_a_buckets_own_policy_is_kept_when_ours_comes_and_goes() -> None:
     own = {"Version": "2012-10-17", "Statement": {"Sid": "Own", "Effect": "Deny"}}
-    ours = policies.log_export_policy(SCOPE, "lab-data")
-    both = policies.with_statements(own, ours)
-    assert policies.with_statements(both, ours) == both
-    left = policies.without_statements(both, ours)
+    ours = log_export_policy(SCOPE, "lab-data")
+    both = with_statements(own, ours)
+    assert with_statements(both, ours) == both
+    left = without_statements(both, ours)
     assert left == {**own, "Statement": [own["Statement"]]}
-    assert policies.without_statements(ours, ours) is None
+    assert without_statements(ours, ours) is None
 
 
 @pytest.mark.parametrize("kind", [kind for kind in RESOURCE_KINDS if kind.delete])

