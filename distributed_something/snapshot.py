@@ -124,7 +124,7 @@ class RunSnapshot:
     def beats(self) -> tuple[Beat, ...]:
         """Of busy slots; not listed while jobs wait: nothing asks for them."""
         if self.stopped or self.counts.waiting == 0:
-            return tuple(self.ledger.busy_slots(self.live_seconds))
+            return tuple(self.ledger.machines.busy_slots(self.live_seconds))
         return ()
 
     @property

@@ -132,7 +132,7 @@ class Life:
     def beat(self, record: RunRecord, instance_id: str, job: Job | None) -> None:
         """Say what a machine's slot is at; None if it is idle."""
         work = Heartbeat(job.job_id, job.name, "", 0.0) if job else None
-        RunLedger.of(self.aws.s3, record).write_heartbeat(instance_id, "slot", work)
+        RunLedger.of(self.aws.s3, record).machines.write_heartbeat(instance_id, "slot", work)
 
     def drop(self, record: RunRecord, held: Held) -> None:
         """Delete a job's message."""

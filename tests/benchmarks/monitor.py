@@ -71,7 +71,7 @@ def make_run(aws: Aws, machines: int, slots: int, jobs: int) -> RunRecord:
     for name in _join(aws, record, fleet_id):
         for slot in range(slots):
             beat = Heartbeat(f"{name}-{slot}", f"job {slot}", f"{slot:020x}", 0.0)
-            ledger.write_heartbeat(name, f"slot-{slot}", beat)
+            ledger.machines.write_heartbeat(name, f"slot-{slot}", beat)
     return record
 
 

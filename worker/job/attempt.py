@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -27,6 +26,7 @@ from ..files.results import destination, send_results, wanted_files
 from ..machine.faults import full_disk
 from ..queue.lease import Lease
 from ..stopping import Stopping
+from .attempt_limits import AttemptLimits
 from .blame import SHELL_CANNOT_START, blame
 from .checkpoint import Checkpoint
 from .directories import Directories, private_directories
@@ -38,18 +38,14 @@ from .outcomes import (
     Ending,
     Failure,
     Hopeless,
-    Interruption,
     LostLease,
     Outcome,
 )
+from .own_code import own_code
 from .success import exit_sentence, what_is_missing
 from .tool import CannotStart, ToolResult, run_tool
 
 logger = logging.getLogger(__name__)
-
-# Of the time from TERM to KILL. The rest is for the ledger and the queue: an attempt that is killed
-# before it has told of its interruption counts as a failed one.
-_SAVE_SHARE = 0.7
 
 _ANOTHER_WAS_FIRST = "Another attempt finished the job first."
 
@@ -89,6 +85,7 @@ class JobAttempt:
         self._lease = lease
         self._job = job
         self._ledger = ledger
+        self._limits = AttemptLimits(lease, stopping, place.pace)
         self._is_last = is_last
         self._now = now
         self._run_command = run
@@ -146,7 +143,7 @@ class JobAttempt:
 
     def failed(self, reason: str) -> Outcome:
         """End the attempt from outside, after an error that nothing here expects."""
-        ending = self._ending_of_error()
+        ending = self._limits.ending_of_error()
         self.facts = replace(
             self.facts,
             state=_STATES[ending].value,
@@ -168,18 +165,13 @@ class JobAttempt:
         except BadJob as error:
             return self._outcome(Ending.HOPELESS, str(error), log)
         except (ClientError, BotoCoreError, OSError) as error:
-            return self._outcome(self._ending_of_error(), f"{type(error).__name__}: {error}", log)
+            return self._outcome(
+                self._limits.ending_of_error(), f"{type(error).__name__}: {error}", log
+            )
 
     def _leaves_files(self) -> bool:
         """Whether this loop is ending: then it tells of the job before it removes all files."""
         return self._stopping.asked
-
-    def _ending_of_error(self) -> Ending:
-        """A machine that is going away may lose its network first, which is no failure."""
-        if self._lease.lost:
-            return Ending.LOST
-        told_to_end = self._stopping.asked and not self._stopping.is_crash
-        return Ending.INTERRUPTED if told_to_end else Ending.FAILED
 
     def _outcome(self, ending: Ending, reason: str, log: JobLog) -> Outcome:
         log.write(f"Attempt {self.facts.number} ended: {ending.value}. {reason}".rstrip())
@@ -209,14 +201,14 @@ class JobAttempt:
             self._clients.s3,
             self._place.buckets,
             directories.input,
-            self._check,
+            self._limits.check,
             self._place.cache,
             self._place.mounted,
         )
         with self._timed("input_seconds"):
             inputs.bring_all(self._job.inputs)
         directories = replace(directories, bring=inputs.bring)
-        with _own_code():
+        with own_code():
             something.prepare(self._job, directories)
         with self._checkpointed(directories, log):
             result = self._run_tool(directories, log)
@@ -236,21 +228,23 @@ class JobAttempt:
             self._ledger.keys.checkpoint(self._job.job_id),
             directories.checkpoint,
         )
-        if checkpoint.bring_back(self._check):
+        if checkpoint.bring_back(self._limits.check):
             log.write("The checkpoint of an earlier attempt is back.")
         with checkpoint.kept(
-            self._place.pace.checkpoint_seconds, self._stopping.save_wanted, self._time_to_save
+            self._place.pace.checkpoint_seconds,
+            self._stopping.save_wanted,
+            self._limits.time_to_save,
         ):
             yield
-        if self._stopping.asked and self._time_to_save() > 0:
-            checkpoint.save_within(self._time_to_save)
+        if self._stopping.asked and self._limits.time_to_save() > 0:
+            checkpoint.save_within(self._limits.time_to_save)
 
     def _run_tool(self, directories: Directories, log: JobLog) -> ToolResult:
-        with _own_code():
+        with own_code():
             argv = something.command(self._job, directories)
         environment = tool_environment(os.environ) | self._job.environment(directories.fields())
         log.write(f"start run {self._job.name} (attempt {self.facts.number}): {argv}")
-        self._check()
+        self._limits.check()
         try:
             result = self._run_command(
                 argv,
@@ -258,10 +252,10 @@ class JobAttempt:
                 environment,
                 on_line=log.write,
                 wake=self._stopping.wake,
-                why_end=self._why_end,
+                why_end=self._limits.why_end,
                 timeout=self._job.keys.timeout,
                 memory_limit=self._job.keys.memory_limit,
-                grace=self._grace,
+                grace=self._limits.grace,
             )
         except CannotStart as error:
             self.cannot_start = True
@@ -280,7 +274,7 @@ class JobAttempt:
     def _judge(self, result: ToolResult, directories: Directories) -> None:
         """Raise what ended the attempt, if its outputs are not to be kept."""
         if result.ended:
-            self._check()  # it was stopped, or has lost its lease
+            self._limits.check()  # it was stopped, or has lost its lease
             raise Failure(f"The command was ended: {result.ended}.")
         if result.exit_code in self._job.keys.no_retry_exit_codes:
             raise Hopeless(
@@ -288,10 +282,10 @@ class JobAttempt:
             )
         missing = what_is_missing(self._job.keys.done_when, directories.output, result.exit_code)
         if missing is None:
-            with _own_code():
+            with own_code():
                 missing = something.check(self._job, directories, result.exit_code)
         if missing is not None:
-            self._check()  # a tool that ends badly when told to stop has not failed
+            self._limits.check()  # a tool that ends badly when told to stop has not failed
             if self._job.keys.shell and result.exit_code in SHELL_CANNOT_START:
                 self.cannot_start = True
                 raise self._blame(str(self._job.keys.command), missing)
@@ -326,7 +320,9 @@ class JobAttempt:
         if marks:
             mark.begin()
         with self._timed("upload_seconds"):
-            sent = send_results(s3, directories.output, files, target, self._check_upload, flags)
+            sent = send_results(
+                s3, directories.output, files, target, self._limits.check_upload, flags
+            )
         self.facts = replace(
             self.facts, output=str(target), output_files=sent.files, output_bytes=sent.size
         )
@@ -352,41 +348,6 @@ class JobAttempt:
         if self._ledger.is_done(self._job.job_id):
             raise DoneElsewhere(_ANOTHER_WAS_FIRST)
 
-    def _why_end(self) -> str:
-        return self._lease.lost or (self._stopping.reason if self._stopping.asked else "")
-
-    def _check(self) -> None:
-        """Raise if the attempt should not go on."""
-        if self._lease.lost:
-            raise LostLease(self._lease.lost)
-        if self._stopping.asked:
-            raise self._stopped(self._stopping.reason)
-
-    def _stopped(self, reason: str) -> Ended:
-        """How an attempt ends that may not go on; a crash, for all we know, is the job's doing."""
-        return Failure(reason) if self._stopping.is_crash else Interruption(reason)
-
-    def _check_upload(self) -> None:
-        """The same while outputs are on their way: a stop lets them arrive if there is time."""
-        if self._lease.lost:
-            raise LostLease(self._lease.lost)
-        if self._stopping.asked and self._grace() <= 0:
-            raise self._stopped(f"{self._stopping.reason}; there was no time to send the outputs")
-
-    def _grace(self) -> float:
-        """How many seconds are left to a tool that is told to end."""
-        if self._lease.lost:  # another worker may begin the job when our time is over
-            return min(self._place.pace.grace_seconds, self._lease.seconds_left())
-        return max(0.0, self._place.pace.grace_seconds - self._stopping.seconds_since())
-
-    def _time_to_save(self) -> float:
-        """How many seconds a checkpoint may take, so that this loop still tells how it ended."""
-        if self._lease.lost:
-            return 0.0
-        if not self._stopping.asked:
-            return math.inf
-        return _SAVE_SHARE * self._place.pace.stop_seconds - self._stopping.seconds_since()
-
     @contextmanager
     def _timed(self, field: str) -> Iterator[None]:
         began = time.monotonic()
@@ -395,17 +356,3 @@ class JobAttempt:
         finally:
             took = {field: round(time.monotonic() - began, 3)}
             self.facts = replace(self.facts, **took)  # type: ignore[arg-type]  # a float field
-
-
-@contextmanager
-def _own_code() -> Iterator[None]:
-    """Turn an error of worker/something.py into a reason."""
-    try:
-        yield
-    except (Ended, BadJob):
-        raise
-    except ValueError as error:
-        raise Hopeless(str(error)) from error
-    except Exception as error:
-        logger.exception("worker/something.py failed.")
-        raise Hopeless(f"worker/something.py: {type(error).__name__}: {error}") from error

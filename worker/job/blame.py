@@ -24,7 +24,7 @@ def blame(ledger: RunLedger, program: str, instance_id: str, reason: str, *, eno
     Once `enough` machines of the run have seen it, no retry can help. Until then this machine may
     be broken, and another one is to try.
     """
-    seen = ledger.note_not_started(program, instance_id, enough=enough)
+    seen = ledger.machines.note_not_started(program, instance_id, enough=enough)
     if seen < enough:
         return Suspicion(f"{reason} Another machine is to try it.")
     return Hopeless(f"{reason} {seen} machines saw it." if enough > 1 else reason)

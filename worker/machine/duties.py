@@ -150,7 +150,7 @@ class Duties:
         return (
             not self._jobs_left(is_stopped=bool(ledger.why_stopped()))
             and (ledger.has_jobs() or self._is_forgotten())
-            and not ledger.busy_slots()
+            and not ledger.machines.busy_slots()
         )
 
     def _jobs_left(self, is_stopped: bool) -> int:

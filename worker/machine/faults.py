@@ -19,8 +19,9 @@ from distributed_something.protocol.fleet_target import (
     lower_target,
     read_target,
 )
+from distributed_something.protocol.ledger.machine_facts import REFILLS
 from distributed_something.protocol.ledger.record import RunRecord, find_readable
-from distributed_something.protocol.ledger.run_ledger import REFILLS, RunLedger
+from distributed_something.protocol.ledger.run_ledger import RunLedger
 
 from ..job.outcomes import MachineFault, NoRoom
 from ..queue.job_queue import ledger_of
@@ -95,8 +96,8 @@ def end_broken_machine(settings: WorkerEnvironment, instance_id: str, reason: st
         s3, ec2 = session.client("s3"), session.client("ec2")
         record = find_readable(s3, settings.aws_bucket, settings.app_name)
         ledger = ledger_of_machine(s3, session.client("sqs"), record, settings)
-        ledger.write_broken_machine(instance_id, reason, time.time())
-        broken = len(ledger.broken_machines())
+        ledger.machines.write_broken_machine(instance_id, reason, time.time())
+        broken = len(ledger.machines.broken_machines())
         if broken > REFILLS:
             why = f"{broken} machines could not work; the last one: {reason}"
             logger.error("The run is stopped: %s", why)

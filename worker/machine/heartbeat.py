@@ -93,7 +93,7 @@ class Heart:
             if ledger is None:
                 return
             try:
-                ledger.write_heartbeat(self._place.instance_id, self._place.slot, job)
+                ledger.machines.write_heartbeat(self._place.instance_id, self._place.slot, job)
                 self._wrote_busy = job is not None
             except (ClientError, BotoCoreError) as error:
                 logger.warning("The heartbeat could not be written: %s", error)

@@ -47,7 +47,7 @@ class IdleEnd:
         if record is None or not _decides_by_itself(record):
             return False
         ledger = RunLedger.of(self._clients.s3, record)
-        if self._instance_id in ledger.closed_machines():
+        if self._instance_id in ledger.machines.closed_machines():
             return True  # its fleet keeps as few already
         if not ledger.has_jobs():
             return False
@@ -72,7 +72,7 @@ class IdleEnd:
     def _machines(self, ledger: RunLedger, fleet_id: str) -> list[Machine]:
         """The machines whose slots beat; all as if of this machine's fleet, which keeps them."""
         slots: Counter[str] = Counter({self._instance_id: 0})
-        for beat in ledger.live_slots():
+        for beat in ledger.machines.live_slots():
             slots[beat.instance_id] += beat.is_busy
         slots[self._instance_id] = 0
         return [Machine(name, fleet_id, name, tasks=1, busy=busy) for name, busy in slots.items()]

@@ -32,7 +32,7 @@ def ask_run_state(ledger: RunLedger, instance_id: str, *, may_close: bool) -> st
     stopped = ledger.why_stopped()
     if stopped:
         return f"The run is stopped: {stopped}"
-    return CLOSED if may_close and instance_id in ledger.closed_machines() else ""
+    return CLOSED if may_close and instance_id in ledger.machines.closed_machines() else ""
 
 
 def write_run_state(folder: Path, why_not: str) -> None:

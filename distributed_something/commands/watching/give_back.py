@@ -29,7 +29,7 @@ def carry_out(aws: Aws, record: RunRecord, plan: Plan, closed: Sequence[str] = (
         cluster.drain_instances(aws.ecs, record.cluster, arns)
         logger.info("Idle, and given no more jobs: %s.", count_of(len(arns), "machine"))
     if plan.close:
-        RunLedger.of(aws.s3, record).write_closed_machines(closed)
+        RunLedger.of(aws.s3, record).machines.write_closed_machines(closed)
         logger.info("No more jobs for %s.", count_of(len(plan.close), "machine"))
     if plan.terminate:
         instances.terminate_instances(aws.ec2, [machine.instance_id for machine in plan.terminate])

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from ...aws.compute import cluster, instances
 from ...aws.monitoring import alarms
 from ...protocol.fleet_target import lower_target
+from ...protocol.ledger.machine_facts import REFILLS
 from ...protocol.ledger.record import RunRecord
-from ...protocol.ledger.run_ledger import REFILLS, RunLedger
+from ...protocol.ledger.run_ledger import RunLedger
 from ...protocol.scaling import lower_by
 
 if TYPE_CHECKING:
@@ -69,13 +70,13 @@ def end_hopeless(
         logger.warning("The cluster %s is not there, so no machine can join it.", record.cluster)
         return seen
     ledger = RunLedger.of(aws.s3, record)
-    known = ledger.broken_machines()
+    known = ledger.machines.broken_machines()
     new = [one for one in hopeless if one.instance_id not in known]
     for one in new:
         logger.warning(
             "Machine %s never joined the cluster %s: %s", one.instance_id, record.cluster, one.cause
         )
-        ledger.write_broken_machine(one.instance_id, one.cause, now)
+        ledger.machines.write_broken_machine(one.instance_id, one.cause, now)
     replaced = max(0, REFILLS - len(known))
     seen = _shrink(aws, seen, {one.instance_id for one in new[replaced:]})
     instances.terminate_instances(aws.ec2, [one.instance_id for one in hopeless])

@@ -206,7 +206,7 @@ def _is_weighted(record: RunRecord) -> bool:
 def _lease_holder(aws: Aws, record: RunRecord, seen: RunSnapshot) -> Holder | None:
     """A worker slot that still holds a job which is neither done nor given up."""
     ledger = RunLedger.of(aws.s3, record)
-    for beat, work in ledger.read_heartbeats(seen.beats):
+    for beat, work in ledger.machines.read_heartbeats(seen.beats):
         if not ledger.has_ended(work.job_id):
             return beat, work
     return None

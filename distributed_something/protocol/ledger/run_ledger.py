@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import json
 import logging
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, BinaryIO
@@ -12,10 +11,7 @@ from ...errors import UsageError
 from .attempts import Attempt, AttemptKey, AttemptState
 from .claims import LeaseClaims, NoticeClaims
 from .facts import (
-    HEARTBEAT_LIVE_SECONDS,
-    Beat,
     GivenUp,
-    Heartbeat,
     History,
     LedgerSummary,
     SubmittedJob,
@@ -30,6 +26,7 @@ from .keys import (
     parse_attempt,
     record_key,
 )
+from .machine_facts import MachineFacts
 from .objects import Objects
 from .record import RunRecord, read_record
 from .survey import Survey, survey_run
@@ -40,7 +37,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-REFILLS = 3  # machines that a run may lose because they cannot work; no later one is replaced
 MOST_REASON = 2_000  # bytes of why a run was stopped
 _NO_REASON = "no reason is given."
 
@@ -53,6 +49,7 @@ class RunLedger:
         self.objects = Objects(s3, bucket)
         self.notices = NoticeClaims(self.objects, self.keys)
         self.left_out = LeftOut()  # what could not be read
+        self.machines = MachineFacts(self.objects, self.keys, self.left_out)
 
     @classmethod
     def of(cls, s3: S3Client, record: RunRecord) -> RunLedger:
@@ -303,44 +300,7 @@ class RunLedger:
         """Delete the checkpoint of a job that needs none any more."""
         self.objects.delete(self.keys.checkpoint(job_id))
 
-    # Workers and machines
-
-    def write_heartbeat(self, instance_id: str, slot: str, beat: Heartbeat | None) -> None:
-        """Write what a slot works on; None for one that is idle."""
-        self.objects.put(self.keys.heartbeat(instance_id, slot), beat.to_json() if beat else b"")
-
-    def live_slots(self, live_seconds: float = HEARTBEAT_LIVE_SECONDS) -> list[Beat]:
-        """The slots whose heartbeats are younger than `live_seconds`, busy or idle."""
-        beats = (Beat.of(item) for item in self.objects.items(self.keys.heartbeats))
-        return [beat for beat in beats if beat.age < live_seconds]
-
-    def busy_slots(self, live_seconds: float = HEARTBEAT_LIVE_SECONDS) -> list[Beat]:
-        """The slots that are at a job now, by heartbeats younger than `live_seconds`."""
-        return [beat for beat in self.live_slots(live_seconds) if beat.is_busy]
-
-    def read_heartbeats(self, beats: Iterable[Beat]) -> Iterator[tuple[Beat, Heartbeat]]:
-        """What busy slots say that they work on; those that are idle by now are left out."""
-        by_key = {self.keys.heartbeat(beat.instance_id, beat.slot): beat for beat in beats}
-        for key, body in self.objects.fetch_all(by_key):
-            for heartbeat in self.left_out.read(Heartbeat.from_json, [(key, body)] if body else []):
-                yield by_key[key], heartbeat
-
-    def broken_machines(self) -> set[str]:
-        """The ids of the machines of the run that could not work."""
-        return {key.rpartition("/")[2] for key in self.objects.keys(self.keys.broken_machines)}
-
-    def write_broken_machine(self, instance_id: str, reason: str, now: float) -> None:
-        """Note that a machine cannot work; a run replaces REFILLS of them."""
-        body = json.dumps({"reason": reason, "written": now}).encode()
-        self.objects.put(self.keys.broken_machine(instance_id), body)
-
     # The run as a whole
-
-    def note_not_started(self, program: str, instance_id: str, *, enough: int) -> int:
-        """Note that a machine cannot start a program; how many cannot, counted up to `enough`."""
-        prefix = self.keys.not_started_of(program)
-        self.objects.put(f"{prefix}{instance_id}", b"")
-        return len(self.objects.first_page(prefix, most=enough)[0])
 
     def why_stopped(self) -> str:
         """Why the workers take no more jobs of the run; empty while they do."""
@@ -350,15 +310,6 @@ class RunLedger:
     def stop(self, reason: str) -> None:
         """Say that no more jobs of the run are to be taken, and why; workers and monitor obey."""
         self.objects.put(self.keys.stopped, reason.encode())
-
-    def closed_machines(self) -> frozenset[str]:
-        """The machines that end the jobs they have and take no more; none where it is not said."""
-        body = self.objects.fetch(self.keys.closed)
-        return frozenset(body.decode(errors="replace").split()) if body else frozenset()
-
-    def write_closed_machines(self, machines: Iterable[str]) -> None:
-        """Say which machines take no more jobs, in place of what was said before."""
-        self.objects.put(self.keys.closed, "\n".join(sorted(machines)).encode())
 
     def resume(self) -> None:
         """Let workers take jobs of the run again: forget why it was stopped, and broken machines.

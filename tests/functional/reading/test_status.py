@@ -108,7 +108,7 @@ def beat(life: Life, record: RunRecord, machine: str, number: int) -> None:
     """A worker of a machine says that it has been at a job for 25 minutes."""
     job_id = attempt(life, record, number, STARTED, machine=machine, minutes=25)
     work = Heartbeat(job_id, f"plate-{number}", "a", life.clock.now() - 1500)
-    RunLedger.of(life.world.s3, record).write_heartbeat(machine, "s", work)
+    RunLedger.of(life.world.s3, record).machines.write_heartbeat(machine, "s", work)
 
 
 def make_progress(life: Life) -> RunRecord:

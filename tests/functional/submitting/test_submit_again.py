@@ -90,7 +90,7 @@ def live_run(aws: Aws, folder: Path) -> Path:
     )
     ledger.mark_done(done)
     ledger.write_attempt(begun)
-    ledger.write_heartbeat("i-1", "1", Heartbeat(found["B"], "B", begun.attempt_id, 1.0))
+    ledger.machines.write_heartbeat("i-1", "1", Heartbeat(found["B"], "B", begun.attempt_id, 1.0))
     ledger.write_given_up(GivenUp(found["C"], "exit code 1"))
     return path
 

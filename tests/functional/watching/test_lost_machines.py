@@ -76,7 +76,7 @@ def test_a_machine_that_joins_late_is_reported_and_not_ended(life: Life) -> None
     assert seen.note.startswith("Machines that do not join the cluster: 2. Likely it has no")
     look(life, record, PACE.hopeless_seconds - PACE.late_seconds - 120)
     assert machines_of(life, record) == bought
-    assert RunLedger.of(life.aws.s3, record).broken_machines() == set()
+    assert RunLedger.of(life.aws.s3, record).machines.broken_machines() == set()
     life.tick()
     look(life, record, 3600)
     assert machines_of(life, record) == bought
@@ -137,7 +137,7 @@ def test_machines_that_never_join_are_replaced_three_times_and_then_the_run_stop
         bought |= machines_of(life, record)
         look(life, record, PACE.hopeless_seconds + 60)
     assert len(bought) == 2 + 3
-    assert RunLedger.of(life.aws.s3, record).broken_machines() == bought
+    assert RunLedger.of(life.aws.s3, record).machines.broken_machines() == bought
     assert fleet.describe_fleet(life.aws.ec2, record.fleet_ids[0]).target == 0
     assert "did not join" in RunLedger.of(life.aws.s3, record).why_stopped()
 

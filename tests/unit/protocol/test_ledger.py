@@ -299,21 +299,21 @@ def test_a_body_that_is_not_ours_is_left_out_with_its_key(
 
 def test_busy_slots_are_told_from_idle_ones_by_a_listing_alone(aws: Aws, ledger: RunLedger) -> None:
     work = Heartbeat("aa", "name", "1-a", 5.0)
-    ledger.write_heartbeat("i-1", "s-1", work)
-    ledger.write_heartbeat("i-1", "s-2", None)
+    ledger.machines.write_heartbeat("i-1", "s-1", work)
+    ledger.machines.write_heartbeat("i-1", "s-2", None)
     with watch_calls(aws) as calls:
-        (busy,) = ledger.busy_slots()
+        (busy,) = ledger.machines.busy_slots()
     assert calls == ["ListObjectsV2"]
     assert (busy.instance_id, busy.slot) == ("i-1", "s-1")
-    assert list(ledger.read_heartbeats([busy])) == [(busy, work)]
+    assert list(ledger.machines.read_heartbeats([busy])) == [(busy, work)]
 
 
 def test_a_heartbeat_is_aged_by_the_buckets_clock(aws: Aws, ledger: RunLedger) -> None:
-    ledger.write_heartbeat("i-1", "s-1", Heartbeat("aa", "name", "1-a", since=0.0))  # 1970
-    assert ledger.busy_slots()
+    ledger.machines.write_heartbeat("i-1", "s-1", Heartbeat("aa", "name", "1-a", since=0.0))  # 1970
+    assert ledger.machines.busy_slots()
     # The bucket answers as if five minutes had gone by since the heartbeat was written.
     aws.s3.meta.events.register("after-call.s3.ListObjectsV2", _five_minutes_later)
-    assert ledger.busy_slots() == []
+    assert ledger.machines.busy_slots() == []
 
 
 def _five_minutes_later(http_response: Any, parsed: dict[str, Any], **_: Any) -> None:

@@ -176,7 +176,7 @@ def test_no_machine_ends_itself_while_a_job_is_left(world: World) -> None:
 def test_no_machine_ends_itself_while_another_works(world: World) -> None:
     begin_run(world)
     world.put(world.keys.done("0" * 20), "{}")
-    world.ledger.write_heartbeat("i-2", "s", Heartbeat("a job", "P1", "1-a", 0.0))
+    world.ledger.machines.write_heartbeat("i-2", "s", Heartbeat("a job", "P1", "1-a", 0.0))
     assert_lives_on(world)
 
 

@@ -29,7 +29,7 @@ class Run:
         world.write_record(**facts)
         world.ledger.write_job_list("1", [b"{}"])
         for place, name in enumerate(self.machines):
-            world.ledger.write_heartbeat(name, "s-1", JOB if place < busy else None)
+            world.ledger.machines.write_heartbeat(name, "s-1", JOB if place < busy else None)
 
     def take(self, count: int) -> None:
         """Have so many jobs in flight."""
@@ -94,7 +94,7 @@ def test_jobs_that_wait_in_a_stopped_run_keep_no_machine(world: World) -> None:
 
 def test_a_machine_that_was_closed_ends_without_a_look_at_its_fleet(world: World) -> None:
     run = Run(world, machines=2, busy=0)
-    world.ledger.write_closed_machines([run.machines[0]])
+    world.ledger.machines.write_closed_machines([run.machines[0]])
     assert run.may_end(0)
     assert run.target == 2
 
@@ -135,7 +135,7 @@ def test_an_idle_worker_stops_its_loops_and_ends_its_machine(world: World) -> No
 
 def test_a_closed_machine_ends_its_job_and_takes_no_other(world: World) -> None:
     run = Run(world, machines=2, busy=0, finish="cheap")
-    world.ledger.write_closed_machines([run.machines[1]])
+    world.ledger.machines.write_closed_machines([run.machines[1]])
     job = world.send({"command": "true", "group": {"plate": "P1"}})
     world.start_worker({"INSTANCE_ID": run.machines[1], "WORKER_SPARE_SECONDS": "600"})
     until(lambda: "this machine is to end first" in world.worker_log(), "it hears of it")
