@@ -43,7 +43,8 @@ def check(
 ) -> None:
     """Say what a run would lack, and how to mend it: account, network, image, prices, quota, files.
 
-    Changes nothing and costs nothing.  Ends with 1 if something is missing.
+    Costs nothing, and changes nothing except FLEET: where that lacks your account's number, `check`
+    fills it in.  Ends with 1 if something is missing.
 
     Example: python run.py check files/exampleJob.json files/exampleFleet_us-east-1.json
     """

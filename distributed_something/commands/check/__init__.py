@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from ...aws.session import Aws
     from ...inputs.fleets.fleet_file import FleetFile
     from ...inputs.settings import Settings
-    from ...protocol.jobs import Job
     from .image import FactsOf
 
 TypesOf = Callable[[Collection[str]], dict[str, MachineType]]
@@ -58,8 +57,9 @@ def check(
     is_rehearsal: bool = False,
     now: Callable[[], float] = time.time,
 ) -> Checkup:
-    """Look at everything, whatever else is missing; changes nothing and never raises for AWS.
+    """Look at everything, whatever else is missing; never raises for AWS.
 
+    Changes nothing but a fleet file that lacks the account's number, which is filled in.
     Without `aws` only what needs no account is looked at, and `types_of` knows the machine types.
     `facts_of` looks at an image; without it the image is left alone. `on_finding` is told each
     line as it comes. A served rehearsal's account has whatever the config names, placeholders too.
@@ -74,13 +74,15 @@ def check(
     note([_config(settings), *_limits(settings)])
     if not is_rehearsal:
         note(placeholders(settings))
-    sample, of_jobs = jobs.job_file(settings, job_file) if job_file else ([], [])
+    right_jobs, of_jobs = jobs.job_file(settings, job_file) if job_file else (None, [])
+    if aws is not None and fleet_file and not is_rehearsal:
+        note(looked("account number", partial(fleet.fill_own_account, aws, fleet_file)))
     wanted, of_fleet = fleet.fleet_file(fleet_file) if fleet_file else (None, [])
     note([*of_jobs, *of_fleet])
     if aws is None:
         note(_offline(settings, _type_names(settings, wanted), types_of))
     else:
-        note(_online(aws, settings, sample, wanted, facts_of, now))
+        note(_online(aws, settings, right_jobs, wanted, facts_of, now))
     return Checkup(tuple(found))
 
 
@@ -142,7 +144,7 @@ def _offline(settings: Settings, names: list[str], types_of: TypesOf | None) -> 
 def _online(
     aws: Aws,
     settings: Settings,
-    sample: list[Job],
+    right_jobs: jobs.RightJobs | None,
     wanted: FleetFile | None,
     facts_of: FactsOf | None,
     now: Callable[[], float],
@@ -167,7 +169,10 @@ def _online(
             "fleet file",
             lambda: _fleet(aws, settings, wanted) if wanted else iter(()),
         ),
-        ("inputs", lambda: jobs.inputs(aws, settings, sample) if sample else iter(())),
+        (
+            "inputs",
+            lambda: jobs.inputs(aws, settings, right_jobs) if right_jobs else iter(()),
+        ),
     ):
         yield from looked(subject, look)
 

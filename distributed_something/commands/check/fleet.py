@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...aws.account.identity import who_calls
 from ...aws.compute import network
 from ...errors import NotFound, UsageError
 from ...inputs.fleets.fleet_file import read_fleet_file
+from ...inputs.fleets.own_account import fill_account, lacks_account
 from ...inputs.text import read_text
 from ..buying.fleet_plan import FleetPlan, plan_fleet, read_templates, with_price_of_file
 from ..buying.purchase_checks import CHECKS, OF_PLAN, Wish
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
     from ...aws.session import Aws
     from ...inputs.fleets.fleet_file import FleetFile
     from ...inputs.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 _IMAGES = "machine images"
 _SUBJECTS = {
@@ -40,6 +45,20 @@ def fleet_file(path: Path) -> tuple[FleetFile | None, list[Finding]]:
         head, *problems = str(error).splitlines()
         return None, [missing(subject, *apart(line)) for line in problems or [head]]
     return found, [ok(subject, f"{path} has the form that EC2 takes")]
+
+
+def fill_own_account(aws: Aws, path: Path) -> Iterator[Finding]:
+    """Write the account's number into a fleet file that lacks it; says so."""
+    try:
+        content = path.read_bytes()
+        if not lacks_account(content):
+            return
+        who = who_calls(aws.sts)
+        path.write_bytes(fill_account(content, who.account, who.partition))
+    except OSError as error:  # what is wrong with reading it is said by its own check
+        logger.debug("The fleet file %s stays as it is: %s", path, error)
+    else:
+        yield ok("account number", f"filled {who.account} into {path}")
 
 
 def account_of_fleet(aws: Aws, settings: Settings, wanted: FleetFile) -> Iterator[Finding]:

@@ -1,15 +1,17 @@
-"""Check a job file: every group, and whether the inputs of a few jobs are there."""
+"""Check a job file: every group, and whether the inputs of its jobs are there."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...aws import storage
+from ...aws.presence import find_absent
 from ...errors import UsageError
-from ...inputs.job_files import open_job_file
-from ...inputs.job_sample import sample_jobs
+from ...inputs.job_files import JobFile, open_job_file
 from ...protocol.buckets import Buckets
 from ...protocol.sources import place_of
 from ...words import count_of
@@ -20,12 +22,26 @@ from .findings import Finding, missing, ok, warning
 
 if TYPE_CHECKING:
     from ...aws.session import Aws
+    from ...inputs.jobs import JobMaker
     from ...inputs.settings import Settings
-    from ...protocol.jobs import Job
+
+MOST_JOBS = 100_000  # whose inputs are looked for; a million would take minutes
+_SHOWN = 3  # inputs that are not there
+
+Place = tuple[str, str]  # bucket and key
 
 
-def job_file(settings: Settings, path: Path) -> tuple[list[Job], list[Finding]]:
-    """A few of the file's jobs, if every group of it is right, and what there is to say of it."""
+@dataclass(frozen=True)
+class RightJobs:
+    """A job file in which every group is right."""
+
+    file: JobFile
+    maker: JobMaker
+    count: int
+
+
+def job_file(settings: Settings, path: Path) -> tuple[RightJobs | None, list[Finding]]:
+    """The file's jobs, if every group of it is right, and what there is to say of it."""
     subject = "job file"
     try:
         file = tagged_jobs(open_job_file(path, settings.job_defaults), settings)
@@ -35,34 +51,47 @@ def job_file(settings: Settings, path: Path) -> tuple[list[Job], list[Finding]]:
     except UsageError as error:
         lines = str(error).splitlines()
         told = [line.strip() for line in lines[1:]] or lines
-        return [], [missing(subject, line.rstrip("."), f"mend {path}") for line in told]
+        return None, [missing(subject, line.rstrip("."), f"mend {path}") for line in told]
     jobs = count_of(checked.groups, "job")
     findings = [ok(subject, f"{path}: {jobs} of a {file.family.title} file")]
     if file.dropped:
         findings.append(warning(subject, f"not sent: {', '.join(file.dropped)}"))
-    return list(sample_jobs(file, maker, checked.groups)), findings
+    return RightJobs(file, maker, checked.groups), findings
 
 
-def inputs(aws: Aws, settings: Settings, sample: list[Job]) -> Iterator[Finding]:
-    """Whether each input of these jobs is there, as their workers would look for it."""
-    named = Buckets.of(settings)
-    places = dict.fromkeys(
-        named.find(place_of(source), named.source) for job in sample for source in job.inputs
-    )
-    gone = [f"s3://{bucket}/{key}" for bucket, key in places if not _is_there(aws, bucket, key)]
-    subject = "inputs"
-    if gone:
-        more = f" and {len(gone) - 1} more" if len(gone) > 1 else ""
-        text = f"nothing at {gone[0]}{more} (of {len(places)} places of {len(sample)} jobs)"
-        yield missing(subject, text, "copy them there, or mend `inputs` in the job file")
+def inputs(aws: Aws, settings: Settings, jobs: RightJobs) -> Iterator[Finding]:
+    """Whether each input of the jobs is there, as their workers would look for it."""
+    places = _places(settings, jobs)
+    absent = list(_absent(aws, places))
+    subject, looked_at = "inputs", min(jobs.count, MOST_JOBS)
+    of_all = f"{len(places):,} inputs of {count_of(looked_at, 'job')}"
+    if looked_at < jobs.count:
+        of_all = f"{len(places):,} inputs of the first {looked_at:,} of {jobs.count:,} jobs"
+    if absent:
+        shown = [f"s3://{bucket}/{key}" for bucket, key in absent[:_SHOWN]]
+        more = f" and {len(absent) - _SHOWN:,} more" if len(absent) > _SHOWN else ""
+        text = f"nothing at {', '.join(shown)}{more} ({len(absent):,} of {of_all})"
+        yield missing(subject, text, "upload them, or fix `inputs` in the job file")
     elif places:
-        yield ok(subject, f"all {len(places)} places of {len(sample)} jobs hold something")
+        yield ok(subject, f"{of_all}: all are there")
     else:
         yield ok(subject, "the jobs name no inputs")
 
 
-def _is_there(aws: Aws, bucket: str, key: str) -> bool:
-    found = [item["Key"] for item in storage.list_objects(aws.s3, bucket, key, most=2)]
-    if key.endswith("/") or not key:
-        return any(name != key for name in found)
-    return key in found
+def _places(settings: Settings, jobs: RightJobs) -> dict[Place, None]:
+    """Bucket and key of each input, in the order of the jobs."""
+    named = Buckets.of(settings)
+    return dict.fromkeys(
+        named.find(place_of(source), named.source)
+        for group in islice(jobs.file.groups(), MOST_JOBS)
+        for source in jobs.maker.job(group).inputs
+    )
+
+
+def _absent(aws: Aws, places: dict[Place, None]) -> Iterator[Place]:
+    """Those that are not there, bucket by bucket."""
+    keys: dict[str, list[str]] = defaultdict(list)
+    for bucket, key in places:
+        keys[bucket].append(key)
+    for bucket, wanted in keys.items():
+        yield from ((bucket, key) for key in find_absent(aws.s3, bucket, wanted))

@@ -453,9 +453,10 @@ def test_inputs_are_looked_for_where_workers_look(account: Aws, tmp_path: Path) 
     account.s3.create_bucket(Bucket="pictures")
     jobs = write_json(tmp_path / "jobs.json", {**JOBS, "inputs": ["images/{plate}.tif", "ref/"]})
     told = line(checked(account, jobs, SOURCE_BUCKET="pictures"), "inputs", State.MISSING)
-    assert "s3://pictures/images/A.tif and 2 more (of 3 places of 2 jobs)" in told
+    assert "s3://pictures/images/A.tif, s3://pictures/images/B.tif, " in told
+    assert "s3://pictures/ref/ (3 of 3 inputs of 2 jobs)" in told
     account.s3.put_object(Bucket="lab-data", Key="ref/")  # a console's folder holds nothing
     told = line(checked(account, jobs), "inputs", State.MISSING)
-    assert "s3://lab-data/ref/ (of 3" in told
+    assert "nothing at s3://lab-data/ref/ (1 of 3" in told
     account.s3.put_object(Bucket="lab-data", Key="ref/genome.fa", Body=b"ACGT")
     assert checked(account, jobs).is_ready
