@@ -24,7 +24,7 @@ from .clients import Clients
 from .environment import Place
 from .job.attempt import JobAttempt
 from .job.directories import has_attempt
-from .job.outcomes import Ending, MachineFault, NoRoom, Outcome
+from .job.outcomes import Ending, Hopeless, MachineFault, NoRoom, Outcome
 from .job.tool import ToolResult, run_tool
 from .machine.faults import check_disk
 from .machine.heartbeat import Heart
@@ -166,7 +166,12 @@ class Loop:
             run=self._run_tool,
             now=self._now,
         )
-        if attempt.is_done_before():
+        try:
+            there = attempt.is_done_before()
+        except Hopeless as refusal:
+            self._give_up(lease, ledger, job.job_id, str(refusal))
+            return
+        if there:
             logger.info("Job %s: its results are there already.", job.name)
             lease.release()
             self._delete(message)

@@ -7,7 +7,8 @@ already), `output` (what is in it afterwards is kept), `checkpoint`, and `work`,
 starts and which holds the other three.
 
 A `ValueError` says that this job can never run, and its text is the reason that the person reads;
-it goes to the dead-letter queue at once. So does any other error, which is a mistake in this file.
+it goes to the dead-letter queue at once. So does an error that is a mistake in this file. What AWS,
+the network, the disk or a command that you run fails with is tried again, as for `inputs`.
 """
 
 from __future__ import annotations

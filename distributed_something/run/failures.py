@@ -19,6 +19,8 @@ _KINDS = (
     (re.compile(r"exit code (\d+)"), "exit code {0}"),
     (re.compile(r"(?:killed|ended)(?: by)? \(?(SIG[A-Z]+)"), "ended by {0}"),
     (re.compile(r"[Tt]he input .* does not exist|nothing below the input"), "input missing"),
+    (re.compile(r"[Tt]he input .* is archived"), "input archived"),
+    (re.compile(r"[Tt]he input .* (?:may not be read|is encrypted)"), "input may not be read"),
     (re.compile(r"^('[^']*') cannot be started: ([^.]*)"), "{0} cannot be started: {1}"),
     (re.compile(r"failed or vanished without a word"), "worker vanished"),
 )

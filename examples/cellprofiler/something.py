@@ -19,6 +19,7 @@ from distributed_something.protocol.jobs import Job
 
 from .clients import make_clients
 from .job.directories import Directories
+from .job.judge import may_pass
 
 logger = logging.getLogger(__name__)
 
@@ -112,6 +113,8 @@ def is_small(job: Job, directories: Directories) -> bool:
         s3 = clients_of(settings.aws_region).s3
         page = s3.list_objects_v2(Bucket=bucket, Prefix=place, MaxKeys=MOST_FILES)
     except (BotoCoreError, ClientError) as error:
+        if may_pass(error):
+            raise
         logger.warning(
             "s3://%s/%s is not brought, as it cannot be listed: %s", bucket, place, error
         )

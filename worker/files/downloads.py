@@ -16,12 +16,12 @@ from .cache import Cache, Shelf
 from .mount import Bucket
 from .parts import download_parts, make_plan
 from .reading import Damaged, blocks, is_md5
+from .refusals import readable
 from .transfers import LARGE, Crew
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
-_MISSING = ("NoSuchKey", "NoSuchBucket", "404")
 _UNCHANGED = ("304", "NotModified")
 
 
@@ -41,15 +41,17 @@ class Input:
 
 
 def fetch(s3: S3Client, item: Input, cache: Cache, crew: Crew) -> None:
-    """Bring one object; raises Hopeless if it does not exist, Damaged if it does not come whole."""
+    """Bring one object; raises Hopeless if it can never be read, Damaged if it came spoilt."""
     item.path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with cache.shelf(item.bucket, item.key, crew.check) as shelf:
-            _fetch(s3, item, shelf, crew)
-    except ClientError as error:
-        if error.response["Error"]["Code"] in _MISSING:
-            raise Hopeless(f"The input {item} does not exist.") from None
-        raise
+
+    def storage_class() -> str:
+        return s3.head_object(Bucket=item.bucket, Key=item.key).get("StorageClass", "")
+
+    with (
+        readable(str(item), storage_class),
+        cache.shelf(item.bucket, item.key, crew.check) as shelf,
+    ):
+        _fetch(s3, item, shelf, crew)
 
 
 def link(mounted: Bucket, item: Input, crew: Crew) -> None:
@@ -61,6 +63,8 @@ def link(mounted: Bucket, item: Input, crew: Crew) -> None:
     try:
         path.stat()
     except FileNotFoundError:
+        if not mounted.is_mounted():  # then every object is missing
+            raise OSError(errno.ENOTCONN, f"The mount of {item.bucket} has dropped") from None
         raise Hopeless(f"The input {item} does not exist.") from None
     item.path.parent.mkdir(parents=True, exist_ok=True)
     item.path.symlink_to(path)

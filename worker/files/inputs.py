@@ -23,11 +23,13 @@ from ..job.outcomes import Hopeless
 from .cache import Cache
 from .downloads import Input, fetch, link
 from .mount import Bucket
+from .refusals import readable
 from .tables import choose_rows, localise, localise_list, read_table, write_table
 from .transfers import Step, run_all
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
+    from types_boto3_s3.type_defs import ObjectTypeDef
 
 
 class Inputs:
@@ -126,19 +128,23 @@ class Inputs:
 
     def _tree(self, bucket: str, prefix: str) -> Iterator[Input]:
         count = 0
-        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-        for page in pages:
-            for entry in page.get("Contents", []):
-                key, below = entry["Key"], entry["Key"][len(prefix) :]
-                if not below or below.endswith("/"):
-                    continue  # a console's "folder"
-                if ".." in below.split("/") or below.startswith("/"):
-                    raise Hopeless(f"The input s3://{bucket}/{key} would leave its folder.")
-                count += 1
-                path = self._folder / below
-                yield from self._new(Input(bucket, key, path, entry["ETag"], entry["Size"]))
+        for entry in self._listed(bucket, prefix):
+            key, below = entry["Key"], entry["Key"][len(prefix) :]
+            if not below or below.endswith("/"):
+                continue  # a console's "folder"
+            if ".." in below.split("/") or below.startswith("/"):
+                raise Hopeless(f"The input s3://{bucket}/{key} would leave its folder.")
+            count += 1
+            path = self._folder / below
+            yield from self._new(Input(bucket, key, path, entry["ETag"], entry["Size"]))
         if not count:
             raise Hopeless(f"There is nothing below the input s3://{bucket}/{prefix}.")
+
+    def _listed(self, bucket: str, prefix: str) -> Iterator[ObjectTypeDef]:
+        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        with readable(f"s3://{bucket}/{prefix}"):
+            for page in pages:
+                yield from page.get("Contents", [])
 
     def _new(self, item: Input) -> Iterator[Input]:
         if self._is_new(item):

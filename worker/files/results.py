@@ -15,6 +15,7 @@ from distributed_something.protocol.jobs import Job
 from distributed_something.protocol.upload_flags import UploadFlags
 
 from ..job.outcomes import Failure
+from .refusals import writable
 from .transfers import Crew, run_all
 from .uploads import upload
 
@@ -81,7 +82,9 @@ def send_results(
 def _send(
     s3: S3Client, path: Path, target: Destination, folder: Path, extra: dict[str, Any], crew: Crew
 ) -> None:
-    upload(s3, path, target.bucket, target.key(path, folder), extra, crew)
+    key = target.key(path, folder)
+    with writable(f"s3://{target.bucket}/{key}"):
+        upload(s3, path, target.bucket, key, extra, crew)
 
 
 def wanted_files(folder: Path, flags: UploadFlags) -> list[Path]:

@@ -11,8 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
+from ..job.judge import may_pass
 from .transfers import LARGE, Crew
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ PAUSES = (2.0, 5.0, 15.0, 30.0, 60.0)
 _PART = 8 * 2**20  # bytes; as many parts as there are threads are in memory
 _PARTS_AT_ONCE = 6
 _MOST_PARTS = 10_000  # https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
-_PASSING = frozenset({"SlowDown", "RequestTimeout", "Throttling", "RequestLimitExceeded"})
 
 
 def upload(
@@ -61,20 +61,12 @@ def _patiently(request: Callable[[], T], key: str, crew: Crew, pauses: tuple[flo
     for pause in pauses:
         try:
             return request()
-        except (ClientError, HTTPClientError) as error:
-            if not _may_pass(error):
+        except (ClientError, BotoCoreError) as error:
+            if not may_pass(error):
                 raise
             logger.warning("%s could not be sent (%s); trying again in %g s.", key, error, pause)
         crew.pause(pause)
     return request()
-
-
-def _may_pass(error: Exception) -> bool:
-    """Whether S3 could not be reached, or could not serve us for the moment."""
-    if not isinstance(error, ClientError):
-        return True
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    return status >= 500 or error.response.get("Error", {}).get("Code") in _PASSING
 
 
 @dataclass

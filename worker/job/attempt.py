@@ -6,7 +6,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -31,8 +31,10 @@ from .blame import SHELL_CANNOT_START, blame
 from .checkpoint import Checkpoint
 from .directories import Directories, private_directories
 from .done_before import own_results, results_are_there, upload_mark
+from .judge import judged
 from .log_stream import JobLog
 from .outcomes import (
+    STATES,
     DoneElsewhere,
     Ended,
     Ending,
@@ -40,25 +42,14 @@ from .outcomes import (
     Hopeless,
     LostLease,
     Outcome,
+    Trouble,
 )
-from .own_code import own_code
 from .success import exit_sentence, what_is_missing
 from .tool import CannotStart, ToolResult, run_tool
 
 logger = logging.getLogger(__name__)
 
 _ANOTHER_WAS_FIRST = "Another attempt finished the job first."
-
-_STATES = {
-    Ending.DONE: AttemptState.DONE,
-    Ending.FAILED: AttemptState.FAILED,
-    Ending.HOPELESS: AttemptState.FAILED,
-    Ending.INTERRUPTED: AttemptState.INTERRUPTED,
-    Ending.SUSPECT: AttemptState.INTERRUPTED,
-    Ending.BROKEN: AttemptState.INTERRUPTED,
-    Ending.LOST: AttemptState.INTERRUPTED,
-    Ending.ELSEWHERE: AttemptState.INTERRUPTED,
-}
 
 
 class JobAttempt:
@@ -123,12 +114,17 @@ class JobAttempt:
         return outcome
 
     def is_done_before(self) -> bool:
-        """Whether CHECK_IF_DONE_BOOL is set and the results are there; if so the ledger is told."""
+        """Whether CHECK_IF_DONE_BOOL is set and the results are there; if so the ledger is told.
+
+        Raises Hopeless where they can never be looked for, Trouble where they cannot be just now.
+        """
         settings = self._place.settings
         if not settings.check_if_done_bool:
             return False
         target = destination(self._job, settings.app_name, self._place.buckets)
-        if not results_are_there(self._clients.s3, settings, own_results(self._job, target)):
+        with judged(lambda: True):
+            there = results_are_there(self._clients.s3, settings, own_results(self._job, target))
+        if not there:
             return False
         self.facts = replace(
             self.facts,
@@ -143,45 +139,49 @@ class JobAttempt:
 
     def failed(self, reason: str) -> Outcome:
         """End the attempt from outside, after an error that nothing here expects."""
-        ending = self._limits.ending_of_error()
-        self.facts = replace(
-            self.facts,
-            state=_STATES[ending].value,
-            ended=self._now(),
-            reason=reason,
-            gave_up=self._gives_up(ending),
-        )
-        outcome = Outcome(ending, self.facts, reason)
+        outcome = self._outcome(self._limits.ending_of_error(), reason)
         self._record(outcome)
         return outcome
 
     def _ended_by(self, log: JobLog) -> Outcome:
         try:
             folder, attempt_id = self._place.directory, self.facts.attempt_id
-            with private_directories(folder, attempt_id, self._leaves_files) as directories:
+            with (
+                private_directories(folder, attempt_id, self._leaves_files) as directories,
+                judged(self._is_sound),
+            ):
                 return self._work(directories, log)
+        except Trouble as trouble:
+            return self._outcome(self._limits.ending_of_error(), str(trouble), log)
         except Ended as ended:
             return self._outcome(ended.ending, str(ended), log)
         except BadJob as error:
             return self._outcome(Ending.HOPELESS, str(error), log)
-        except (ClientError, BotoCoreError, OSError) as error:
-            return self._outcome(
-                self._limits.ending_of_error(), f"{type(error).__name__}: {error}", log
-            )
+
+    def _is_sound(self) -> bool:
+        """Whether this attempt's folder is there, and the mount where there should be one."""
+        mounted = self._place.mounted
+        folder = self._place.directory / self.facts.attempt_id
+        return folder.is_dir() and (mounted is None or mounted.is_mounted())
+
+    def _own_code(self) -> AbstractContextManager[None]:
+        """Where worker/something.py runs."""
+        return judged(self._is_sound, own_code=True)
 
     def _leaves_files(self) -> bool:
         """Whether this loop is ending: then it tells of the job before it removes all files."""
         return self._stopping.asked
 
-    def _outcome(self, ending: Ending, reason: str, log: JobLog) -> Outcome:
-        log.write(f"Attempt {self.facts.number} ended: {ending.value}. {reason}".rstrip())
+    def _outcome(self, ending: Ending, reason: str, log: JobLog | None = None) -> Outcome:
+        if log:
+            log.write(f"Attempt {self.facts.number} ended: {ending.value}. {reason}".rstrip())
         self.facts = replace(
             self.facts,
-            state=_STATES[ending].value,
+            state=STATES[ending].value,
             ended=self._now(),
             reason=reason,
             gave_up=self._gives_up(ending),
-            log_tail=log.tail,
+            log_tail=log.tail if log else "",
         )
         return Outcome(ending, self.facts, reason)
 
@@ -208,7 +208,7 @@ class JobAttempt:
         with self._timed("input_seconds"):
             inputs.bring_all(self._job.inputs)
         directories = replace(directories, bring=inputs.bring)
-        with own_code():
+        with self._own_code():
             something.prepare(self._job, directories)
         with self._checkpointed(directories, log):
             result = self._run_tool(directories, log)
@@ -240,7 +240,7 @@ class JobAttempt:
             checkpoint.save_within(self._limits.time_to_save)
 
     def _run_tool(self, directories: Directories, log: JobLog) -> ToolResult:
-        with own_code():
+        with self._own_code():
             argv = something.command(self._job, directories)
         environment = tool_environment(os.environ) | self._job.environment(directories.fields())
         log.write(f"start run {self._job.name} (attempt {self.facts.number}): {argv}")
@@ -282,7 +282,7 @@ class JobAttempt:
             )
         missing = what_is_missing(self._job.keys.done_when, directories.output, result.exit_code)
         if missing is None:
-            with own_code():
+            with self._own_code():
                 missing = something.check(self._job, directories, result.exit_code)
         if missing is not None:
             self._limits.check()  # a tool that ends badly when told to stop has not failed

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 
+from boto3.exceptions import Boto3Error
 from botocore.exceptions import BotoCoreError, ClientError
 
 from distributed_something.protocol.buckets import Buckets
@@ -14,7 +15,9 @@ from distributed_something.protocol.environment import WorkerEnvironment
 
 from ..clients import make_clients
 from ..environment import tool_environment
+from ..files.uploads import PAUSES
 from ..stopping import Stopping
+from .judge import may_pass
 from .outcomes import MachineFault
 from .success import exit_sentence
 from .tool import CannotStart, run_tool
@@ -33,7 +36,7 @@ def install(
 
     Raises MachineFault if it cannot be had or fails, and returns early if the worker is stopped.
     """
-    script = _bring(settings, folder)
+    script = _bring(settings, folder, stopping)
     last: deque[str] = deque(maxlen=_LAST_LINES)
 
     def on_line(line: str) -> None:
@@ -66,15 +69,23 @@ def install(
     logger.info("The install script is done after %.0f s.", result.seconds)
 
 
-def _bring(settings: WorkerEnvironment, folder: Path) -> Path:
+def _bring(settings: WorkerEnvironment, folder: Path, stopping: Stopping) -> Path:
     named = Buckets.of(settings)
     bucket, key = named.find(settings.install_script, named.source)
     path = folder / key.rsplit("/", 1)[-1]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        make_clients(settings.aws_region).s3.download_file(bucket, key, str(path))
-    except (ClientError, BotoCoreError, OSError) as error:
-        raise MachineFault(
-            f"The install script s3://{bucket}/{key} (INSTALL_SCRIPT) cannot be had: {error}"
-        ) from error
+    s3 = make_clients(settings.aws_region).s3
+    for pause in (*PAUSES, None):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            s3.download_file(bucket, key, str(path))
+        except (ClientError, BotoCoreError, Boto3Error, OSError) as error:
+            if pause is None or stopping.asked or not may_pass(error):
+                raise MachineFault(
+                    f"The install script s3://{bucket}/{key} (INSTALL_SCRIPT) cannot be had: "
+                    f"{error}"
+                ) from error
+            logger.warning("The install script cannot be had (%s); again in %g s.", error, pause)
+            stopping.wait(pause)
+        else:
+            break
     return path

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from distributed_something.protocol.ledger.attempts import Attempt
+from distributed_something.protocol.ledger.attempts import Attempt, AttemptState
 
 
 class Ending(Enum):
@@ -19,6 +19,19 @@ class Ending(Enum):
     LOST = "lost"  # the lease was lost: the message is somebody else's
     BROKEN = "broken"  # this machine cannot work; the job is not to blame
     ELSEWHERE = "elsewhere"  # another attempt has finished the job
+
+
+# What the ledger says of an attempt that ended so.
+STATES = {
+    Ending.DONE: AttemptState.DONE,
+    Ending.FAILED: AttemptState.FAILED,
+    Ending.HOPELESS: AttemptState.FAILED,
+    Ending.INTERRUPTED: AttemptState.INTERRUPTED,
+    Ending.SUSPECT: AttemptState.INTERRUPTED,
+    Ending.BROKEN: AttemptState.INTERRUPTED,
+    Ending.LOST: AttemptState.INTERRUPTED,
+    Ending.ELSEWHERE: AttemptState.INTERRUPTED,
+}
 
 
 @dataclass(frozen=True)
@@ -38,6 +51,10 @@ class Ended(Exception):
 
 class Failure(Ended):
     """The attempt failed; another one may succeed."""
+
+
+class Trouble(Ended):
+    """AWS, the network or this machine was unwell; how that ends depends on whether it goes on."""
 
 
 class Hopeless(Ended):

@@ -31,6 +31,8 @@ from distributed_something.run.failures import (
         ("The command was killed (SIGKILL), most often for memory.", "ended by SIGKILL"),
         ("The command was ended by SIGTERM.", "ended by SIGTERM"),
         ("The input s3://lab/in/C04.txt does not exist.", "input missing"),
+        ("The input s3://lab/C04 is archived in GLACIER: restore it first.", "input archived"),
+        ("The input s3://lab/C04 may not be read by the worker's role.", "input may not be read"),
         (
             "'mytol' cannot be started: No such file or directory. 2 machines saw it.",
             "'mytol' cannot be started: No such file or directory",

@@ -28,14 +28,14 @@ def clone_with(folder: Path, something: str) -> Path:
     return folder
 
 
-def run_jobs(world: World, something: str) -> None:
+def run_jobs(world: World, something: str, job_retries: int = 2) -> None:
     """Let a worker with this something.py do all that is in the queue."""
     clone = clone_with(world.folder / "clone", something)
     with (world.folder / "worker-0.log").open("wb") as log:
         worker = subprocess.Popen(
             [sys.executable, "-m", "worker"],
             cwd=clone,
-            env={**world.environment(job_retries=2), "PYTHONPATH": str(clone)},
+            env={**world.environment(job_retries=job_retries), "PYTHONPATH": str(clone)},
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
