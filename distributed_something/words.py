@@ -45,6 +45,14 @@ def dollars(amount: float) -> str:
     return f"${exact:,.2f}" if exact == round(exact, 2) else f"${exact:,f}"
 
 
+def usd(amount: float, places: int = 2) -> str:
+    """An amount that was added up or expected, such as `$1,234.50`; what is too small, as less."""
+    smallest = 10.0**-places
+    if 0 < amount < smallest / 2:
+        return f"< ${smallest:.{places}f}"
+    return f"${amount:,.{places if amount else 2}f}"
+
+
 def exit_words(code: int | None) -> str:
     """How a program ended: its exit code, or the name of the signal that ended it."""
     if code is None or code >= 0:

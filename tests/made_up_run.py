@@ -11,10 +11,9 @@ from distributed_something.commands.reading.report import money_rows
 from distributed_something.commands.reading.report.collect import (
     MOST_LANES,
     Collector,
-    histogram,
-    spread,
 )
 from distributed_something.commands.reading.report.facts import Counts, RunReport
+from distributed_something.commands.reading.report.histograms import histogram, spread
 from distributed_something.protocol.ledger.attempts import Attempt
 from distributed_something.protocol.ledger.facts import GivenUp, SubmittedJob
 from distributed_something.protocol.ledger.record import RunRecord, save_record
@@ -160,6 +159,9 @@ def made_up_report(attempts: list[Attempt], lives: list[MachineLife], slots: int
         timeline=found.timeline(began, ended),
         lanes=tuple(lanes[:MOST_LANES]),
         more_machines=max(0, len(lanes) - MOST_LANES),
+        failure_groups=(),
+        not_done=(),
+        more_not_done=0,
         failures=found.failures(()),
         slowest=found.slowest(),
         money=money_rows(lives, lanes, Prices(cap=0.1), ended),
@@ -168,6 +170,7 @@ def made_up_report(attempts: list[Attempt], lives: list[MachineLife], slots: int
         worker_versions=(),
         output_files=found.output_files,
         output_bytes=found.output_bytes,
+        results=found.results,
         finish="fast",
         requests=0.0,
         kept_seconds=0.0,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ...words import usd
 from ..people import draw, say
 
 if TYPE_CHECKING:
@@ -26,13 +27,13 @@ def show_outlook(outlook: Outlook) -> None:
         for place, row in enumerate(outlook.rows)
     ]
     draw(boxed_table("Time against money", ("FINISH", "machines", "hours", "costs"), rows))
-    say(f"In each row: requests to S3, SQS and CloudWatch, about ${outlook.requests:,.2f}.")
+    say(f"In each row: requests to S3, SQS and CloudWatch, about {usd(outlook.requests)}.")
 
 
 def _cost(row: OutlookRow) -> str:
     if row.high is None:
         return "not known: set MACHINE_PRICE"
     if row.low is None:
-        return f"at most ${row.high:,.2f}"
+        return f"at most {usd(row.high)}"
     same = f"{row.low:.2f}" == f"{row.high:.2f}"
-    return f"${row.low:,.2f}" if same else f"${row.low:,.2f} to ${row.high:,.2f}"
+    return usd(row.low) if same else f"{usd(row.low)} to {usd(row.high)}"

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from ...commands.reading.status import JobCounts, MachineRow, Money, RunningJob, Status
 from ...protocol.ledger.attempts import Attempt
-from ...words import count_of, exit_words, of_target
+from ...words import count_of, exit_words, of_target, usd
 from .failure_lines import failure_lines
 from .tables import indented, plain_table
 
@@ -241,13 +241,13 @@ def _consoles(machines: Sequence[MachineRow]) -> list[RenderableType]:
 
 def _money(money: Money, is_over: bool) -> Text:
     text = Text("Money: ", style="bold")
-    text.append(f"${money.so_far:,.2f} {'in all' if is_over else 'so far'}", style="not bold")
+    text.append(f"{usd(money.so_far)} {'in all' if is_over else 'so far'}", style="not bold")
     if not is_over:
-        text.append(f", ${money.per_hour:,.2f} an hour now", style="not bold")
+        text.append(f", {usd(money.per_hour)} an hour now", style="not bold")
         if money.expected is not None:
-            text.append(f", about ${money.expected:,.2f} in the end", style="not bold")
+            text.append(f", about {usd(money.expected)} in the end", style="not bold")
     if money.max_cost:
-        text.append(f"; MAX_COST is ${money.max_cost:,.2f}", style="not bold")
+        text.append(f"; MAX_COST is {usd(money.max_cost)}", style="not bold")
     text.append(".", style="not bold")
     if money.capped:
         text.append(

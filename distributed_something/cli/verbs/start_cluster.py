@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ...words import dollars
+from ...words import dollars, usd
 from ..options import FILES, PATH, REHEARSALS
 from ..people import draw, next_step, say
 from ..stopping import told_if_stopped
@@ -143,12 +143,12 @@ def _most(purchase: Purchase) -> str:
         told = f"not known without MACHINE_PRICE, for {hours}"
     else:
         besides = purchase.besides_per_hour * purchase.max_hours
-        told = f"${most:,.2f} for {hours}, disks and addresses about ${besides:,.2f} more"
+        told = f"{usd(most)} for {hours}, disks and addresses about {usd(besides)} more"
     if not purchase.max_cost:
         return f"{told}; no MAX_COST"
     if most is not None and most <= purchase.max_cost:
         return told
-    return f"{told}; while monitor watches, the run ends at ${purchase.max_cost:,.2f} (MAX_COST)"
+    return f"{told}; while monitor watches, the run ends at {usd(purchase.max_cost)} (MAX_COST)"
 
 
 def _besides(purchase: Purchase) -> str:
@@ -157,7 +157,7 @@ def _besides(purchase: Purchase) -> str:
     own, others = purchase.price_cap_per_hour, purchase.already_per_hour
     if not fleets or own is None or others is None:
         return fleets
-    return f"{fleets}; with these at most ${own + others:,.2f} an hour for all"
+    return f"{fleets}; with these at most {usd(own + others)} an hour for all"
 
 
 def _print_bought(purchase: Purchase, record: RunRecord) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ...command_lines import run_line
-from ...words import count_of
+from ...words import count_of, usd
 from ..context import Program, pass_program
 from ..options import FILES, PATH, REHEARSALS, family_option
 from ..people import draw, next_steps, say
@@ -252,8 +252,8 @@ def _cost(estimate: Estimate) -> str:
     if high is None:
         return "not known: set MACHINE_PRICE to bound it"
     if low is None:
-        return f"at most ${high:,.2f}"
-    return f"${low:,.2f}" if f"{low:.2f}" == f"{high:.2f}" else f"${low:,.2f} to ${high:,.2f}"
+        return f"at most {usd(high)}"
+    return usd(low) if f"{low:.2f}" == f"{high:.2f}" else f"{usd(low)} to {usd(high)}"
 
 
 def _span(minutes: float) -> str:

@@ -25,6 +25,7 @@ from ...protocol.ledger.record import find_record
 from ...protocol.sources import place_of
 from ...run.forecast import STARTING_MINUTES
 from ...run.money import LEFT_OUT, besides_per_hour
+from ...words import usd
 from ..runs.outlook import (
     NO_OUTLOOK,
     JobTimes,
@@ -220,8 +221,8 @@ def _limits(settings: Settings, estimate: Estimate, paid: float) -> Iterator[str
         )
     if not settings.max_cost:
         return
-    limit = f"MAX_COST, at which `monitor` stops the run, is ${settings.max_cost:,.2f}"
+    limit = f"MAX_COST, at which `monitor` stops the run, is {usd(settings.max_cost)}"
     if estimate.low is not None and estimate.low > settings.max_cost:
-        yield f"The jobs cost ${estimate.low:,.2f} or more, and {limit}: raise it, or send fewer."
+        yield f"The jobs cost {usd(estimate.low)} or more, and {limit}: raise it, or send fewer."
     elif estimate.high is not None and estimate.high > settings.max_cost:
-        yield f"The jobs may cost as much as ${estimate.high:,.2f}, and {limit}."
+        yield f"The jobs may cost as much as {usd(estimate.high)}, and {limit}."

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ...protocol.ledger.run_ledger import RunLedger
 from ...run.money import Cost, cost_of_all
-from ...words import count_of
+from ...words import count_of, usd
 from ..runs.spending import lives, prices_or_caps
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def _cost_limit(aws: Aws, record: RunRecord, book: MachineBook, now: float) -> L
 
 def _too_dear(record: RunRecord, cost: Cost) -> str:
     return (
-        f"it has cost ${cost.total:,.2f}, and MAX_COST is ${record.max_cost:,.2f}. Jobs that run "
+        f"it has cost {usd(cost.total)}, and MAX_COST is {usd(record.max_cost)}. Jobs that run "
         f"may end until it is {1 + GRACE:.0%} of that. To go on, raise MAX_COST in config.py."
     )
 

@@ -20,6 +20,7 @@ from ...protocol.ledger.claims import Notice
 from ...protocol.ledger.record import amend_ended
 from ...protocol.ledger.run_ledger import RunLedger
 from ...run.money import LEFT_OUT, cost_of_all
+from ...words import usd
 from ..runs.failed_jobs import failure_groups
 from ..runs.spending import lives, look_at_machines, prices_of
 
@@ -173,7 +174,7 @@ def _cost_lines(aws: Aws, record: RunRecord, now: float) -> list[str]:
         return []
     if not machines:
         return []
-    return [f"cost         ${cost.total:,.2f}, without {', '.join(LEFT_OUT)}"]
+    return [f"cost         {usd(cost.total)}, without {', '.join(LEFT_OUT)}"]
 
 
 def topic_arn(aws: Aws, topic: str) -> str:

@@ -17,8 +17,8 @@ import pytest
 from distributed_something.aws.session import Aws
 from distributed_something.cli.verbs.report import leave_report
 from distributed_something.commands.reading.report import make_report, to_json, write_page
-from distributed_something.commands.reading.report.collect import histogram
 from distributed_something.commands.reading.report.facts import RunReport
+from distributed_something.commands.reading.report.histograms import histogram
 from distributed_something.local.simulator import Simulator
 from distributed_something.protocol.ledger.record import FleetRecord, RunRecord, save_record
 from tests.account import new_account
@@ -206,6 +206,20 @@ def test_no_axis_of_few_jobs_repeats_a_number(made: Made, tmp_path: Path) -> Non
     counts = [one for one in ticks if one and all(tick.isdigit() for tick in one)]
     assert len(counts) >= 4
     assert all(len(set(one)) == len(one) for one in counts)
+
+
+def test_what_failed_and_the_first_chart_are_on_a_laptops_first_screen(
+    made: Made, tmp_path: Path
+) -> None:
+    path = write_page(made.report, tmp_path / "report.html")
+    place = "document.getElementById({!r}).getBoundingClientRect().{}"
+    ends = [("failed", "bottom"), ("results", "bottom"), ("chart-jobs-over-time", "top")]
+    told = ", ".join(place.format(*one) for one in ends)
+    frame = tmp_path / "laptop.html"
+    frame.write_text('<iframe src="report.html" style="width: 1366px; height: 650px"></iframe>')
+    with_script(path, f"setTimeout(() => console.log('at', {told}), 1000)")
+    found = re.search(r'"at ([\d.]+) ([\d.]+) ([\d.]+)"', opened(frame, tmp_path).log)
+    assert found and max(map(float, found.groups())) < 650
 
 
 def test_a_script_error_does_not_go_unseen(made: Made, tmp_path: Path) -> None:

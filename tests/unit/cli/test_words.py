@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from distributed_something.words import count_of, dollars, exit_words, of_target
+from distributed_something.words import count_of, dollars, exit_words, of_target, usd
 
 
 def test_one_thing_is_not_several() -> None:
@@ -20,6 +20,16 @@ def test_more_machines_than_are_asked_for_are_no_fraction_of_them() -> None:
 def test_money_has_cents_and_every_digit_beyond_them() -> None:
     amounts = (0.1, 5, 0.0464, 1234.5)
     assert [dollars(amount) for amount in amounts] == ["$0.10", "$5.00", "$0.0464", "$1,234.50"]
+
+
+def test_a_sum_that_is_too_small_for_its_places_is_no_zero() -> None:
+    assert [usd(amount) for amount in (0, 0.004, 0.005, 1234.5)] == [
+        "$0.00",
+        "< $0.01",
+        "$0.01",
+        "$1,234.50",
+    ]
+    assert [usd(amount, 4) for amount in (0, 0.00004, 0.0012)] == ["$0.00", "< $0.0001", "$0.0012"]
 
 
 def test_an_end_by_a_signal_has_its_name() -> None:

@@ -14,9 +14,8 @@ from distributed_something.commands.reading.report.collect import (
     BINS,
     MOST_DRAWN,
     Collector,
-    histogram,
-    spread,
 )
+from distributed_something.commands.reading.report.histograms import histogram, spread
 from distributed_something.protocol.ledger.attempts import Attempt, reason_of
 from distributed_something.run.money import MachineLife
 from tests.made_up_run import made_up_attempts, made_up_report
@@ -161,3 +160,18 @@ def test_spreads_and_histograms_of_nothing_and_of_one() -> None:
 def test_every_value_is_in_one_column(values: list[float]) -> None:
     found = histogram(values)
     assert found and sum(found.counts) == len(values)
+
+
+@pytest.mark.parametrize(("count", "most"), [(3, 4), (12, 6), (100, 12), (100_000, 32)])
+def test_few_jobs_have_few_columns_with_round_edges(count: int, most: int) -> None:
+    values = [61.0 + 43.7 * n / count for n in range(count)]
+    found = histogram(values)
+    assert found and 2 <= len(found.counts) <= most
+    width = found.edges[1] - found.edges[0]
+    assert f"{width:g}".strip("0.") in ("1", "2", "25", "5")
+    assert found.edges[0] <= min(values) and found.edges[-1] > max(values)
+
+
+def test_columns_of_minutes_are_round_in_minutes() -> None:
+    found = histogram([60.0 * n for n in range(1, 13)], 60.0)
+    assert found and all(edge % 60 == 0 for edge in found.edges)

@@ -21,8 +21,10 @@ from ....run.requests import requests_of
 from ...runs.failed_jobs import given_up_reasons
 from ...runs.provenance import read_provenance
 from ...runs.spending import is_unwatched, lives, look_at_machines, prices_or_caps
-from .collect import MOST_LANES, Collector, histogram, spread
+from .collect import MOST_LANES, Collector
 from .facts import Counts, Lane, MoneyRow, RunReport
+from .histograms import histogram, spread, time_unit
+from .not_done import read_not_done
 from .page import page
 
 if TYPE_CHECKING:
@@ -65,6 +67,7 @@ def make_report(
         found.add_given_up(job_id, reason)
     names = ledger.names({key.job_id for key in found.shown()})
     found.learn(names, ledger.read_attempts([*found.samples(), *found.shown(names)]))
+    not_done = read_not_done(ledger, survey, is_over=record.ended is not None)
     began, ended = _bounds(record, found, machines, until)
     slots = record.slots_per_machine or 1
     lanes = found.lanes({one.instance_id: one for one in machines}, slots, began, ended)
@@ -91,12 +94,15 @@ def make_report(
         ),
         job_seconds=spread(found.seconds),
         job_memory=spread(found.memory),
-        time_histogram=histogram(found.seconds),
+        time_histogram=histogram(found.seconds, time_unit(max(found.seconds, default=0.0))[1]),
         memory_histogram=histogram(found.memory),
         attempts_of_jobs=dict(sorted(found.attempts_of_jobs.items())),
         timeline=found.timeline(began, ended),
         lanes=tuple(lanes[:MOST_LANES]),
         more_machines=max(0, len(lanes) - MOST_LANES),
+        failure_groups=not_done.groups,
+        not_done=tuple(not_done.jobs),
+        more_not_done=not_done.more,
         failures=found.failures(dead),
         slowest=found.slowest(),
         money=() if is_rehearsal else money_rows(machines, lanes, prices, until),
@@ -105,6 +111,7 @@ def make_report(
         worker_versions=tuple(sorted(found.versions)),
         output_files=found.output_files,
         output_bytes=found.output_bytes,
+        results=found.results,
         finish=record.finish,
         requests=_requests(summary.attempts, found.output_files, lanes),
         kept_seconds=sum(lane.kept for lane in lanes) if record.has_checkpoints else 0.0,

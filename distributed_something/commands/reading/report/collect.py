@@ -5,9 +5,9 @@ from __future__ import annotations
 import heapq
 from array import array
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from statistics import quantiles
+from itertools import takewhile
 
 from ....protocol.ledger.attempts import (
     Attempt,
@@ -17,12 +17,11 @@ from ....protocol.ledger.attempts import (
     reason_of,
 )
 from ....run.money import MachineLife
-from .facts import Failures, Histogram, Lane, SlowJob, Spread, Timeline, Work
+from .facts import Failures, Lane, SlowJob, Timeline, Work
 
 MOST_DRAWN = 2000  # attempts; above it a machine's busy share is drawn instead
 MOST_LANES = 300
 BINS = 240  # of the run's time
-_COLUMNS = 30  # of a histogram
 _SLOWEST = 50
 _GROUPS = 100
 _STATES = ("done", "failed", "interrupted", "started")
@@ -68,6 +67,7 @@ class Collector:
         self.seconds = array("d")  # of the jobs that are done and were not passed over
         self.memory = array("d")  # MiB, of the same
         self.versions: Counter[str] = Counter()  # of the attempts that were read
+        self._outputs: set[str] = set()  # of the same
         self.output_files = 0
         self.output_bytes = 0
 
@@ -123,9 +123,14 @@ class Collector:
         return [key for key in keys if key.job_id not in job_ids]
 
     def samples(self) -> list[AttemptKey]:
-        """The attempts whose bodies tell what keys do not: of each reason and machine one."""
+        """The attempts whose bodies tell what keys do not: of each reason and machine one.
+
+        And the slowest, of which there are enough to tell where results go.
+        """
         examples = [group.example for group in self._groups.values()]
-        return [key for key in (*examples, *self._samples.values()) if key.attempt_id]
+        slow = (entry[3] for entry in self._slow)
+        every = (*examples, *self._samples.values(), *slow)
+        return [*{(key.job_id, key.attempt_id): key for key in every if key.attempt_id}.values()]
 
     def learn(self, names: Mapping[str, str], bodies: Iterable[Attempt]) -> None:
         """Take in the names of jobs, by id, and what bodies tell of reasons and machines."""
@@ -135,6 +140,8 @@ class Collector:
         for attempt in bodies:
             read.setdefault(attempt.job_id, attempt.name)
             self._types.setdefault(attempt.instance_id, attempt.instance_type)
+            if attempt.output:
+                self._outputs.add(attempt.output)
             if attempt.worker_version:
                 self.versions[attempt.worker_version] += 1
             group = groups.get((attempt.job_id, attempt.attempt_id))
@@ -172,6 +179,15 @@ class Collector:
         group.attempts += attempts
         group.jobs.add(int(key.job_id, 16))
         return group
+
+    @property
+    def results(self) -> str:
+        """What the addresses of all results begin with, as far as bodies were read."""
+        if len(self._outputs) < 2:
+            return "".join(self._outputs)
+        ends = zip(min(self._outputs).split("/"), max(self._outputs).split("/"), strict=False)
+        shared = [one for one, _ in takewhile(lambda pair: pair[0] == pair[1], ends)]
+        return "/".join([*shared, ""]) if len(shared) > 2 else ""  # of one bucket
 
     @property
     def began(self) -> float | None:
@@ -317,29 +333,6 @@ def _there(began: float, ended: float, run_began: float, width: float) -> list[b
     """In which bins a machine was there."""
     first, last = _bin(began, run_began, width), _bin(ended, run_began, width)
     return [first <= place <= last for place in range(BINS)]
-
-
-def spread(values: Sequence[float]) -> Spread | None:
-    """How numbers are spread; None for none."""
-    if not values:
-        return None
-    if len(values) == 1:
-        return Spread(1, *([values[0]] * 4))
-    tenths = quantiles(values, n=10, method="inclusive")
-    return Spread(len(values), min(values), tenths[4], tenths[8], max(values))
-
-
-def histogram(values: Sequence[float]) -> Histogram | None:
-    """Numbers in columns of equal width; None for none."""
-    if not values:
-        return None
-    low, high = min(values), max(values)
-    width = (high - low) / _COLUMNS or max(abs(high), 1.0) / _COLUMNS
-    counts = [0] * _COLUMNS
-    for value in values:
-        counts[min(_COLUMNS - 1, int((value - low) / width))] += 1
-    edges = tuple(low + width * place for place in range(_COLUMNS + 1))
-    return Histogram(edges, tuple(counts))
 
 
 def _width(began: float, ended: float) -> float:

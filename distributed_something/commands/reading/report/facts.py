@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ....run.failures import FailureGroup
+
 
 @dataclass(frozen=True)
 class Spread:
@@ -73,6 +75,17 @@ class Failures:
     given_up: int  # jobs
     example: str  # a job's name
     log_tail: str
+
+
+@dataclass(frozen=True)
+class JobNotDone:
+    """A job that did not end well: how it stands, and what its last attempt left."""
+
+    name: str
+    state: str  # given up, failed or not done
+    attempts: int
+    reason: str
+    last_line: str  # the tool's own
 
 
 @dataclass(frozen=True)
@@ -153,6 +166,9 @@ class RunReport:
     timeline: Timeline
     lanes: tuple[Lane, ...]
     more_machines: int  # that are not among the lanes
+    failure_groups: tuple[FailureGroup, ...]  # jobs that failed last, by kind
+    not_done: tuple[JobNotDone, ...]  # the first of them
+    more_not_done: int
     failures: tuple[Failures, ...]
     slowest: tuple[SlowJob, ...]
     money: tuple[MoneyRow, ...]
@@ -161,6 +177,7 @@ class RunReport:
     worker_versions: tuple[str, ...]
     output_files: int
     output_bytes: int
+    results: str  # the address that all results seen begin with; empty without any
     finish: str  # fast or cheap
     requests: float  # USD, of what S3, SQS and CloudWatch were asked; in no sum
     kept_seconds: float  # that interrupted attempts worked and checkpoints kept

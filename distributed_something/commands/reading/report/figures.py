@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from .facts import Histogram, Lane, RunReport, Work
+from .histograms import time_unit
 
 Figure = dict[str, Any]
 
@@ -39,7 +40,7 @@ def figures(report: RunReport) -> dict[str, Figure]:
     drawn = {
         "chart-jobs-over-time": _over_time(report),
         "chart-machines": _lanes(report),
-        "chart-times": _columns(report.time_histogram, "job time", *_unit(report.time_histogram)),
+        "chart-times": _columns(report.time_histogram, "job time", *_unit(report)),
         "chart-memory": _columns(report.memory_histogram, "peak memory", "MiB", 1.0),
         "chart-attempts": _attempts(report),
     }
@@ -90,7 +91,7 @@ def _over_time(report: RunReport) -> Figure | None:
     traces.append(trace("running at a time", running, "started", "dot", **filled))
     return _figure(
         traces,
-        340,
+        270,
         hovermode="x unified",
         xaxis=_axis("", type="date"),
         yaxis=_count_axis(max(*line.done, *line.failed, *line.interrupted, 0), rangemode="tozero"),
@@ -209,13 +210,8 @@ def _columns(found: Histogram | None, what: str, unit: str, each: float) -> Figu
     )
 
 
-def _unit(found: Histogram | None) -> tuple[str, float]:
-    """Which unit fits a span of time, and its seconds."""
-    most = found.edges[-1] if found else 0.0
-    for unit, seconds in (("hours", 3600.0), ("minutes", 60.0)):
-        if most >= 2 * seconds:
-            return unit, seconds
-    return "seconds", 1.0
+def _unit(report: RunReport) -> tuple[str, float]:
+    return time_unit(report.job_seconds.most if report.job_seconds else 0.0)
 
 
 def _attempts(report: RunReport) -> Figure | None:

@@ -12,8 +12,9 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from .... import __version__
+from ....command_lines import run_line
 from ....run.money import LEFT_OUT
-from ....words import visible
+from ....words import usd, visible
 from ...runs.spending import UNWATCHED
 from .facts import RunReport
 from .figures import figures, lane_name, span
@@ -25,27 +26,37 @@ _MACHINE_ROWS = 300
 
 def page(report: RunReport) -> str:
     """The page's text, 5 MB of which is the library that draws its charts."""
-    drawn = figures(report)
-    dollars = partial(usd, places=2 if report.cost >= 1 else 4)
-    text: str = _template().render(
-        usd=dollars,
-        version=__version__,
-        report=report,
-        figures=Markup(_for_script(drawn)),
-        drawn=drawn,
-        plotly=Markup(get_plotlyjs()),
-        tiles=_tiles(report),
-        waste=waste_line(report),
-        left_out=[*LEFT_OUT[:-1], "what is stored in S3"],
-        unwatched=UNWATCHED,
-        lanes=report.lanes[:_MACHINE_ROWS],
+    text: str = (
+        environment()
+        .get_template("page.html")
+        .render(values(report), plotly=Markup(get_plotlyjs()))
     )
     return text
 
 
+def values(report: RunReport) -> dict[str, Any]:
+    """What the page's template is filled with, but for the library that draws its charts."""
+    drawn = figures(report)
+    return {
+        "usd": partial(usd, places=2 if report.cost >= 1 else 4),
+        "version": __version__,
+        "report": report,
+        "figures": Markup(_for_script(drawn)),
+        "drawn": drawn,
+        "tiles": _tiles(report),
+        "waste": waste_line(report),
+        "left_out": [*LEFT_OUT[:-1], "what is stored in S3"],
+        "unwatched": UNWATCHED,
+        "lanes": report.lanes[:_MACHINE_ROWS],
+        "download_line": run_line(f"download --run {report.run_id}"),
+        "failed_line": run_line(f"status --failed --json --run {report.run_id}"),
+    }
+
+
 @cache
-def _template() -> Any:
-    environment = Environment(
+def environment() -> Any:
+    """The templates of pages, in which every value is text and none is code."""
+    made = Environment(
         loader=PackageLoader(__package__, "."),
         autoescape=select_autoescape(["html"]),
         trim_blocks=True,
@@ -53,19 +64,14 @@ def _template() -> Any:
         # What steers a terminal has no place in a page that is opened in one, either.
         finalize=lambda value: visible(value) if type(value) is str else value,
     )
-    environment.filters |= {
+    made.filters |= {
         "span": span,
         "moment": _moment,
         "lane_name": lane_name,
         "last_lines": _last_lines,
         "share": lambda part, whole: f"{100 * part / whole:.0f} %" if whole else "",
     }
-    return environment.get_template("page.html")
-
-
-def usd(amount: float, places: int = 2) -> str:
-    """Dollars, to the cent unless all of it is cents."""
-    return f"${amount:,.{places}f}"
+    return made
 
 
 def _tiles(report: RunReport) -> list[tuple[str, str, str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ....words import usd
 from .facts import RunReport
 
 _WORTH_A_WORD = 0.02  # of the total: below it a kind of waste has no advice
@@ -23,12 +24,12 @@ def waste_line(report: RunReport) -> str:
     if total <= 0 or useful <= 0:
         return ""
     parts = (
-        f"${waste['starting']:,.2f} on machines that started, ${waste['waiting']:,.2f} on slots "
-        f"without a job, ${waste['lost']:,.2f} on lost work, ${waste['ending']:,.2f} after a "
+        f"{usd(waste['starting'])} on machines that started, {usd(waste['waiting'])} on slots "
+        f"without a job, {usd(waste['lost'])} on lost work, {usd(waste['ending'])} after a "
         "machine's last job"
     )
     line = (
-        f"It cost {total / useful:,.2f} times its useful work (${useful:,.2f}). "
+        f"It cost {total / useful:,.2f} times its useful work ({usd(useful)}). "
         f"The rest went: {parts}."
     )
     return f"{line} {_advice(report)}".rstrip()
