@@ -210,6 +210,7 @@ def _report(
     ledger = RunLedger.of(stage.aws.s3, record)
     tried = list(ledger.attempts())
     done = [key for key in tried if key.state is AttemptState.DONE]
+    ended = [key for key in tried if key.state in (AttemptState.DONE, AttemptState.FAILED)]
     stays = left & what_stays(record)
     machine = machine_types(stage.aws.ec2, settings.machine_type).get(settings.machine_type[0])
     return RehearsalReport(
@@ -221,9 +222,9 @@ def _report(
         failure_groups=outcome.failures,
         seconds=seconds,
         job_times=job_times(done),
-        peak_memory=float(max((key.memory_mib for key in done), default=0)),
-        peak_disk=float(max((key.disk_mib for key in done), default=0)),
-        suggestion=suggest(settings, machine, done),
+        peak_memory=float(max((key.memory_mib for key in ended), default=0)),
+        peak_disk=float(max((key.disk_mib for key in ended), default=0)),
+        suggestion=suggest(settings, machine, ended),
         machines=tuple(stage.agent.machines.seen.items()),
         interrupted_machines=stage.agent.machines.interrupted,
         created=tuple(sorted(created)),

@@ -109,17 +109,20 @@ def job_times(done: Sequence[AttemptKey]) -> Times | None:
 
 
 def suggest(
-    settings: Settings, machine: MachineType | None, done: Sequence[AttemptKey]
+    settings: Settings, machine: MachineType | None, ended: Sequence[AttemptKey]
 ) -> Suggestion | None:
-    """How many jobs fit on a machine side by side, and the memory and disk that they need."""
-    if machine is None or not done:
+    """How many jobs fit on a machine side by side, and the memory and disk that they need.
+
+    What failed counts as well: it may have been killed for what it held.
+    """
+    if machine is None or not ended:
         return None
     tasks = settings.tasks_per_machine
-    peak = max(key.memory_mib for key in done)
+    peak = max(key.memory_mib for key in ended)
     job_memory = peak * _SPARE + _LOOP_MIB
     room = machine.memory_mib * _MEMORY_FOR_CONTAINERS / tasks - _SUPERVISOR_MIB
     cores = max(1, min(machine.vcpus // tasks, int(room // job_memory)))
-    job_disk = max(key.disk_mib for key in done) * _SPARE / 1024
+    job_disk = max(key.disk_mib for key in ended) * _SPARE / 1024
     return Suggestion(
         machine_type=machine.name,
         docker_cores=cores if peak else None,

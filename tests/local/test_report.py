@@ -21,7 +21,7 @@ from distributed_something.local.report import (
     job_times,
     suggest,
 )
-from distributed_something.protocol.ledger.attempts import Attempt, AttemptKey
+from distributed_something.protocol.ledger.attempts import Attempt, AttemptKey, AttemptState
 from distributed_something.protocol.ledger.facts import LedgerSummary
 from distributed_something.protocol.ledger.run_ledger import RunLedger
 from distributed_something.run.failures import group_failures
@@ -93,6 +93,14 @@ def test_the_disk_holds_every_job_that_runs_at_a_time() -> None:
     found = suggest(settings(), XLARGE, [attempt(disk=20 * 1024)])
     assert found is not None
     assert found.ebs_vol_size >= 4 * 20
+
+
+def test_no_less_is_suggested_than_what_a_failed_job_held() -> None:
+    killed = replace(attempt(memory=6000.0, disk=30 * 1024), state=AttemptState.FAILED)
+    found = suggest(settings(), XLARGE, [attempt(), killed])
+    assert found is not None and found.memory and found.docker_cores
+    assert found.memory / found.docker_cores > 6000
+    assert found.ebs_vol_size > 30 * found.docker_cores
 
 
 def test_of_memory_that_was_not_seen_nothing_is_suggested(
