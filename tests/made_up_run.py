@@ -12,10 +12,10 @@ from distributed_something.commands.reading.report.collect import (
     MOST_LANES,
     Collector,
 )
-from distributed_something.commands.reading.report.facts import Counts, RunReport
+from distributed_something.commands.reading.report.facts import RunReport
 from distributed_something.commands.reading.report.histograms import histogram, spread
 from distributed_something.protocol.ledger.attempts import Attempt
-from distributed_something.protocol.ledger.facts import GivenUp, SubmittedJob
+from distributed_something.protocol.ledger.facts import GivenUp, LedgerSummary, SubmittedJob
 from distributed_something.protocol.ledger.record import RunRecord, save_record
 from distributed_something.protocol.ledger.run_ledger import RunLedger
 from distributed_something.run.machine_book import MachineBook, write_machine_book
@@ -150,7 +150,7 @@ def made_up_report(attempts: list[Attempt], lives: list[MachineLife], slots: int
         is_over=True,
         is_rehearsal=False,
         stopped="",
-        counts=Counts(jobs, done, jobs - done, len(attempts), len(attempts) - done, 0, 0),
+        counts=LedgerSummary(jobs, done, jobs - done, len(attempts), len(attempts) - done, 0, 0),
         job_seconds=spread(found.seconds),
         job_memory=spread(found.memory),
         time_histogram=histogram(found.seconds),

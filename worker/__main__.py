@@ -6,6 +6,11 @@ import logging
 import os
 import signal
 import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .stopping import Stopping
 
 logger = logging.getLogger("worker")
 
@@ -44,28 +49,15 @@ def _loop(parent: int) -> int:
     from .job.directories import remove
     from .job.log_stream import wait_until_sent
     from .job.outcomes import MachineFault
-    from .job.processes import adopt_orphans, end_with_parent, has_ended
+    from .job.processes import adopt_orphans, end_with_parent
     from .loop import Loop
     from .machine.faults import FAULT_EXIT, write_fault
     from .machine.heartbeat import Heart
-    from .stopping import SAVE_SIGNAL, STOP_SIGNALS, Stopping, listen, read_interruption
+    from .stopping import Stopping
 
     stopping = Stopping()
     place = Place.from_environment(os.environ)
-
-    def on_signal(number: signal.Signals) -> None:
-        if number is SAVE_SIGNAL:
-            stopping.save_wanted.set()
-        else:
-            told = f"the worker was told to stop ({number.name})"
-            if reason := read_interruption(place.directory):
-                stopping.ask(reason)
-            elif has_ended(parent):
-                stopping.ask(_CRASH, is_crash=True)
-            else:
-                stopping.ask(told)
-
-    listen(on_signal, *STOP_SIGNALS, SAVE_SIGNAL)
+    _listen(stopping, place.directory, parent)
     end_with_parent(parent, signal.SIGTERM)
     adopt_orphans()
     clients = make_clients(place.settings.aws_region)
@@ -82,6 +74,24 @@ def _loop(parent: int) -> int:
         heart.end()
         remove(place.directory)
     return 0
+
+
+def _listen(stopping: Stopping, directory: Path, parent: int) -> None:
+    """Ask a loop to stop or to save at a signal, with the reason as far as it can be seen."""
+    from .job.processes import has_ended
+    from .stopping import SAVE_SIGNAL, STOP_SIGNALS, listen, read_interruption
+
+    def on_signal(number: signal.Signals) -> None:
+        if number is SAVE_SIGNAL:
+            stopping.save_wanted.set()
+        elif reason := read_interruption(directory):
+            stopping.ask(reason)
+        elif has_ended(parent):
+            stopping.ask(_CRASH, is_crash=True)
+        else:
+            stopping.ask(f"the worker was told to stop ({number.name})")
+
+    listen(on_signal, *STOP_SIGNALS, SAVE_SIGNAL)
 
 
 def _log_to_stdout() -> None:

@@ -154,6 +154,12 @@ class Loop:
         if history.failures >= self._settings.job_retries:
             self._give_up(lease, ledger, job.job_id, ledger.why_failed(history))
             return
+        self._attempt(message, lease, ledger, job, history)
+
+    def _attempt(
+        self, message: Message, lease: Lease, ledger: RunLedger, job: Job, history: History
+    ) -> None:
+        """Attempt a job, unless its results are there already, and settle its message."""
         attempt = JobAttempt(
             self._clients,
             self._place,

@@ -36,7 +36,7 @@ Widget = dict[str, Any]
 
 def dashboard(record: RunRecord, region: str, price_cap: float | None) -> dict[str, Any]:
     """The dashboard's body, on the names that the record has; `price_cap` in USD per hour."""
-    queue, dead_letters = record.queue_name, record.dead_letter_queue_name
+    dead_letters = record.dead_letter_queue_name
     rows: list[list[Widget]] = [
         [
             _graph("Machines", region, _machines(record)),
@@ -45,24 +45,7 @@ def dashboard(record: RunRecord, region: str, price_cap: float | None) -> dict[s
                 region,
                 [["AWS/ECS", "MemoryUtilization", "ClusterName", record.cluster]],
             ),
-            _graph(
-                "Jobs waiting and running",
-                region,
-                [
-                    _queue_metric("ApproximateNumberOfMessagesVisible", queue, "waiting"),
-                    _queue_metric("ApproximateNumberOfMessagesNotVisible", queue, "running"),
-                ],
-                stacked=True,
-            ),
-            _graph(
-                "Messages received and deleted",
-                region,
-                [
-                    _queue_metric("NumberOfMessagesReceived", queue, "received"),
-                    _queue_metric("NumberOfMessagesDeleted", queue, "deleted"),
-                ],
-                statistic="Sum",
-            ),
+            *_queue_graphs(record.queue_name, region),
         ],
         [
             _query("Attempts and jobs by how they ended", region, record, _ENDINGS),
@@ -79,6 +62,30 @@ def dashboard(record: RunRecord, region: str, price_cap: float | None) -> dict[s
         ],
     ]
     return {"widgets": [widget for y, row in enumerate(rows) for widget in _placed(row, y)]}
+
+
+def _queue_graphs(queue: str, region: str) -> list[Widget]:
+    """How many jobs a queue holds, and how fast they come and go."""
+    return [
+        _graph(
+            "Jobs waiting and running",
+            region,
+            [
+                _queue_metric("ApproximateNumberOfMessagesVisible", queue, "waiting"),
+                _queue_metric("ApproximateNumberOfMessagesNotVisible", queue, "running"),
+            ],
+            stacked=True,
+        ),
+        _graph(
+            "Messages received and deleted",
+            region,
+            [
+                _queue_metric("NumberOfMessagesReceived", queue, "received"),
+                _queue_metric("NumberOfMessagesDeleted", queue, "deleted"),
+            ],
+            statistic="Sum",
+        ),
+    ]
 
 
 def _placed(row: Sequence[Widget], y: int) -> list[Widget]:

@@ -19,6 +19,7 @@ from ..stopping import told_if_stopped
 from ..type_runs import for_each_run
 
 if TYPE_CHECKING:
+    from ...aws.session import Aws
     from ...commands.buying.start_cluster import Purchase
     from ...inputs.settings import Settings
     from ...protocol.ledger.record import RunRecord
@@ -54,7 +55,7 @@ def start_cluster(
     from ...aws.compute.registry import image_digest
     from ...commands.buying.start_cluster import start_cluster as buy_machines
     from ...commands.submitting.type_plan import machines_of_type
-    from ..connection import account_words, connect, is_served, is_simulated
+    from ..connection import connect, is_simulated
     from ..screens.monitor_lines import show_capacity
 
     aws = connect(settings)
@@ -62,33 +63,32 @@ def start_cluster(
     if not settings.cluster_machines:
         say(f"No job was submitted to {settings.app_name}: no machine is bought.")
         return
-    ask = _ask_to_buy if sys.stdin.isatty() else _buy_unasked
     agreed: list[Purchase] = []
-
-    def confirm(purchase: Purchase) -> bool:
-        purchase = replace(purchase, account=account_words(aws))
-        agrees = (show_purchase if yes else ask)(purchase)
-        agreed.extend([purchase] if agrees else [])
-        return agrees
-
     with told_if_stopped("monitor", settings.auto_monitor, may_cost=lambda: bool(agreed)):
         record = buy_machines(
             aws,
             settings,
             fleet_file,
             folder=FILES,
-            confirm=confirm,
+            confirm=partial(_confirm, aws, agreed, yes),
             on_capacity=show_capacity,
             keep_ami=keep_ami,
             minutes=minutes,
             rehearsal=REHEARSALS / settings.app_name / "report.json",
             digest_of=None if is_simulated() else partial(image_digest, aws),
         )
-    if as_json:
-        _print_bought(agreed[-1], record)
-    if not is_served():  # a simulated AWS has no console
-        _show_console_links(settings)
-    next_step("monitor", f"{FILES}/{record.app_name}SpotFleetRequestId.json")
+    _show_bought(settings, record, agreed[-1] if as_json else None)
+
+
+def _confirm(aws: Aws, agreed: list[Purchase], yes: bool, purchase: Purchase) -> bool:
+    """Show what will be bought, and ask if there is a terminal; what is agreed to is noted."""
+    from ..connection import account_words
+
+    ask = _ask_to_buy if sys.stdin.isatty() else _buy_unasked
+    purchase = replace(purchase, account=account_words(aws))
+    agrees = (show_purchase if yes else ask)(purchase)
+    agreed.extend([purchase] if agrees else [])
+    return agrees
 
 
 def show_purchase(purchase: Purchase) -> bool:
@@ -160,6 +160,14 @@ def _besides(purchase: Purchase) -> str:
     return f"{fleets}; with these at most {usd(own + others)} an hour for all"
 
 
+def _show_bought(settings: Settings, record: RunRecord, printed: Purchase | None) -> None:
+    """What follows the purchase; `printed` goes to stdout as JSON."""
+    if printed:
+        _print_bought(printed, record)
+    _show_console_links(settings)
+    next_step("monitor", f"{FILES}/{record.app_name}SpotFleetRequestId.json")
+
+
 def _print_bought(purchase: Purchase, record: RunRecord) -> None:
     """What was bought as JSON on stdout: its fleet, and what was shown before; prices in USD."""
     told = {
@@ -179,7 +187,10 @@ def _moment(seconds: float) -> str:
 def _show_console_links(settings: Settings) -> None:
     """The console's pages of a run, which are good to keep open."""
     from ...definitions.console import console_links
+    from ..connection import is_served
 
+    if is_served():  # a simulated AWS has no console
+        return
     say("Pages of the AWS console to keep open:")
     for title, address in console_links(
         settings.aws_region,

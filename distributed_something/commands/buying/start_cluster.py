@@ -105,6 +105,34 @@ def start_cluster(
     Whatever fails after the purchase cancels it. `digest_of` is
     asked for the digest of the workers' image, which is kept with what else the run is made with.
     """
+    offer = _prepare(aws, settings, fleet_file, keep_ami, now())
+    quote = _with_outlook(aws, offer, minutes, rehearsal, now())
+    if not confirm(quote):
+        raise DistributedSomethingError("Nothing was bought and nothing was changed.")
+    record, order = _begin(aws, offer, folder, digest_of, now)
+
+    def wait(record: RunRecord, fleet_id: str) -> None:
+        wait_for_capacity(
+            aws, record, fleet_id, on_capacity, max_wait=max_wait, sleep=sleep, now=now
+        )
+
+    return _buy(aws, offer.settings, record, order, folder, wait, sleep)
+
+
+@dataclass(frozen=True)
+class _Offer:
+    """What can be bought, checked as far as it can be before it is."""
+
+    settings: Settings  # with the file's price, and as many machines as there is work for
+    wanted: FleetFile
+    text: str  # of the fleet file
+    plan: FleetPlan
+    jobs: int | None  # that wait; None if SQS could not say
+    quote: Purchase
+
+
+def _prepare(aws: Aws, settings: Settings, fleet_file: Path, keep_ami: bool, now: float) -> _Offer:
+    """Plan and check the machines that a fleet file asks for; creates nothing."""
     text = read_text(fleet_file, "fleet file")
     wanted = read_fleet_file(text, str(fleet_file))
     _check_set_up(aws, settings)
@@ -116,30 +144,59 @@ def start_cluster(
     plan = plan_fleet(aws, settings, wanted, keep_ami=keep_ami)
     unseen = check_purchase(aws, Wish(settings, wanted, plan))
     plan = replace(plan, notes=(*of_price, *plan.notes, *unseen))
-    quote = _purchase(aws, settings, wanted, plan, (jobs, asked), now())
-    if jobs:
-        times = job_times(aws, settings, minutes, rehearsal)
-        prices = machine_prices(aws, settings, now())
-        quote = replace(quote, outlook=outlook_of(settings, jobs, times, prices))
-    if not confirm(quote):
-        raise DistributedSomethingError("Nothing was bought and nothing was changed.")
+    quote = _purchase(aws, settings, wanted, plan, (jobs, asked), now)
+    return _Offer(settings, wanted, text, plan, jobs, quote)
+
+
+def _with_outlook(
+    aws: Aws, offer: _Offer, minutes: float | None, rehearsal: Path | None, now: float
+) -> Purchase:
+    """The quote with how long the waiting jobs will take, and what that costs."""
+    if not offer.jobs:
+        return offer.quote
+    times = job_times(aws, offer.settings, minutes, rehearsal)
+    prices = machine_prices(aws, offer.settings, now)
+    return replace(offer.quote, outlook=outlook_of(offer.settings, offer.jobs, times, prices))
+
+
+def _begin(
+    aws: Aws,
+    offer: _Offer,
+    folder: Path | None,
+    digest_of: DigestOf | None,
+    now: Callable[[], float],
+) -> tuple[RunRecord, purchase.Order]:
+    """Write the order into the record of the app's live run, or of a new one, before it is sent."""
+    settings = offer.settings
     ensure_log_groups(aws, settings)
     record = ensure_run(aws, settings, folder=folder, now=now)
     record = with_topic(aws, settings, record)
     recovered = purchase.recover(aws, record)
-    order = purchase.make_order(settings, record, recovered, wanted, plan.launches, now())
+    order = purchase.make_order(
+        settings, record, recovered, offer.wanted, offer.plan.launches, now()
+    )
     record = purchase.write_down(aws, settings, record, recovered, order, folder)
-    keep_purchase(aws, record, settings, json.loads(text), digest_of)
+    keep_purchase(aws, record, settings, json.loads(offer.text), digest_of)
+    return record, order
+
+
+def _buy(
+    aws: Aws,
+    settings: Settings,
+    record: RunRecord,
+    order: purchase.Order,
+    folder: Path | None,
+    wait: Callable[[RunRecord, str], None],
+    sleep: Callable[[float], None],
+) -> RunRecord:
+    """Send the order and wait for its machines; whatever fails, the purchase is taken back."""
     try:
         record = start_schedule(aws, settings, record, folder, sleep=sleep)
         record = name_dashboard(aws, settings, record, folder)
         record = purchase.buy(aws, settings, record, order, sleep=sleep)
         save_record(aws.s3, record, folder)
         draw_dashboard(aws, settings, record)
-        fleet_id = purchase.fleet_of(record, order).fleet_id
-        wait_for_capacity(
-            aws, record, fleet_id, on_capacity, max_wait=max_wait, sleep=sleep, now=now
-        )
+        wait(record, purchase.fleet_of(record, order).fleet_id)
     except Exception as error:  # machines cost money whatever went wrong
         failures = purchase.undo(aws, record, order, folder)
         if isinstance(error, purchase.FAILURES):

@@ -62,7 +62,22 @@ def plan_build(
     something: Path | None = None,
 ) -> Plan:
     """Check what is asked for before anything is done; raises UsageError."""
-    tag = settings.dockerhub_tag
+    _check_tag(settings.dockerhub_tag)
+    _check_files(base, file, something)
+    return Plan(
+        tag=settings.dockerhub_tag,
+        platform=platform or platform_of(settings.machine_type),
+        base=base,
+        file=file,
+        user=user.partition(":")[0],
+        python=python,
+        driver="s3fs" if settings.mounts and settings.mount_driver != "mount-s3" else "",
+        something=something,
+    )
+
+
+def _check_tag(tag: str) -> None:
+    """Raise UsageError for a name that is upstream's, or that no built image can have."""
     if refusal := of_upstream(tag):
         raise UsageError(refusal)
     if "@" in tag:
@@ -70,6 +85,10 @@ def plan_build(
             f"DOCKERHUB_TAG = {tag!r} names an image by its digest, which only a built one has: "
             "give it a tag, such as user/tool:1.0."
         )
+
+
+def _check_files(base: str, file: Path | None, something: Path | None) -> None:
+    """Raise UsageError unless there is a tool, in an image or in a Dockerfile that is there."""
     if not base and file is None:
         raise UsageError(
             "Say where your tool is: --base IMAGE for an image that holds it, or --file DOCKERFILE "
@@ -83,16 +102,6 @@ def plan_build(
         raise UsageError(
             f"No {something} here: --something names a file to use instead of worker/something.py."
         )
-    return Plan(
-        tag=tag,
-        platform=platform or platform_of(settings.machine_type),
-        base=base,
-        file=file,
-        user=user.partition(":")[0],
-        python=python,
-        driver="s3fs" if settings.mounts and settings.mount_driver != "mount-s3" else "",
-        something=something,
-    )
 
 
 def build(engine: docker.DockerClient, plan: Plan, on_progress: OnProgress) -> Built:

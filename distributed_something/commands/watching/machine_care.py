@@ -59,9 +59,9 @@ def end_hopeless(
 ) -> RunSnapshot:
     """End the machines that never joined in so long; the seen after that.
 
-    Only where ECS was read and does not list them: a machine that joins 20 minutes after its
-    launch works. No more than REFILLS are replaced, those that workers reported as broken among
-    them; where nothing else is left the run is stopped, for the next one would not join either.
+    Only where ECS was read and does not list them: a machine may take 20 minutes to join. No more
+    than REFILLS are replaced, those that workers reported as broken among them; where nothing else
+    is left the run is stopped, for the next one would not join either.
     """
     hopeless = [one for one in late if one.machine.age >= hopeless_seconds]
     if not hopeless or not record.run_id or any(one.is_changing for one in seen.fleets):
@@ -71,26 +71,29 @@ def end_hopeless(
         return seen
     ledger = RunLedger.of(aws.s3, record)
     known = ledger.machines.broken_machines()
-    new = [one for one in hopeless if one.instance_id not in known]
-    for one in new:
+    new = [late for late in hopeless if late.instance_id not in known]
+    for machine in new:
         logger.warning(
-            "Machine %s never joined the cluster %s: %s", one.instance_id, record.cluster, one.cause
+            "Machine %s never joined the cluster %s: %s",
+            machine.instance_id,
+            record.cluster,
+            machine.cause,
         )
-        ledger.machines.write_broken_machine(one.instance_id, one.cause, now)
+        ledger.machines.write_broken_machine(machine.instance_id, machine.cause, now)
     replaced = max(0, REFILLS - len(known))
-    seen = _shrink(aws, seen, {one.instance_id for one in new[replaced:]})
-    instances.terminate_instances(aws.ec2, [one.instance_id for one in hopeless])
-    ended = {one.instance_id for one in hopeless}
-    seen = seen.without_machines(ended)
-    if (
-        new
-        and not any(one.target for one in seen.fleets)
-        and not any(machine.joined for machine in seen.machines)
-    ):
+    seen = _shrink(aws, seen, {machine.instance_id for machine in new[replaced:]})
+    instances.terminate_instances(aws.ec2, [machine.instance_id for machine in hopeless])
+    seen = seen.without_machines({machine.instance_id for machine in hopeless})
+    if new and not _may_go_on(seen):
         reason = f"{len(known) + len(new)} machines did not join the cluster: {new[-1].cause}"
         ledger.stop(reason)
         seen = seen.with_stopped(reason)
     return seen
+
+
+def _may_go_on(seen: RunSnapshot) -> bool:
+    """Whether a machine has joined the cluster, or a fleet is still to bring one."""
+    return any(fleet.target for fleet in seen.fleets) or any(m.joined for m in seen.machines)
 
 
 def tidy_alarms(aws: Aws, record: RunRecord, seen: RunSnapshot, hopeless_seconds: float) -> None:

@@ -203,17 +203,7 @@ def _watch(
                 connection.aws, record, state, pace=pace, cheapest=cheapest, now=now
             )
             answered = now()
-            if record.run_id and progress.submitted:
-                failing = failures.look(
-                    connection.aws,
-                    record,
-                    progress.submitted,
-                    answered,
-                    machines=progress.machines,
-                )
-                failing = failing if progress.left else None
-                progress = replace(progress, failing=failing, given_up=failures.given_up)
-            on_progress(progress)
+            on_progress(_with_failures(connection.aws, record, failures, progress, answered))
         except (ClientError, BotoCoreError) as error:
             if answered is None and is_throttled(error):
                 answered = began  # there is an AWS at this address that knows us
@@ -226,3 +216,13 @@ def _watch(
         if state.is_over:
             return record
         sleep(pace.look_every)
+
+
+def _with_failures(
+    aws: Aws, record: RunRecord, failures: FailureWatch, progress: RunProgress, now: float
+) -> RunProgress:
+    """What was seen, with the jobs that fail and are tried again while some are left."""
+    if not record.run_id or not progress.submitted:
+        return progress
+    failing = failures.look(aws, record, progress.submitted, now, machines=progress.machines)
+    return replace(progress, failing=failing if progress.left else None, given_up=failures.given_up)

@@ -89,22 +89,8 @@ def step(
         record, state = _adopt(aws, record, state, pace, now())
     seen = RunSnapshot(aws, record, now(), state.submitted, pace.heartbeat_seconds)
     state = replace(state, submitted=seen.submitted)
-    late: tuple[LateMachine, ...] = ()
-    with _going_on("end machines that do not join"):
-        late = find_late(aws, record, seen, pace.late_seconds)
-        seen = end_hopeless(aws, record, seen, late, pace.hopeless_seconds, now())
-    if now() - state.alarms_seen >= pace.alarms_every:
-        with _going_on("see to the machines' alarms"):
-            tidy_alarms(aws, record, seen, pace.hopeless_seconds)
-            state = replace(state, alarms_seen=now())
-    is_spent = False
-    with _going_on("see what the run has cost"):
-        book = keep_book(aws, record, now())
-        limit = find_limit(aws, record, book, now()) if seen.fleets else None
-        if limit and not seen.stopped:
-            hold_to(aws, record, limit)
-            seen = seen.with_stopped(limit.reason)
-        is_spent = limit is not None and limit.is_final
+    state, seen, late = _care_for_machines(aws, record, seen, state, pace, now)
+    seen, is_spent = _hold_to_limits(aws, record, seen, now)
     if cheapest and now() - state.began >= pace.cheapest_after:
         with _going_on("keep a single machine"):
             seen = _cap(aws, seen, 1)
@@ -120,6 +106,41 @@ def step(
     causes = tuple(dict.fromkeys(one.cause for one in late))
     progress = _progress(seen, state, holder, (len(late), causes), now())
     return _notify_if_stalled(aws, record, state, progress, pace), progress
+
+
+def _care_for_machines(
+    aws: Aws,
+    record: RunRecord,
+    seen: RunSnapshot,
+    state: MonitorState,
+    pace: Pace,
+    now: Callable[[], float],
+) -> tuple[MonitorState, RunSnapshot, tuple[LateMachine, ...]]:
+    """End machines that never join, delete alarms of those that are gone; which ones are late."""
+    late: tuple[LateMachine, ...] = ()
+    with _going_on("end machines that do not join"):
+        late = find_late(aws, record, seen, pace.late_seconds)
+        seen = end_hopeless(aws, record, seen, late, pace.hopeless_seconds, now())
+    if now() - state.alarms_seen >= pace.alarms_every:
+        with _going_on("see to the machines' alarms"):
+            tidy_alarms(aws, record, seen, pace.hopeless_seconds)
+            state = replace(state, alarms_seen=now())
+    return state, seen, late
+
+
+def _hold_to_limits(
+    aws: Aws, record: RunRecord, seen: RunSnapshot, now: Callable[[], float]
+) -> tuple[RunSnapshot, bool]:
+    """Stop a run that has come to its MAX_HOURS or MAX_COST; whether it ends at once for that."""
+    is_spent = False
+    with _going_on("see what the run has cost"):
+        book = keep_book(aws, record, now())
+        limit = find_limit(aws, record, book, now()) if seen.fleets else None
+        if limit and not seen.stopped:
+            hold_to(aws, record, limit)
+            seen = seen.with_stopped(limit.reason)
+        is_spent = limit is not None and limit.is_final
+    return seen, is_spent
 
 
 def _adopt(

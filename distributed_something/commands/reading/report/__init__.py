@@ -14,7 +14,9 @@ from typing import IO, TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ....protocol.ledger.attempts import Attempt
+from ....protocol.ledger.facts import LedgerSummary
 from ....protocol.ledger.run_ledger import RunLedger
+from ....protocol.ledger.survey import Survey
 from ....run.machine_book import MachineBook, read_machine_book
 from ....run.money import MachineLife, Prices, cost_of, is_free
 from ....run.requests import requests_of
@@ -22,7 +24,7 @@ from ...runs.failed_jobs import given_up_reasons
 from ...runs.provenance import read_provenance
 from ...runs.spending import is_unwatched, lives, look_at_machines, prices_or_caps
 from .collect import MOST_LANES, Collector
-from .facts import Counts, Lane, MoneyRow, RunReport
+from .facts import Lane, MoneyRow, RunReport
 from .histograms import histogram, spread, time_unit
 from .not_done import read_not_done
 from .page import page
@@ -52,71 +54,96 @@ def make_report(
     """
     ledger = RunLedger.of(aws.s3, record)
     survey = ledger.survey()
-    summary = survey.summary
     until = record.ended if record.ended is not None else now()
     book = _book(aws, record, until)
     machines = lives(book, record)
-    found = Collector(until, {one.instance_id: one.ended for one in machines if one.ended})
+    found = _collect(ledger, survey, machines, until, on_progress)
+    began, ended = _bounds(record, found, machines, until)
+    lanes = _lanes(record, found, machines, began, ended)
+    not_done = read_not_done(ledger, survey, is_over=record.ended is not None)
+    prices = Prices() if is_rehearsal else prices_or_caps(aws, record, machines)[0]
+    return replace(
+        _report_of_jobs(record, survey.summary, found, set(survey.dead), began, ended),
+        made=now(),
+        is_rehearsal=is_rehearsal,
+        stopped=ledger.why_stopped() if survey.is_stopped else "",
+        lanes=tuple(lanes[:MOST_LANES]),
+        more_machines=max(0, len(lanes) - MOST_LANES),
+        failure_groups=not_done.groups,
+        not_done=tuple(not_done.jobs),
+        more_not_done=not_done.more,
+        money=() if is_rehearsal else money_rows(machines, lanes, prices, until),
+        is_unwatched=is_unwatched(record, book),
+        prices_known=all(prices.is_known(machine) for machine in machines),
+        requests=_requests(survey.summary.attempts, found.output_files, lanes),
+        kept_seconds=sum(lane.kept for lane in lanes) if record.has_checkpoints else 0.0,
+        taken_free=tuple(machine.instance_id for machine in machines if is_free(machine, until)),
+        provenance=read_provenance(ledger),
+    )
+
+
+def _collect(
+    ledger: RunLedger,
+    survey: Survey,
+    machines: Iterable[MachineLife],
+    until: float,
+    on_progress: Callable[[int, int | None], None],
+) -> Collector:
+    """Add up all attempts by their keys, then what the bodies of some of them say."""
+    ends = {machine.instance_id: machine.ended for machine in machines if machine.ended}
+    found = Collector(until, ends)
     for number, key in enumerate(ledger.attempts(), start=1):
         found.add(key)
         if number % _TOLD_EVERY == 0:
-            on_progress(number, summary.attempts)
+            on_progress(number, survey.summary.attempts)
     found.end()
-    dead = set(survey.dead)
-    for job_id, reason in given_up_reasons(ledger, survey, found.unexplained(dead)):
+    for job_id, reason in given_up_reasons(ledger, survey, found.unexplained(set(survey.dead))):
         found.add_given_up(job_id, reason)
     names = ledger.names({key.job_id for key in found.shown()})
     found.learn(names, ledger.read_attempts([*found.samples(), *found.shown(names)]))
-    not_done = read_not_done(ledger, survey, is_over=record.ended is not None)
-    began, ended = _bounds(record, found, machines, until)
+    return found
+
+
+def _lanes(
+    record: RunRecord, found: Collector, machines: Iterable[MachineLife], began: float, ended: float
+) -> list[Lane]:
+    """What each machine did; of a run with checkpoints, what was interrupted is not lost."""
     slots = record.slots_per_machine or 1
-    lanes = found.lanes({one.instance_id: one for one in machines}, slots, began, ended)
-    if record.has_checkpoints:  # what was interrupted is not lost
-        lanes = [replace(lane, lost=lane.lost - lane.kept) for lane in lanes]
-    prices = Prices() if is_rehearsal else prices_or_caps(aws, record, machines)[0]
+    lanes = found.lanes({machine.instance_id: machine for machine in machines}, slots, began, ended)
+    if record.has_checkpoints:
+        return [replace(lane, lost=lane.lost - lane.kept) for lane in lanes]
+    return lanes
+
+
+def _report_of_jobs(
+    record: RunRecord,
+    summary: LedgerSummary,
+    found: Collector,
+    dead: set[str],
+    began: float,
+    ended: float,
+) -> RunReport:
+    """The report without its machines: what there is to say of the jobs and their attempts."""
     return RunReport(
         app_name=record.app_name,
         run_id=record.run_id,
-        made=now(),
         began=began,
         ended=ended,
         is_over=record.ended is not None,
-        is_rehearsal=is_rehearsal,
-        stopped=ledger.why_stopped() if survey.is_stopped else "",
-        counts=Counts(
-            summary.submitted,
-            summary.done,
-            summary.dead,
-            summary.attempts,
-            summary.failed,
-            summary.interrupted,
-            summary.open,
-        ),
+        counts=summary,
         job_seconds=spread(found.seconds),
         job_memory=spread(found.memory),
         time_histogram=histogram(found.seconds, time_unit(max(found.seconds, default=0.0))[1]),
         memory_histogram=histogram(found.memory),
         attempts_of_jobs=dict(sorted(found.attempts_of_jobs.items())),
         timeline=found.timeline(began, ended),
-        lanes=tuple(lanes[:MOST_LANES]),
-        more_machines=max(0, len(lanes) - MOST_LANES),
-        failure_groups=not_done.groups,
-        not_done=tuple(not_done.jobs),
-        more_not_done=not_done.more,
         failures=found.failures(dead),
         slowest=found.slowest(),
-        money=() if is_rehearsal else money_rows(machines, lanes, prices, until),
-        is_unwatched=is_unwatched(record, book),
-        prices_known=all(prices.is_known(one) for one in machines),
         worker_versions=tuple(sorted(found.versions)),
         output_files=found.output_files,
         output_bytes=found.output_bytes,
         results=found.results,
         finish=record.finish,
-        requests=_requests(summary.attempts, found.output_files, lanes),
-        kept_seconds=sum(lane.kept for lane in lanes) if record.has_checkpoints else 0.0,
-        taken_free=tuple(one.instance_id for one in machines if is_free(one, until)),
-        provenance=read_provenance(ledger),
     )
 
 

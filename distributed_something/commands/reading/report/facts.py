@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from ....protocol.ledger.facts import LedgerSummary
 
 from ....run.failures import FailureGroup
 
@@ -128,61 +130,46 @@ class Timeline:
     running: tuple[float, ...]  # attempts at a time, on average over the bin
 
 
-@dataclass(frozen=True)
-class Counts:
-    """How far the run is: jobs first, then attempts."""
-
-    submitted: int
-    done: int
-    dead: int
-    attempts: int
-    failed: int
-    interrupted: int
-    open: int
-
-    @property
-    def unfinished(self) -> int:
-        return max(0, self.submitted - self.done - self.dead)
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RunReport:
     """All that there is to say of a run."""
 
     app_name: str
     run_id: str
-    made: float
+    made: float = 0.0
     began: float
     ended: float
     is_over: bool
-    is_rehearsal: bool
-    stopped: str  # why, if it was
-    counts: Counts
+    is_rehearsal: bool = False
+    stopped: str = ""  # why, if it was
+    counts: LedgerSummary
     job_seconds: Spread | None
     job_memory: Spread | None
     time_histogram: Histogram | None
     memory_histogram: Histogram | None
     attempts_of_jobs: Mapping[int, int]  # jobs by how many attempts they had
     timeline: Timeline
-    lanes: tuple[Lane, ...]
-    more_machines: int  # that are not among the lanes
-    failure_groups: tuple[FailureGroup, ...]  # jobs that failed last, by kind
-    not_done: tuple[JobNotDone, ...]  # the first of them
-    more_not_done: int
+    lanes: tuple[Lane, ...] = ()
+    more_machines: int = 0  # that are not among the lanes
+    failure_groups: tuple[FailureGroup, ...] = ()  # jobs that failed last, by kind
+    not_done: tuple[JobNotDone, ...] = ()  # the first of them
+    more_not_done: int = 0
     failures: tuple[Failures, ...]
     slowest: tuple[SlowJob, ...]
-    money: tuple[MoneyRow, ...]
-    is_unwatched: bool  # over, and nobody noted which machines there were
-    prices_known: bool  # whether every machine's own price is known
+    money: tuple[MoneyRow, ...] = ()
+    is_unwatched: bool = False  # over, and nobody noted which machines there were
+    prices_known: bool = True  # whether every machine's own price is known
     worker_versions: tuple[str, ...]
     output_files: int
     output_bytes: int
     results: str  # the address that all results seen begin with; empty without any
     finish: str  # fast or cheap
-    requests: float  # USD, of what S3, SQS and CloudWatch were asked; in no sum
-    kept_seconds: float  # that interrupted attempts worked and checkpoints kept
-    taken_free: tuple[str, ...]  # ids of machines that were taken in their first hour
-    provenance: Mapping[str, str]  # what ran: name and value, of the files beside the ledger
+    requests: float = 0.0  # USD, of what S3, SQS and CloudWatch were asked; in no sum
+    kept_seconds: float = 0.0  # that interrupted attempts worked and checkpoints kept
+    taken_free: tuple[str, ...] = ()  # ids of machines that were taken in their first hour
+    provenance: Mapping[str, str] = field(
+        default_factory=dict
+    )  # what ran: name and value, of the files beside the ledger
 
     @property
     def seconds(self) -> float:
