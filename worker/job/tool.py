@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import math
 import os
 import resource
 import signal
@@ -55,6 +56,37 @@ class _Peaks:
     kernel: float = 0.0  # what the kernel says was the largest process
 
 
+@dataclass(frozen=True)
+class _Limits:
+    """What ends a command that does not end by itself."""
+
+    why_end: Callable[[], str]
+    started: float  # by the monotonic clock
+    timeout: float | None  # seconds
+    memory: float | None  # MiB
+
+    @property
+    def age(self) -> float:
+        return time.monotonic() - self.started
+
+    @property
+    def seconds_left(self) -> float:
+        return math.inf if self.timeout is None else max(0.0, self.timeout - self.age)
+
+    def why_end_now(self, peaks: _Peaks) -> str:
+        """The reason to end the command now; empty if there is none."""
+        if reason := self.why_end():
+            return reason
+        if self.timeout is not None and self.age >= self.timeout:
+            return f"it ran longer than its timeout of {self.timeout:g} s"
+        if self.memory is not None and peaks.memory > self.memory * _MIB:
+            return (
+                f"it held {peaks.memory / _MIB:.0f} MiB of memory, more than its memory_limit of "
+                f"{self.memory:g} MiB"
+            )
+        return ""
+
+
 def run_tool(
     argv: Sequence[str],
     directory: Path,
@@ -74,18 +106,13 @@ def run_tool(
     that it started, as seen about once a second. Raises CannotStart, and Hopeless for words that
     no machine could start a command with.
     """
-    started = time.monotonic()
+    limits = _Limits(why_end, time.monotonic(), timeout, memory_limit)
     process = _start(argv, directory, environment)
-    ended = threading.Event()
-    reader = threading.Thread(target=_read_lines, args=(process, on_line), daemon=True)
-    peaks = _Peaks()
-    waiter = threading.Thread(target=_wait, args=(process, peaks, ended, wake), daemon=True)
-    reader.start()
-    waiter.start()
+    peaks, ended = _Peaks(), threading.Event()
+    reader = _in_background(_read_lines, process, on_line)
+    _in_background(_wait, process, peaks, ended, wake)
     try:
-        reason = _watch(
-            process, directory, peaks, ended, wake, why_end, started, timeout, memory_limit
-        )
+        reason = _watch(process, directory, peaks, ended, wake, limits)
         if reason:
             _end(process, ended, grace())
     finally:
@@ -95,14 +122,18 @@ def run_tool(
         reader.join()
     if not reason:  # who ends a tool has no time for a walk through all its files
         peaks.disk = max(peaks.disk, _folder_bytes(directory))
-    peaks.memory = max(peaks.memory, peaks.kernel)
-    return ToolResult(
-        exit_code=process.returncode,
-        seconds=time.monotonic() - started,
-        peak_memory_mib=round(peaks.memory / _MIB, 1),
-        peak_disk_mib=round(peaks.disk / _MIB, 1),
-        ended=reason,
-    )
+    memory = max(peaks.memory, peaks.kernel)
+    return ToolResult(process.returncode, limits.age, _mib(memory), _mib(peaks.disk), reason)
+
+
+def _mib(size: float) -> float:
+    return round(size / _MIB, 1)
+
+
+def _in_background(work: Callable[..., None], *arguments: object) -> threading.Thread:
+    thread = threading.Thread(target=work, args=arguments, daemon=True)
+    thread.start()
+    return thread
 
 
 def _start(
@@ -152,30 +183,19 @@ def _watch(
     peaks: _Peaks,
     ended: threading.Event,
     wake: threading.Event,
-    why_end: Callable[[], str],
-    started: float,
-    timeout: float | None,
-    memory_limit: float | None,
+    limits: _Limits,
 ) -> str:
     """Measure until the process ends (an empty answer) or there is a reason to end it."""
     pause = _FIRST_SAMPLE
-    disk_at = started + _DISK_SAMPLE
+    disk_at = limits.started + _DISK_SAMPLE
     while not ended.is_set():
-        if reason := why_end():
+        if reason := limits.why_end_now(peaks):
             return reason
-        age = time.monotonic() - started
-        if timeout is not None and age >= timeout:
-            return f"it ran longer than its timeout of {timeout:g} s"
-        wake.wait(pause if timeout is None else min(pause, timeout - age))
+        wake.wait(min(pause, limits.seconds_left))
         wake.clear()
         pause = min(_SAMPLE, pause * 2)
         if not ended.is_set():
             peaks.memory = max(peaks.memory, _tree_bytes(process.pid))
-            if memory_limit is not None and peaks.memory > memory_limit * _MIB:
-                return (
-                    f"it held {peaks.memory / _MIB:.0f} MiB of memory, more than its memory_limit "
-                    f"of {memory_limit:g} MiB"
-                )
             if time.monotonic() >= disk_at:
                 before = time.monotonic()
                 peaks.disk = max(peaks.disk, _folder_bytes(directory))

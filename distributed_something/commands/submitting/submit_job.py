@@ -81,50 +81,102 @@ def submit_job(
 ) -> Submitted:
     """Queue the jobs of a job file (the first `limit` groups of it) in the app's live or a new run.
 
-    `family` is a word of `protocol.families.FAMILIES`; without it the file's keys tell the family.
-    `tag_offset` is the number of the first job where each machine type has a run of its own,
-    `rehearsal` the last one's report. Long jobs go first, where it is known which they are;
-    `by_size` takes those with the largest inputs for the longest.
+    `family` is a word of `protocol.families.FAMILIES`, if not what the file's keys suggest;
+    `tag_offset` the number of the first job where each machine type has a run of its own;
+    `rehearsal` the last one's report. Long jobs go first, by size of inputs with `by_size`.
 
-    Nothing is created before every group was found right: UsageError tells what is not, NotFound
-    that there is no queue, DistributedSomethingError that `confirm` said no. That is asked only if
-    the app's last run has some of the jobs already. `on_progress` is told how many groups were
-    checked with None, and then how many jobs were sent of how many.
+    Creates nothing before every group was found right; raises UsageError, NotFound for the queue,
+    and DistributedSomethingError if `confirm` says no to jobs that the app's last run has already.
+    `on_progress` gets the groups checked and None, then the jobs sent and their total.
     """
     file = open_job_file(job_file, settings.job_defaults, FAMILIES[family] if family else None)
-    file = jobs_of_type(file, settings, tag_offset)
+    work = _check_work(aws, settings, jobs_of_type(file, settings, tag_offset), limit, on_progress)
+    last, listed = _confirm_again(aws, settings, work, confirm)
+    run, listed = _begin(aws, settings, work, last, listed, folder, now)
+    jobs = _ordered_jobs(aws, work, last, rehearsal, settings if by_size else None)
+    sent = send_messages(
+        aws.sqs,
+        work.queue_url,
+        run.run_id,
+        _listed_first(aws, run, jobs, listed, now),
+        on_sent=lambda sent: on_progress(sent, work.groups),
+        sleep=sleep,
+    )
+    return Submitted(run.run_id, sent, work.groups - sent, settings.sqs_queue_name)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """A job file that was found right, and the queue that takes its jobs."""
+
+    file: JobFile
+    maker: JobMaker
+    limit: int | None  # groups
+    groups: int
+    queue_url: str
+
+    def jobs(self) -> Iterator[JobMessage]:
+        return unique_jobs(self.file, self.maker, self.limit)
+
+
+def _check_work(
+    aws: Aws, settings: Settings, file: JobFile, limit: int | None, on_progress: Progress
+) -> _Work:
+    """Check all that can be checked before anything is made."""
     say_family(file)
     maker = make_maker(file)
     checked = check_groups(file, maker, limit, on_progress)
     refuse_shared_outputs(settings, file, maker, limit)
     queue_url = find_queue(aws.sqs, settings.sqs_queue_name)
-    _check_size(checked.largest, queue_message_limit(aws.sqs, queue_url), settings, job_file)
+    _check_size(checked.largest, queue_message_limit(aws.sqs, queue_url), settings, file)
+    return _Work(file, maker, limit, checked.groups, queue_url)
+
+
+def _confirm_again(
+    aws: Aws, settings: Settings, work: _Work, confirm: Callable[[Again], bool]
+) -> tuple[RunRecord | None, set[int]]:
+    """The app's last run and the jobs that it lists; asks if some of these are among them."""
     last = find_record(aws.s3, settings.aws_bucket, settings.app_name)
     listed = listed_jobs(aws, last)
     if last is not None and len(listed):
-        again = find_again(aws, last, listed, unique_jobs(file, maker, limit))
+        again = find_again(aws, last, listed, work.jobs())
         if again.count and not confirm(again):
-            raise DistributedSomethingError(f"None of the jobs of {job_file} were queued.")
+            raise DistributedSomethingError(f"None of the jobs of {work.file.path} were queued.")
+    return last, listed
+
+
+def _begin(
+    aws: Aws,
+    settings: Settings,
+    work: _Work,
+    last: RunRecord | None,
+    listed: set[int],
+    folder: Path | None,
+    now: Callable[[], float],
+) -> tuple[RunRecord, set[int]]:
+    """The run that the jobs go to, with what it is made with, and the jobs that it lists."""
     run = ensure_run(aws, settings, folder=folder, now=now)
     if last is None or run.run_id != last.run_id:
         listed = listed_jobs(aws, run)
     for note in stopped_notes(aws, run):
         logger.warning("%s", note)
-    run = _note_checkpoints(aws, run, maker.keys.checkpoint, folder)
-    keep_jobs(aws, run, settings, file)
-    order = find_order(aws, maker, last, rehearsal, settings if by_size else None)
+    run = _note_checkpoints(aws, run, work.maker.keys.checkpoint, folder)
+    keep_jobs(aws, run, settings, work.file)
+    return run, listed
+
+
+def _ordered_jobs(
+    aws: Aws,
+    work: _Work,
+    last: RunRecord | None,
+    rehearsal: Path | None,
+    by_size: Settings | None,
+) -> Iterator[JobMessage]:
+    """The jobs, long ones first where it is known which they are."""
+    order = find_order(aws, work.maker, last, rehearsal, by_size)
     if order.source:
         logger.info("Long jobs are sent first, by %s.", order.source)
-    jobs = in_order(unique_jobs(file, maker, limit), order)
-    sent = send_messages(
-        aws.sqs,
-        queue_url,
-        run.run_id,
-        _listed_first(aws, run, jobs, listed, now),
-        on_sent=lambda sent: on_progress(sent, checked.groups),
-        sleep=sleep,
-    )
-    return Submitted(run.run_id, sent, checked.groups - sent, settings.sqs_queue_name)
+    return in_order(work.jobs(), order)
 
 
 def _note_checkpoints(
@@ -259,10 +311,10 @@ def _usage_error(file: JobFile, problems: list[str]) -> UsageError:
     return UsageError("\n  ".join([f"{file.path} has {count}; nothing was sent:", *problems]))
 
 
-def _check_size(largest: int, limit: int, settings: Settings, job_file: Path) -> None:
+def _check_size(largest: int, limit: int, settings: Settings, file: JobFile) -> None:
     if largest > limit:
         raise UsageError(
-            f"{job_file} makes a message of {largest:,} bytes, and the queue "
+            f"{file.path} makes a message of {largest:,} bytes, and the queue "
             f"{settings.sqs_queue_name} takes {limit:,}: run `{run_line('setup')}` to raise that."
         )
 
