@@ -75,25 +75,20 @@ class UploadFlags:
         ignored: list[str] = []
         while words:
             name, equals, value = words.pop(0).partition("=")
-            if name in _IDLE:
-                continue
             if name in _OF_COPIES:
                 ignored.append(name)
                 if _OF_COPIES[name] and not equals:
                     _value(name, words)
-                continue
-            if name not in FLAGS:
-                unknown.append(name)
             elif name == "--grants":
                 arguments |= _grants([value] if equals else _values(words))
-            else:
+            elif name in FLAGS:
                 value = value if equals else _value(name, words)
                 if name in _FILTERS:
                     filters.append((name == "--include", value))
-                elif name == "--metadata":
-                    arguments["Metadata"] = _metadata(value)
                 else:
-                    arguments[_WITH_VALUE[name]] = _chosen(name, value)
+                    arguments |= _argument(name, value)
+            elif name not in _IDLE:
+                unknown.append(name)
         if unknown:
             known = ", ".join(sorted([*FLAGS, *_IDLE, *_OF_COPIES]))
             raise ValueError(f"{', '.join(unknown)}: of no use here; these are: {known}")
@@ -114,6 +109,12 @@ class UploadFlags:
             if fnmatchcase(name, pattern):
                 wanted = include
         return wanted
+
+
+def _argument(name: str, value: str) -> Arguments:
+    if name == "--metadata":
+        return {"Metadata": _metadata(value)}
+    return {_WITH_VALUE[name]: _chosen(name, value)}
 
 
 def _words(text: str) -> list[str]:

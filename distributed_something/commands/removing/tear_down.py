@@ -12,9 +12,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from botocore.exceptions import ClientError
+
 from ...aws.compute.instances import Instance
 from ...aws.faults import FAULTS, Failure
 from ...aws.messaging import queues
+from ...aws.storage import is_missing_bucket
 from ...errors import NotFound
 from ...protocol.ledger.record import RunRecord, save_record
 from ...resources.kinds import Owner
@@ -175,7 +178,9 @@ def _list_waiting(teardown: Teardown) -> str:
     aws, record = teardown.aws, teardown.record
     try:
         return list_waiting(aws, record, sleep=teardown.owner.sleep, now=teardown.now)
-    except aws.s3.exceptions.NoSuchBucket as error:
+    except ClientError as error:
+        if not is_missing_bucket(error):
+            raise
         logger.warning("The jobs that wait in the queue cannot be listed: %s", error)
         return record.ledger
 

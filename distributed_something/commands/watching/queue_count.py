@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ...aws.messaging import queues
-from ...errors import NotFound
 from ...protocol.ledger.facts import LedgerSummary
 from ...protocol.ledger.record import RunRecord
 from .step import RunProgress
@@ -53,8 +52,5 @@ def _count_dead(aws: Aws, record: RunRecord) -> int:
     """How many messages the dead-letter queue holds; 0 where there is none."""
     if not record.dead_letter_queue_name:
         return 0
-    try:
-        url = queues.find_queue(aws.sqs, record.dead_letter_queue_name)
-        return queues.count_jobs(aws.sqs, url).total
-    except (NotFound, aws.sqs.exceptions.QueueDoesNotExist):
-        return 0
+    counts = queues.count_queue(aws.sqs, record.dead_letter_queue_name)
+    return counts.total if counts else 0
