@@ -49,8 +49,7 @@ def make_report(
 ) -> RunReport:
     """Read a run's whole ledger and add it up; `on_progress` is told attempts read of how many.
 
-    Keys tell of all attempts, and the bodies of a few what keys do not. A rehearsal has cost
-    nothing.
+    Keys tell of all attempts, bodies of a few what keys do not. A rehearsal has cost nothing.
     """
     ledger = RunLedger.of(aws.s3, record)
     survey = ledger.survey()

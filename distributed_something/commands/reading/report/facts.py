@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ....protocol.ledger.facts import LedgerSummary
-
 from ....run.failures import FailureGroup
 
 
