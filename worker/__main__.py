@@ -60,7 +60,8 @@ def _loop(parent: int) -> int:
     _listen(stopping, place.directory, parent)
     end_with_parent(parent, signal.SIGTERM)
     adopt_orphans()
-    clients = make_clients(place.settings.aws_region)
+    told = place.settings
+    clients = make_clients(told.aws_region, requester_pays=told.requester_pays)
     heart = Heart(place)
     heart.start()
     try:

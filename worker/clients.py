@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import boto3
@@ -10,7 +11,7 @@ import botocore.session
 from botocore.config import Config
 from botocore.utils import parse_timestamp
 
-from distributed_something.protocol.times import read_times_quickly
+from distributed_something.protocol.sessions import let_requester_pay, read_times_quickly
 
 if TYPE_CHECKING:
     from types_boto3_logs import CloudWatchLogsClient
@@ -48,9 +49,9 @@ class Clients:
     brisk_logs: CloudWatchLogsClient
 
 
-def make_clients(region: str) -> Clients:
-    """Make them all, for one region."""
-    session = _session(region)
+def make_clients(region: str, *, requester_pays: bool = False) -> Clients:
+    """Make them all, for one region; `requester_pays` accepts the bill of others' buckets."""
+    session = _session(region, requester_pays=requester_pays)
     return Clients(
         sqs=session.client("sqs", config=_PATIENT),
         lease_sqs=session.client("sqs", config=_BRISK),
@@ -61,7 +62,16 @@ def make_clients(region: str) -> Clients:
     )
 
 
-def _session(region: str) -> boto3.Session:
+@lru_cache(maxsize=1)
+def paying_s3(region: str) -> S3Client:
+    """A client for the jobs whose own flags say that the requester pays."""
+    return _session(region, requester_pays=True).client("s3", config=_PATIENT)
+
+
+def _session(region: str, *, requester_pays: bool) -> boto3.Session:
     session = botocore.session.Session()
     read_times_quickly(session, parse_timestamp)
-    return boto3.Session(region_name=region, botocore_session=session)
+    made = boto3.Session(region_name=region, botocore_session=session)
+    if requester_pays:
+        let_requester_pay(made)
+    return made

@@ -11,7 +11,7 @@ import botocore.session
 from botocore.config import Config
 from botocore.utils import parse_timestamp
 
-from ..protocol.times import read_times_quickly
+from ..protocol.sessions import let_requester_pay, read_times_quickly
 
 if TYPE_CHECKING:
     from types_boto3_cloudwatch import CloudWatchClient
@@ -135,12 +135,19 @@ def profile_role(profile: str) -> str:
     return str(profiles.get(profile, {}).get("role_arn", ""))
 
 
-def make_session(region: str, profile: str = DEFAULT_PROFILE) -> boto3.Session:
+def make_session(
+    region: str, profile: str = DEFAULT_PROFILE, *, requester_pays: bool = False
+) -> boto3.Session:
     """A session of the named profile; 'default' leaves the choice to botocore's credential chain.
+
+    With `requester_pays` its account accepts the bill for requests to other owners' buckets.
 
     Raises botocore's ProfileNotFound for another profile that does not exist.
     """
     session = botocore.session.Session()
     read_times_quickly(session, parse_timestamp)
     name = None if profile == DEFAULT_PROFILE else profile
-    return boto3.Session(region_name=region, profile_name=name, botocore_session=session)
+    made = boto3.Session(region_name=region, profile_name=name, botocore_session=session)
+    if requester_pays:
+        let_requester_pay(made)
+    return made

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
+# How S3 answers who does not accept the bill of a bucket whose readers pay, too.
+_OR_PAY = "; if its readers pay, set REQUESTER_PAYS = 'True'"
+
+
 def check_bucket(s3: S3Client, bucket: str, constant: str = "AWS_BUCKET") -> None:
     """Raise unless the bucket is there and ours to use; `constant` is the one that named it."""
     bucket_region(s3, bucket, constant)
@@ -42,7 +46,7 @@ def bucket_region(s3: S3Client, bucket: str, constant: str = "AWS_BUCKET") -> st
         if error_code(error) in ("403", "AccessDenied"):
             raise DistributedSomethingError(
                 f"The bucket {bucket} is not open to you: mend {constant} in the config file, "
-                "or ask its owner for the right to use it."
+                f"or ask its owner for the right to use it{_OR_PAY}."
             ) from None
         raise
 

@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ..aws.account.identity import who_calls
 from ..aws.regions import meant_region
-from ..aws.session import Aws, make_session
+from ..aws.session import DEFAULT_PROFILE, Aws, make_session
 from ..commands.watching.monitor import Pace
 from ..errors import UsageError
 from ..inputs.settings import Settings
@@ -33,8 +33,11 @@ def connect(settings: Settings) -> Aws:
         )
     if is_served():
         _say_served()
-        return Aws(make_session(settings.aws_region))  # its keys are in the environment
-    return Aws(make_session(settings.aws_region, settings.aws_profile))
+        profile = DEFAULT_PROFILE  # its keys are in the environment
+    else:
+        profile = settings.aws_profile
+    pays = settings.pays_requests
+    return Aws(make_session(settings.aws_region, profile, requester_pays=pays))
 
 
 def account_words(aws: Aws) -> str:

@@ -56,6 +56,7 @@ def worker_environment(settings: Settings, queue_url: str, dead_letter_url: str)
         workspace_bucket=settings.workspace_bucket,
         destination_bucket=settings.destination_bucket,
         upload_flags=settings.upload_flags,
+        requester_pays=settings.pays_requests,
         check_if_done_bool=settings.check_if_done_bool,
         expected_number_files=settings.expected_number_files,
         min_file_size_bytes=settings.min_file_size_bytes,
@@ -133,6 +134,13 @@ def _container(settings: Settings, environment: dict[str, str]) -> dict[str, Any
             },
         },
     }
+    if settings.shared_memory_mb:
+        container["linuxParameters"]["sharedMemorySize"] = settings.shared_memory_mb
+    if settings.ulimits:
+        container["ulimits"] = [
+            {"name": name, "softLimit": soft, "hardLimit": hard}
+            for name, (soft, hard) in sorted(settings.ulimits.items())
+        ]
     if settings.mounts:
         container["linuxParameters"] |= _FUSE
     if settings.mounts or settings.install_script:

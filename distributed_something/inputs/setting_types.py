@@ -121,6 +121,38 @@ def _upload_flags(value: str) -> str:
     return value
 
 
+# https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Ulimit.html
+_ULIMITS = (
+    *("core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile", "nproc"),
+    *("rss", "rtprio", "rttime", "sigpending", "stack"),
+)
+
+
+def _ulimits(value: object) -> object:
+    """Limits by name: a number for both, or a soft and a hard one; -1 is no limit."""
+    if value in (None, "", False):
+        return {}
+    if not isinstance(value, dict):
+        raise ValueError("must be limits by their names, such as {'nofile': 65536}")
+    return {str(name): _limits(str(name), given) for name, given in value.items()}
+
+
+def _limits(name: str, given: object) -> tuple[int, int]:
+    if name not in _ULIMITS:
+        raise ValueError(f"{name!r} is no limit of a container; these are: {', '.join(_ULIMITS)}")
+    pair = list(given) if isinstance(given, (list, tuple)) else str(given).split(":")
+    pair = pair * 2 if len(pair) == 1 else pair
+    try:
+        soft, hard = (int(str(one)) for one in pair)
+    except ValueError:
+        raise ValueError(
+            f"{name!r} must be a whole number, or a soft and a hard limit, such as [1024, 65536]"
+        ) from None
+    if min(soft, hard) < -1 or (hard != -1 and (soft == -1 or soft > hard)):
+        raise ValueError(f"{name!r} is {given!r}; the soft limit must not be above the hard one")
+    return soft, hard
+
+
 Flag = Annotated[bool, BeforeValidator(_flag)]
 OptionalText = Annotated[str, BeforeValidator(_unset)]
 OptionalBucket = Annotated[str, AfterValidator(_optional_bucket), BeforeValidator(_unset)]
@@ -167,6 +199,7 @@ Region = Annotated[str, AfterValidator(_region)]
 Profile = Annotated[str, BeforeValidator(_profile)]
 BucketName = Annotated[str, AfterValidator(_bucket)]
 UploadFlagsText = Annotated[str, AfterValidator(_upload_flags), BeforeValidator(_unset)]
+Ulimits = Annotated[dict[str, tuple[int, int]], BeforeValidator(_ulimits)]
 MachineTypes = Annotated[tuple[MachineType, ...], BeforeValidator(_one_or_many)]
 Price = Annotated[float | None, Field(gt=0), BeforeValidator(_price)]
 OptionalAmount = Annotated[Amount, Field(ge=0), BeforeValidator(_unset_amount)]

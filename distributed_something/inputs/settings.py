@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import UsageError
+from ..protocol.upload_flags import UploadFlags
 from .near_names import misspelt_constants
 from .setting_types import (
     APP_NAME,
@@ -36,6 +37,7 @@ from .setting_types import (
     Profile,
     QueueName,
     Region,
+    Ulimits,
     UploadFlagsText,
 )
 
@@ -48,7 +50,12 @@ _NUMBERS = {
     "float_parsing": "must be a number",
 }
 _UNITS = {"MEMORY": "MB", "EBS_VOL_SIZE": "GiB", "SQS_MESSAGE_VISIBILITY": "seconds"}
-_UNITS |= {"SECONDS_TO_START": "seconds", "MACHINE_PRICE": "US dollars", "MAX_COST": "US dollars"}
+_UNITS |= {
+    "SECONDS_TO_START": "seconds",
+    "SHARED_MEMORY_MB": "MB",
+    "MACHINE_PRICE": "US dollars",
+    "MAX_COST": "US dollars",
+}
 # Where older configs of the family had what every config needs.
 _WHERE = {
     "MACHINE_TYPE": " If your fleet file names it, as for Distributed-CellProfiler 1, put the "
@@ -81,6 +88,7 @@ class Settings(BaseModel):
     workspace_bucket: OptionalBucket = ""
     destination_bucket: OptionalBucket = ""
     upload_flags: UploadFlagsText = ""
+    requester_pays: Flag = False  # this account pays for what it reads of others' buckets
     task_role_arn: OptionalText = ""
 
     # Machines
@@ -100,6 +108,8 @@ class Settings(BaseModel):
     docker_cores: Annotated[Count, Field(ge=1)] = 1
     cpu_shares: Annotated[Count, Field(ge=1)]
     memory: Annotated[Count, Field(ge=4)]  # MB as ECS counts them
+    shared_memory_mb: Annotated[Count, Field(ge=0)] = 0  # /dev/shm; 0: Docker's 64
+    ulimits: Ulimits = {}  # name: soft and hard limit
     seconds_to_start: Annotated[Amount, Field(ge=0)] = 0.0
 
     # Queue
@@ -135,6 +145,11 @@ class Settings(BaseModel):
     def mounts(self) -> bool:
         """Whether workers mount the source bucket instead of bringing inputs."""
         return bool(self.mount_driver) and not self.download_files
+
+    @property
+    def pays_requests(self) -> bool:
+        """Whether S3 may bill this account for its requests to others' buckets."""
+        return self.requester_pays or UploadFlags.read(self.upload_flags).requester_pays
 
     @property
     def container_count(self) -> int:
@@ -179,6 +194,11 @@ def make_settings(constants: Mapping[str, object], source: str) -> Settings:
         if settings.notify_email and settings.notify_topic:
             problems.append(
                 "NOTIFY_EMAIL and NOTIFY_TOPIC: give one; a topic of yours can tell addresses."
+            )
+        if settings.shared_memory_mb >= settings.memory:
+            problems.append(
+                f"SHARED_MEMORY_MB = {settings.shared_memory_mb}: must be less than MEMORY "
+                f"({settings.memory}), of which it is a part."
             )
         if settings.mount_driver and settings.download_files:
             problems.append(

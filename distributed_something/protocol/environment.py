@@ -29,6 +29,7 @@ class WorkerEnvironment:
     workspace_bucket: str = ""  # '': SOURCE_BUCKET
     destination_bucket: str = ""  # '': AWS_BUCKET
     upload_flags: str = ""
+    requester_pays: bool = False
     check_if_done_bool: bool = False
     expected_number_files: int = 1
     min_file_size_bytes: int = 1

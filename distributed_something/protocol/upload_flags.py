@@ -96,6 +96,11 @@ class UploadFlags:
             raise ValueError("--acl and --grants: S3 takes one of the two")
         return cls(arguments, tuple(filters), tuple(ignored))
 
+    @property
+    def requester_pays(self) -> bool:
+        """Whether the requester is to be billed, which then goes for reading as well."""
+        return "RequestPayer" in self.arguments
+
     def then(self, others: UploadFlags) -> UploadFlags:
         """These and others, which have the last word."""
         replaced = _ACCESS if _ACCESS & others.arguments.keys() else frozenset()

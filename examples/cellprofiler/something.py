@@ -110,7 +110,7 @@ def is_small(job: Job, directories: Directories) -> bool:
     settings = WorkerEnvironment.from_environment(os.environ)
     bucket = Buckets.of(settings).workspace
     try:
-        s3 = clients_of(settings.aws_region).s3
+        s3 = clients_of(settings.aws_region, requester_pays=settings.requester_pays).s3
         page = s3.list_objects_v2(Bucket=bucket, Prefix=place, MaxKeys=MOST_FILES)
     except (BotoCoreError, ClientError) as error:
         if may_pass(error):

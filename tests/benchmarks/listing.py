@@ -14,7 +14,7 @@ from typing import Any
 import botocore.session
 from botocore.utils import parse_timestamp
 
-from distributed_something.protocol.times import read_times_quickly
+from distributed_something.protocol.sessions import read_times_quickly
 
 _OBJECT = (
     "<Contents><Key>runs/Counting/20260102-030405-abcd/done/{:032x}</Key>"

@@ -18,11 +18,19 @@ from distributed_something.local.machines.containers import (
     choose_runtime,
     remove_leftovers,
 )
+from distributed_something.local.pace import WORKER_PACE
 from distributed_something.local.rehearsal import rehearse, scale_down
 from distributed_something.local.stage import Listener, most_loops
 from tests.builders import settings, write_json
 from tests.images import worker_on
+from worker.environment import Pace as WorkerPace
 
+# Whether a container has the shared memory and the limit of open files that its config asks for.
+SEEN = (
+    "import os, resource; disk = os.statvfs('/dev/shm');"
+    " assert disk.f_blocks * disk.f_frsize == 96 * 2**20;"
+    " assert resource.getrlimit(resource.RLIMIT_NOFILE) == (2000, 3000)"
+)
 COPY = "import shutil, sys, time; time.sleep(float(sys.argv[3])); shutil.copy(*sys.argv[1:3])"
 
 
@@ -217,16 +225,23 @@ def test_containers_that_cannot_be_had_are_refused_when_they_are_asked_for() -> 
         choose_runtime("docker", "nobody/has-this:1.0")
 
 
+def test_a_failed_job_of_a_rehearsal_is_retried_after_a_second_each_time() -> None:
+    pace = WorkerPace.from_environment(WORKER_PACE)
+    assert pace.backoff_seconds == pace.backoff_most_seconds == 1.0
+
+
 @pytest.mark.docker
 @pytest.mark.slow
 def test_the_same_run_is_done_in_containers_and_none_is_left(
     tmp_path: Path, engine: docker.DockerClient, image: str
 ) -> None:
     job_file = copying(tmp_path, 6)
-    job_file.write_text(job_file.read_text().replace(sys.executable, "python3"))
+    text = job_file.read_text().replace(sys.executable, "python3")
+    job_file.write_text(text.replace("import shutil", f"{SEEN}; import shutil"))
     said: list[str] = []
+    given = {"SHARED_MEMORY_MB": 96, "ULIMITS": {"nofile": [2000, 3000]}}
     report = rehearse(
-        settings(DOCKER_CORES=2, MEMORY=2000, DOCKERHUB_TAG=image),
+        settings(DOCKER_CORES=2, MEMORY=2000, DOCKERHUB_TAG=image, **given),
         job_file,
         data=tmp_path / "data",
         directory=tmp_path / "rehearsal",

@@ -72,6 +72,7 @@ class Bucket:
     name: str
     region: str
     folder: Path = FOLDER
+    requester_pays: bool = False
     _asker: _Asker = field(default_factory=_Asker, init=False, repr=False, compare=False)
 
     def is_mounted(self, table: str | None = None) -> bool:
@@ -89,7 +90,8 @@ class Bucket:
 def mounted_bucket(settings: WorkerEnvironment, variables: Mapping[str, str]) -> Bucket:
     """The bucket that a worker with these settings mounts, and where."""
     folder = Path(variables.get(FOLDER_VARIABLE, FOLDER))
-    return Bucket(Buckets.of(settings).source, settings.aws_region, folder)
+    source = Buckets.of(settings).source
+    return Bucket(source, settings.aws_region, folder, settings.requester_pays)
 
 
 def _mounts(table: str) -> dict[str, tuple[str, str]]:
@@ -124,6 +126,8 @@ def mount_command(driver: str, bucket: Bucket, variables: Mapping[str, str]) -> 
     if driver == "mount-s3":
         command = ["mount-s3", "--foreground", "--read-only", "--allow-other"]
         command += ["--region", bucket.region]
+        if bucket.requester_pays:
+            command.append("--requester-pays")
         if endpoint:
             command += ["--endpoint-url", endpoint, "--force-path-style"]
         return [*command, bucket.name, str(bucket.folder)]
@@ -132,6 +136,8 @@ def mount_command(driver: str, bucket: Bucket, variables: Mapping[str, str]) -> 
         options += [f"url={endpoint}", "use_path_request_style"]
     else:
         options += [f"url=https://s3.{bucket.region}.amazonaws.com", f"endpoint={bucket.region}"]
+    if bucket.requester_pays:
+        options.append("requester_pays")
     if "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI" in variables:
         options.append("ecs")  # the task's role
     elif "AWS_ACCESS_KEY_ID" not in variables:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -19,7 +20,7 @@ from distributed_something.protocol.ledger.run_ledger import RunLedger
 from distributed_something.protocol.upload_flags import UploadFlags
 
 from .. import something
-from ..clients import Clients
+from ..clients import Clients, paying_s3
 from ..environment import Place, tool_environment
 from ..files.inputs import Inputs
 from ..files.results import destination, send_results, wanted_files
@@ -44,8 +45,11 @@ from .outcomes import (
     Outcome,
     Trouble,
 )
-from .success import exit_sentence, what_is_missing
+from .success import exit_sentence, what_is_missing, what_it_lacked
 from .tool import CannotStart, ToolResult, run_tool
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
 
 logger = logging.getLogger(__name__)
 
@@ -123,7 +127,7 @@ class JobAttempt:
             return False
         target = destination(self._job, settings.app_name, self._place.buckets)
         with judged(lambda: True):
-            there = results_are_there(self._clients.s3, settings, own_results(self._job, target))
+            there = results_are_there(self._users_s3, settings, own_results(self._job, target))
         if not there:
             return False
         self.facts = replace(
@@ -157,6 +161,13 @@ class JobAttempt:
             return self._outcome(ended.ending, str(ended), log)
         except BadJob as error:
             return self._outcome(Ending.HOPELESS, str(error), log)
+
+    @property
+    def _users_s3(self) -> S3Client:
+        """The client for inputs and results; the job's own flags may say that it pays for both."""
+        if self._job.keys.upload_flags.requester_pays:
+            return paying_s3(self._place.settings.aws_region)
+        return self._clients.s3
 
     def _is_sound(self) -> bool:
         """Whether this attempt's folder is there, and the mount where there should be one."""
@@ -198,7 +209,7 @@ class JobAttempt:
     def _work(self, directories: Directories, log: JobLog) -> Outcome:
         """The recipe."""
         inputs = Inputs(
-            self._clients.s3,
+            self._users_s3,
             self._place.buckets,
             directories.input,
             self._limits.check,
@@ -212,7 +223,7 @@ class JobAttempt:
             something.prepare(self._job, directories)
         with self._checkpointed(directories, log):
             result = self._run_tool(directories, log)
-        self._judge(result, directories)
+        self._judge(result, directories, log)
         self._publish(directories)
         return self._finish(log)
 
@@ -271,7 +282,7 @@ class JobAttempt:
         )
         return result
 
-    def _judge(self, result: ToolResult, directories: Directories) -> None:
+    def _judge(self, result: ToolResult, directories: Directories, log: JobLog) -> None:
         """Raise what ended the attempt, if its outputs are not to be kept."""
         if result.ended:
             self._limits.check()  # it was stopped, or has lost its lease
@@ -289,7 +300,8 @@ class JobAttempt:
             if self._job.keys.shell and result.exit_code in SHELL_CANNOT_START:
                 self.cannot_start = True
                 raise self._blame(str(self._job.keys.command), missing)
-            raise Failure(missing + full_disk(directories.output))
+            lacked = what_it_lacked(missing, log.tail)
+            raise Failure(missing + lacked + full_disk(directories.output))
 
     def _blame(self, program: str, reason: str) -> Ended:
         """The end of an attempt whose program this machine cannot start."""

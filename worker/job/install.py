@@ -73,7 +73,7 @@ def _bring(settings: WorkerEnvironment, folder: Path, stopping: Stopping) -> Pat
     named = Buckets.of(settings)
     bucket, key = named.find(settings.install_script, named.source)
     path = folder / key.rsplit("/", 1)[-1]
-    s3 = make_clients(settings.aws_region).s3
+    s3 = make_clients(settings.aws_region, requester_pays=settings.requester_pays).s3
     for pause in (*PAUSES, None):
         try:
             folder.mkdir(parents=True, exist_ok=True)

@@ -6,6 +6,7 @@ Only files that are kept count: those that a link has outside the output folder 
 from __future__ import annotations
 
 import json
+import re
 import signal
 from pathlib import Path
 
@@ -14,10 +15,30 @@ from distributed_something.protocol.done_when import DoneWhen
 from ..files.results import is_kept
 
 _KILLED_BELOW_A_SHELL = 128 + signal.SIGKILL
+_BUS_ERROR_BELOW_A_SHELL = 128 + signal.SIGBUS
 _MEMORY = (
     "most often because the container's memory ran out: give it more with MEMORY, or run fewer "
     "jobs at once with DOCKER_CORES."
 )
+
+
+_SHARED_MEMORY = (
+    "most often because its shared memory (/dev/shm) was full: give it more with SHARED_MEMORY_MB."
+)
+# What a tool's last lines say that it ran out of, and the constant that gives it more.
+_SAID = (
+    (
+        re.compile(r"bus error|out of shared memory|no space left.*/dev/shm", re.IGNORECASE),
+        "SHARED_MEMORY_MB",
+        f"It ended so {_SHARED_MEMORY}",
+    ),
+    (
+        re.compile(r"too many open files", re.IGNORECASE),
+        "ULIMITS",
+        "It may have no more files open at once: allow more with ULIMITS = {'nofile': 65536}.",
+    ),
+)
+_START_LINE = "start run "  # the command itself, which may hold any words
 
 
 def what_is_missing(conditions: DoneWhen, output: Path, exit_code: int) -> str | None:
@@ -34,6 +55,11 @@ def exit_sentence(exit_code: int) -> str:
     """An exit code in words."""
     if exit_code == _KILLED_BELOW_A_SHELL:
         return f"The command ended with exit code {exit_code}: a part of it was killed, {_MEMORY}"
+    if exit_code == _BUS_ERROR_BELOW_A_SHELL:
+        return (
+            f"The command ended with exit code {exit_code}: a part of it was ended by SIGBUS, "
+            f"{_SHARED_MEMORY}"
+        )
     if exit_code >= 0:
         return f"The command ended with exit code {exit_code}."
     try:
@@ -42,7 +68,18 @@ def exit_sentence(exit_code: int) -> str:
         name = f"signal {-exit_code}"
     if name == "SIGKILL":
         return f"The command was killed (SIGKILL), {_MEMORY}"
+    if name == "SIGBUS":
+        return f"The command was ended by SIGBUS, {_SHARED_MEMORY}"
     return f"The command was ended by {name}."
+
+
+def what_it_lacked(reason: str, last_lines: str) -> str:
+    """What to add to a failure by what the tool printed last; '' if that names no known lack."""
+    lines = [line for line in last_lines.splitlines() if not line.startswith(_START_LINE)]
+    for said, constant, advice in _SAID:
+        if constant not in reason and any(map(said.search, lines)):
+            return f" {advice}"
+    return ""
 
 
 def _files(conditions: DoneWhen, output: Path, pattern: str) -> int:

@@ -33,10 +33,11 @@ def buckets(aws: Aws, settings: Settings) -> Iterator[Finding]:
     for constant, name in named.items():
         if name and name not in seen:
             seen.add(name)
-            yield from looked(f"bucket {name}", partial(_bucket, aws, constant, name))
+            pays = settings.pays_requests
+            yield from looked(f"bucket {name}", partial(_bucket, aws, constant, name, pays))
 
 
-def _bucket(aws: Aws, constant: str, name: str) -> Iterator[Finding]:
+def _bucket(aws: Aws, constant: str, name: str, pays: bool) -> Iterator[Finding]:
     subject = f"bucket {name}"
     try:
         home = storage.bucket_region(aws.s3, name)
@@ -46,6 +47,8 @@ def _bucket(aws: Aws, constant: str, name: str) -> Iterator[Finding]:
         return
     except DistributedSomethingError:
         fix = f"mend {constant} in config.py, or ask its owner for the right to use it"
+        if not pays:
+            fix += "; if its readers pay, set REQUESTER_PAYS = 'True'"
         yield missing(subject, f"is not open to these credentials ({constant})", fix)
         return
     if home and home != aws.region:

@@ -18,6 +18,7 @@ import docker
 import psutil
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.models.containers import Container as DockerContainer
+from docker.types import Ulimit
 
 from ...command_lines import build_line
 from ...errors import UsageError
@@ -138,6 +139,12 @@ def _rights(container: Container) -> dict[str, Any]:
         rights["devices"] = [f"{path}:{path}:rw" for path in container.devices]
     if container.capabilities:
         rights["cap_add"] = list(container.capabilities)
+    if container.shared_memory:
+        rights["shm_size"] = f"{container.shared_memory}m"
+    if container.ulimits:
+        rights["ulimits"] = [
+            Ulimit(name=name, soft=soft, hard=hard) for name, soft, hard in container.ulimits
+        ]
     return rights
 
 

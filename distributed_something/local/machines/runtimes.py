@@ -32,6 +32,8 @@ class Container:
     user: str = ""  # '': the image's own
     devices: tuple[str, ...] = ()  # paths, here and there
     capabilities: tuple[str, ...] = ()
+    shared_memory: int = 0  # MiB; 0: Docker's own 64
+    ulimits: tuple[tuple[str, int, int], ...] = ()  # name, soft and hard limit
 
 
 class Worker(Protocol):

@@ -118,6 +118,11 @@ class Tasks:
             user=described.get("user", ""),
             devices=tuple(one["hostPath"] for one in linux.get("devices", ())),
             capabilities=tuple(linux.get("capabilities", {}).get("add", ())),
+            shared_memory=linux.get("sharedMemorySize", 0),
+            ulimits=tuple(
+                (one["name"], one["softLimit"], one["hardLimit"])
+                for one in described.get("ulimits", ())
+            ),
         )
         worker = self._runtime.start(container)
         self._running[arn] = _Running(worker, machine.cluster, machine, container.log, self._now())

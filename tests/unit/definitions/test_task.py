@@ -135,6 +135,30 @@ def test_a_container_may_mount_a_bucket_only_where_the_config_asks_for_it() -> N
     assert mounting["privileged"] is False
 
 
+def test_shared_memory_and_limits_are_asked_for_only_where_the_config_does() -> None:
+    plain = container(settings())
+    assert "ulimits" not in plain
+    given = container(settings(SHARED_MEMORY_MB=2048, ULIMITS={"nofile": 65536, "stack": [8, -1]}))
+    assert given["linuxParameters"] == {"initProcessEnabled": True, "sharedMemorySize": 2048}
+    assert given["ulimits"] == [
+        {"name": "nofile", "softLimit": 65536, "hardLimit": 65536},
+        {"name": "stack", "softLimit": 8, "hardLimit": -1},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({}, "False"),
+        ({"REQUESTER_PAYS": "True"}, "True"),
+        ({"UPLOAD_FLAGS": "--request-payer requester"}, "True"),
+        ({"UPLOAD_FLAGS": "--storage-class STANDARD_IA"}, "False"),
+    ],
+)
+def test_a_flag_that_pays_for_writing_pays_for_reading(changes: dict[str, str], told: str) -> None:
+    assert environment(settings(**changes))["REQUESTER_PAYS"] == told
+
+
 def test_a_container_with_an_install_script_is_roots_for_it() -> None:
     assert container(settings(INSTALL_SCRIPT="install.sh"))["user"] == "root"
 

@@ -327,6 +327,14 @@ def test_five_faults_are_told_at_once_each_with_name_value_and_rule() -> None:
         ("SQS_DEAD_LETTER_QUEUE", "CountingQueue"),
         ("JOB_RETRIES", 0),
         ("JOB_DEFAULTS", ["command"]),
+        ("SHARED_MEMORY_MB", -1),
+        ("SHARED_MEMORY_MB", 15_000),  # all of MEMORY
+        ("ULIMITS", "nofile=65536"),
+        ("ULIMITS", {"files": 65536}),
+        ("ULIMITS", {"nofile": "many"}),
+        ("ULIMITS", {"nofile": [2048, 1024]}),
+        ("ULIMITS", {"nofile": [1, 2, 3]}),
+        ("REQUESTER_PAYS", "requester"),
     ],
 )
 def test_a_value_against_its_rule_is_one_problem_that_names_the_constant(
@@ -517,6 +525,17 @@ def test_upload_flags_without_a_meaning_are_refused_with_a_list_of_those_that_ha
     with pytest.raises(UsageError, match=r"--dryrun.*--storage-class"):
         settings(UPLOAD_FLAGS="--acl bucket-owner-full-control --dryrun")
     assert settings(UPLOAD_FLAGS="--storage-class STANDARD_IA").upload_flags
+
+
+def test_limits_have_one_number_or_two() -> None:
+    given = {"nofile": 65536, "memlock": -1, "stack": "8:-1", "nproc": (1, 2)}
+    assert settings(ULIMITS=given).ulimits == {
+        "nofile": (65536, 65536),
+        "memlock": (-1, -1),
+        "stack": (8, -1),
+        "nproc": (1, 2),
+    }
+    assert settings(ULIMITS="").ulimits == {}
 
 
 def test_a_mount_is_for_inputs_that_are_not_brought(tmp_path: Path) -> None:

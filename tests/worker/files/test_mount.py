@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -256,6 +257,10 @@ def test_a_mount_takes_its_credentials_from_the_tasks_role_and_names_none() -> N
     ]
     options = mount_command("s3fs", BUCKET, role)[-1].split(",")
     assert {"ro", "ecs", "url=https://s3.eu-west-1.amazonaws.com", "fsname=plates"} <= set(options)
+    assert "requester_pays" not in options
+    paying = replace(BUCKET, requester_pays=True)
+    assert "--requester-pays" in mount_command("mount-s3", paying, role)
+    assert "requester_pays" in mount_command("s3fs", paying, role)[-1].split(",")
     assert "iam_role=auto" in mount_command("s3fs", BUCKET, {})[-1]
     keys = {"AWS_ACCESS_KEY_ID": "AKIAX", "AWS_SECRET_ACCESS_KEY": "secret"}
     assert "AKIAX" not in " ".join(mount_command("s3fs", BUCKET, keys))

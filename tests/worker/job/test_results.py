@@ -11,7 +11,7 @@ import pytest
 from distributed_something.protocol.done_when import DoneWhen
 from distributed_something.protocol.upload_flags import UploadFlags
 from worker.files.results import Destination, send_results
-from worker.job.success import exit_sentence, what_is_missing
+from worker.job.success import exit_sentence, what_is_missing, what_it_lacked
 
 from ..world import World
 
@@ -172,3 +172,24 @@ def test_exit_codes_are_told_in_words(tmp_path: Path) -> None:
     assert exit_sentence(2) == "The command ended with exit code 2."
     assert "MEMORY" in exit_sentence(-9)
     assert "SIGSEGV" in exit_sentence(-11)
+    for code in (-7, 135):
+        assert "SIGBUS, most often because its shared memory" in exit_sentence(code)
+        assert "SHARED_MEMORY_MB" in exit_sentence(code)
+
+
+@pytest.mark.parametrize(
+    ("last_lines", "constant"),
+    [
+        ("RuntimeError: DataLoader worker (pid 7) is killed by signal: Bus error.", "SHARED_MEM"),
+        ("start run P1 (attempt 1): ['mpirun']\nsh: line 1: 7 Bus error", "SHARED_MEMORY_MB"),
+        ("OSError: [Errno 28] No space left on device: '/dev/shm/pym-7'", "SHARED_MEMORY_MB"),
+        ("OSError: [Errno 24] Too many open files: 'a.tif'", "ULIMITS"),
+        ("start run P1 (attempt 1): ['echo', 'Bus error']\nno such plate", ""),
+        ("no such plate", ""),
+    ],
+)
+def test_what_a_tool_ran_out_of_is_read_in_its_last_lines(last_lines: str, constant: str) -> None:
+    said = what_it_lacked("The command ended with exit code 1.", last_lines)
+    assert constant in said
+    assert bool(said) == bool(constant)
+    assert what_it_lacked(exit_sentence(-7), "Bus error") == ""  # it is said already

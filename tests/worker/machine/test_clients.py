@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.utils import parse_timestamp
 
-from distributed_something.protocol.times import read_time
+from distributed_something.protocol.sessions import read_time
 from worker.clients import make_clients
 from worker.environment import Pace
 
