@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, NoReturn
@@ -15,11 +14,19 @@ import ijson
 from ..command_lines import run_line
 from ..errors import UsageError
 from ..protocol.families import CELLPROFILER, SOMETHING, Family, family_of_file, family_of_line
-from ..protocol.jobs import RESERVED_KEYS, BadJob
+from ..protocol.jobs import BadJob
+from .forms.job_tables import (
+    is_table,
+    refuse_spreadsheet,
+    say_separator,
+    split_cells,
+    table_rows,
+)
+from .forms.repeated_keys import KeyWatch, refuse_repeated, unrepeated
 from .jobs import Group, share, split_row, without_comments
 from .json_faults import TOO_DEEP, fault_words, number_words
 from .product import read_product
-from .text import as_file
+from .text import as_file, read_lines
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +36,6 @@ _LISTED = object()  # stands for a list of groups, which is not held in memory
 _LISTS = frozenset({"groups", "plates"})
 _OF_A_FLEET = {"IamFleetRole", "LaunchSpecifications", "LaunchTemplateConfigs"}
 _OF_A_FLEET |= {"SpotFleetRequestConfig"}
-_TEXT_KEYS = frozenset({"command", "inputs", "output", "name"})
 
 
 @dataclass(frozen=True)
@@ -58,11 +64,13 @@ def open_job_file(
     column where there are such, if it is no job file.
     """
     path = as_file(path, "job file")
+    refuse_spreadsheet(path)
     shared = _as_json(defaults)
-    if path.suffix.lower() in (".csv", ".tsv"):
+    if is_table(path):
         if family not in (None, SOMETHING):
             raise UsageError(f"{path}: a table of jobs has no family; leave out --family.")
-        return JobFile(path, shared, lambda: map(_split_cells, _csv_rows(path)), "Row")
+        say_separator(path)
+        return JobFile(path, shared, lambda: map(split_cells, table_rows(path)), "Row")
     if path.suffix.lower() in (".jsonl", ".ndjson"):
         form = family or _family_of_lines(path)
         return JobFile(path, shared, lambda: _json_lines(path, form), "Line", form)
@@ -70,14 +78,17 @@ def open_job_file(
 
 
 def _open_json_file(path: Path, defaults: Mapping[str, object], family: Family | None) -> JobFile:
-    own, lists = _scan(path, _LISTS)
+    watch = KeyWatch()
+    own, lists = _scan(path, _LISTS, watch)
     if not lists and not _OF_A_FLEET.isdisjoint(own):
         raise UsageError(
             f"{path} is a fleet file, which `{run_line('startCluster')}` takes: name a job file."
         )
     form = family or family_of_file({*own, *lists})
     if set(lists) - {form.list_key}:  # what looked like a list of jobs is a key like any other
-        own, lists = _scan(path, frozenset({form.list_key}))
+        own, lists = _scan(path, frozenset({form.list_key}), watch)
+    if watch.has_repeated:
+        refuse_repeated(path, own, form, read_lines(path))
     read_groups = _group_reader(path, lists.get(form.list_key), form)
     try:
         shared, dropped = share(without_comments(own), defaults, form)
@@ -111,7 +122,9 @@ def _as_json(defaults: Mapping[str, object]) -> dict[str, object]:
 # JSON
 
 
-def _scan(path: Path, listed: frozenset[str]) -> tuple[dict[str, object], dict[str, object]]:
+def _scan(
+    path: Path, listed: frozenset[str], watch: KeyWatch
+) -> tuple[dict[str, object], dict[str, object]]:
     """The shared keys, and what each key of `listed` is (`_LISTED` for a list) where it is there.
 
     Raises UsageError.
@@ -120,7 +133,7 @@ def _scan(path: Path, listed: frozenset[str]) -> tuple[dict[str, object], dict[s
     lists: dict[str, object] = {}
     with _open_json(path) as file:
         try:
-            events = ijson.basic_parse(file, use_float=True)
+            events = watch.over(ijson.basic_parse(file, use_float=True))
             if next(events) != ("start_map", None):
                 raise UsageError(f"{path} is not a job file: its JSON must be an object.")
             for event, key in events:
@@ -128,10 +141,8 @@ def _scan(path: Path, listed: frozenset[str]) -> tuple[dict[str, object], dict[s
                     break
                 if key not in listed:
                     shared[key] = _build(events)
-                elif key not in lists:
-                    lists[key] = _build_unless_list(events)
                 else:
-                    raise UsageError(f"{path} has `{key}` twice; put them into one list.")
+                    lists[key] = _build_unless_list(events)
             for _ in events:  # what follows the object must be nothing
                 pass
         except (ijson.JSONError, StopIteration, UnicodeDecodeError) as error:
@@ -196,7 +207,9 @@ def _group_reader(path: Path, groups: object, family: Family) -> Callable[[], It
     if table := _table_of(path, groups):
         if not table.is_file():
             raise UsageError(f"{path}, groups: no file {table}; the name is relative to {path}.")
-        return lambda: (Group(family.item_of(row)) for row in _csv_rows(table))
+        refuse_spreadsheet(table)
+        say_separator(table)
+        return lambda: (Group(family.item_of(row)) for row in table_rows(table))
     raise UsageError(
         f'{path}: "groups" must be a list, {{"csv": "plates.csv"}}, or '
         '{"product": {"plate": ["P1"], "well": "A01..H12"}}.'
@@ -281,11 +294,11 @@ def _json_lines(path: Path, family: Family) -> Iterator[Group]:
 
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, object]]]:
     """Each line's number and object, comments taken out; raises UsageError."""
-    for number, line in _lines(path):
+    for number, line in read_lines(path):
         if not line.strip():
             continue
         try:
-            row = json.loads(line, parse_constant=_refuse_constant)
+            row = json.loads(line, parse_constant=_refuse_constant, object_pairs_hook=unrepeated)
         except json.JSONDecodeError as fault:
             raise UsageError(_where(path, number, fault)) from None
         except RecursionError:
@@ -303,72 +316,3 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, object]]]:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
-
-
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    number = 0
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        try:
-            for number, line in enumerate(file, start=1):
-                yield number, line
-        except UnicodeDecodeError:
-            raise UsageError(
-                f"{path}: the text from line {number + 1} on is not UTF-8; save it as UTF-8."
-            ) from None
-
-
-# CSV
-
-
-def _csv_rows(path: Path) -> Iterator[dict[str, object]]:
-    """Each row by the header's names; every value is text. Raises UsageError."""
-    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
-    rows = csv.reader((line for _, line in _lines(path)), delimiter=delimiter, strict=True)
-    try:
-        header = [name.strip() for name in next(rows, [])]
-        _check_header(path, header)
-        for row in rows:
-            if not any(cell.strip() for cell in row):
-                continue
-            if len(row) != len(header):
-                raise UsageError(
-                    f"{path}, line {rows.line_num} has {_count(row, 'value')}, the header has "
-                    f"{len(header)}: put a value that holds a comma in double quotes."
-                )
-            yield dict(zip(header, row, strict=True))
-    except csv.Error as error:
-        raise UsageError(f"{path}, line {rows.line_num}: {error}.") from None
-
-
-def _count(row: Sequence[object], noun: str) -> str:
-    return f"1 {noun}" if len(row) == 1 else f"{len(row)} {noun}s"
-
-
-def _check_header(path: Path, header: list[str]) -> None:
-    if not any(header):
-        raise UsageError(f"{path}, line 1: there is no header row to name the columns.")
-    if "" in header:
-        raise UsageError(f"{path}, line 1: column {header.index('') + 1} has no name.")
-    if twice := sorted({name for name in header if header.count(name) > 1}):
-        raise UsageError(f"{path}, line 1: the column {twice[0]!r} is there twice.")
-
-
-def _split_cells(row: Mapping[str, object]) -> Group:
-    """The group of a CSV job file's row; the cell of a reserved key is text or JSON, or not set."""
-    return split_row(
-        {
-            key: _cell(key, value) if key in RESERVED_KEYS else value
-            for key, value in without_comments(row).items()
-        }
-    )
-
-
-def _cell(key: str, cell: object) -> object:
-    if cell == "":
-        return None
-    if key in _TEXT_KEYS:
-        return cell
-    try:
-        return json.loads(str(cell).lower() if key in ("shell", "checkpoint") else str(cell))
-    except ValueError:
-        return cell  # which JobKeys.read then refuses, naming the key and the rule

@@ -15,6 +15,10 @@ from math import prod
 Scalar = str | int | float | bool
 _RANGE = re.compile(r"(?P<first>\w+)\.\.(?P<last>\w+)")
 _WELL = re.compile(r"(?P<row>[A-Z]{1,2})(?P<column>\d{1,2})")
+# What people write for `..`, and what of it may well be within a value of their own.
+_NEAR = re.compile(
+    r"(?P<first>[A-Za-z]{0,2}\d{1,6})\s*(?P<sign>\.+|…|:|-|–|—|\bto\b)\s*(?P<last>[A-Za-z]{0,2}\d{1,6})"
+)
 _LONGEST_AXIS = 1_000_000  # values; a mistyped range must not fill memory
 _MOST_GROUPS = 10_000_000  # that a product makes; one with more is a slip, and would take hours
 
@@ -73,9 +77,26 @@ def expand(value: object) -> list[Scalar]:
     raise ValueError(f"{value!r} is neither a text, a number nor a list of these")
 
 
+def near_range(text: str) -> str:
+    """The range that a text was likely meant for, such as A01..H12 for A01-H12; '' if none.
+
+    Numbers with a hyphen or a point between them may be a value, or a date.
+    """
+    found = _NEAR.fullmatch(text.strip())
+    if found is None:
+        return ""
+    first, last = found["first"].upper(), found["last"].upper()
+    if _WELL.fullmatch(first) and _WELL.fullmatch(last):
+        return f"{first}..{last}"
+    is_number = first.isdecimal() and last.isdecimal() and int(first) < int(last)
+    return f"{first}..{last}" if is_number and found["sign"] not in ("-", ".") else ""
+
+
 def _expand_text(text: str) -> list[Scalar]:
     ends = _RANGE.fullmatch(text)
     if ends is None:
+        if meant := near_range(text):
+            raise ValueError(f"{text!r} would be one value: write {meant!r} for the range")
         return [text]
     first, last = ends["first"], ends["last"]
     if first.isdecimal() and last.isdecimal():

@@ -6,6 +6,7 @@ import atexit
 import codecs
 import shutil
 import tempfile
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -81,3 +82,16 @@ def decode(content: bytes, source: str) -> str:
         raise UsageError(
             f"{source}, line {line}: the text is not UTF-8; save it as UTF-8."
         ) from None
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Each line with its number, never the whole file; raises UsageError where it is no UTF-8."""
+    number = 0
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        try:
+            for number, line in enumerate(file, start=1):
+                yield number, line
+        except UnicodeDecodeError:
+            raise UsageError(
+                f"{path}: the text from line {number + 1} on is not UTF-8; save it as UTF-8."
+            ) from None

@@ -185,7 +185,8 @@ CELLPROFILER = Family(
     "cellprofiler",
     "Distributed-CellProfiler",
     item_key="Metadata",
-    sent=frozenset({"pipeline", "data_file", "input", "output", "output_structure"}),
+    # `paths` is ours: what beginnings of the data file's paths mean.
+    sent=frozenset({"pipeline", "data_file", "input", "output", "output_structure", "paths"}),
     required=("pipeline", "data_file", "input", "output"),
     defaults={"output_structure": ""},
     item_of=_metadata_of,

@@ -36,6 +36,7 @@ class FileTable:
     place: str
     paths: Pairs = ()
     where: Pairs | None = None  # column, value; None: the group's own names and values
+    is_guessed: bool = False  # `where` are the group's own names and values
 
 
 Source = str | FileList | FileTable
@@ -93,6 +94,11 @@ def place_of(source: Source) -> str:
     return source if isinstance(source, str) else source.place
 
 
+def is_guessed(source: Source) -> bool:
+    """Whether a table's rows are chosen by names that its job file did not mean for that."""
+    return isinstance(source, FileTable) and source.is_guessed
+
+
 def templates_of(source: Source) -> Iterator[str]:
     """Every template in a source."""
     yield place_of(source)
@@ -118,7 +124,7 @@ def fill_source(source: Source, fill: Callable[[str], str], group: object) -> So
             f"The table {place} does not say which rows this job means, and its group has no "
             'names: add "where", such as {"Metadata_Plate": "{plate}"}.'
         )
-    return FileTable(place, paths, where)
+    return FileTable(place, paths, where, is_guessed=source.where is None)
 
 
 def place_problems(key: str, place: str, *, may_be_bare: bool = False) -> Iterator[str]:

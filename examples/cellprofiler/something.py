@@ -45,11 +45,12 @@ def prepare(job: Job, directories: Directories) -> None:
     pipeline, data_file = (workspace(job, key) for key in ("pipeline", "data_file"))
     directories.bring(pipeline)
     kind = Path(data_file).suffix
+    paths = job.message.get("paths", {})  # what beginnings of paths mean, as in `inputs`
     if kind == ".csv":
         # Its rows of this job's group, with the images' places on this machine.
-        directories.bring({"csv": data_file, "where": group(job)})
+        directories.bring({"csv": data_file, "where": group(job), "paths": paths})
     elif kind == ".txt":
-        directories.bring({"list": data_file})
+        directories.bring({"list": data_file, "paths": paths})
     elif kind == ".h5":
         if not (os.path.ismount(MOUNT) or job.keys.inputs):
             raise ValueError(

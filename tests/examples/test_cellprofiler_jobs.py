@@ -119,6 +119,20 @@ def test_a_list_of_files_is_brought_and_named_by_its_places_here(world: World) -
     assert world.results("out/")["P-2/files.txt"] == b"AB"
 
 
+@pytest.mark.parametrize("data_file", ["work/windows.csv", "work/windows.txt"])
+def test_a_table_or_list_from_windows_is_understood_by_the_paths_of_its_job(
+    world: World, data_file: str
+) -> None:
+    world.put("work/windows.csv", TABLE.replace("/home/ubuntu/bucket/", "D:\\screens\\"))
+    world.put("work/windows.txt", "D:\\screens\\images\\a.tif\r\n")
+    paths = {"d:\\screens": f"s3://{world.bucket}"}
+    world.send({**JOB, "data_file": data_file, "paths": paths})
+    run_jobs(world, SOMETHING)
+    results = world.results("out/")
+    assert results.get("P-2/files.txt", b"A") == b"A"
+    assert "P-2/data.csv" in results or "P-2/files.txt" in results
+
+
 @pytest.mark.parametrize(
     ("data_file", "reason"),
     [("work/batch.h5", "MOUNT_DRIVER"), ("work/load.xlsx", "must end in .csv, .txt, .h5")],

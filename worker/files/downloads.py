@@ -6,6 +6,7 @@ import errno
 import hashlib
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,10 +49,20 @@ def fetch(s3: S3Client, item: Input, cache: Cache, crew: Crew) -> None:
         return s3.head_object(Bucket=item.bucket, Key=item.key).get("StorageClass", "")
 
     with (
-        readable(str(item), storage_class),
+        readable(str(item), storage_class, partial(_folder_hint, s3, item)),
         cache.shelf(item.bucket, item.key, crew.check) as shelf,
     ):
         _fetch(s3, item, shelf, crew)
+
+
+def _folder_hint(s3: S3Client, item: Input) -> str:
+    """What to write where a key that is not there is the name of a folder; '' if it is none."""
+    try:
+        below = s3.list_objects_v2(Bucket=item.bucket, Prefix=f"{item.key}/", MaxKeys=1)
+    except ClientError:  # without the bucket, or the right to list it, nothing is known
+        return ""
+    is_folder = bool(below.get("KeyCount"))
+    return f"; {item.key}/ is a folder: write it with the slash at its end" if is_folder else ""
 
 
 def link(mounted: Bucket, item: Input, crew: Crew) -> None:

@@ -14,17 +14,20 @@ from distributed_something.protocol.sources import (
     FileList,
     FileTable,
     Source,
+    is_guessed,
     place_of,
     read_sources,
     source_problems,
 )
+from distributed_something.protocol.tables.paths import TableFault
+from distributed_something.protocol.tables.table import choose_rows
 
 from ..job.outcomes import Hopeless
 from .cache import Cache
 from .downloads import Input, fetch, link
 from .mount import Bucket
 from .refusals import readable
-from .tables import choose_rows, localise, localise_list, read_table, write_table
+from .tables import localise, localise_list, read_table, write_table
 from .transfers import Step, run_all
 
 if TYPE_CHECKING:
@@ -52,6 +55,7 @@ class Inputs:
         self._cache = cache or Cache(None)
         self._mounted = mounted
         self._taken: dict[Path, str] = {}
+        self._above: dict[Path, str] = {}  # folders, and an object in each
 
     def bring(self, *sources: object) -> list[Path]:
         """Bring sources as a job file's `inputs` gives them, but filled in.
@@ -110,11 +114,15 @@ class Inputs:
             found.extend(self._new(item))
             return item.path
 
-        if isinstance(source, FileList):
-            localise_list(own.path, str(own), source.paths, bring)
-        else:
-            table = choose_rows(read_table(own.path, str(own)), source.where or ())
-            write_table(localise(table, source.paths, bring), own.path)
+        try:
+            if isinstance(source, FileList):
+                localise_list(own.path, str(own), source.paths, bring)
+            else:
+                table = choose_rows(read_table(own.path, str(own)), source.where or ())
+                write_table(localise(table, source.paths, bring), own.path)
+        except TableFault as fault:
+            hint = ' Say which rows are meant with "where".' if is_guessed(source) else ""
+            raise Hopeless(f"{fault}{hint}") from None
         return found
 
     def _item(self, place: str) -> Input:
@@ -132,10 +140,11 @@ class Inputs:
             key, below = entry["Key"], entry["Key"][len(prefix) :]
             if not below or below.endswith("/"):
                 continue  # a console's "folder"
-            if ".." in below.split("/") or below.startswith("/"):
+            steps = [step for step in below.split("/") if step not in ("", ".")]
+            if ".." in steps:
                 raise Hopeless(f"The input s3://{bucket}/{key} would leave its folder.")
             count += 1
-            path = self._folder / below
+            path = self._folder.joinpath(*steps)
             yield from self._new(Input(bucket, key, path, entry["ETag"], entry["Size"]))
         if not count:
             raise Hopeless(f"There is nothing below the input s3://{bucket}/{prefix}.")
@@ -153,12 +162,35 @@ class Inputs:
     def _is_new(self, item: Input) -> bool:
         """Whether an object was not asked for yet; raises Hopeless if its file is another's."""
         name = str(item)
-        if item.path not in self._taken:
-            self._taken[item.path] = name
-            return True
-        if self._taken[item.path] != name:
+        if self._taken.get(item.path) == name:
+            return False
+        self._refuse_clash(item, name)
+        self._taken[item.path] = name
+        self._above.update(dict.fromkeys(self._folders_of(item.path), name))
+        return True
+
+    def _refuse_clash(self, item: Input, name: str) -> None:
+        """Raise Hopeless for two objects of one file, and for a file where a folder must be."""
+        if other := self._taken.get(item.path):
             raise Hopeless(
-                f"The inputs {self._taken[item.path]} and {name} would both be "
+                f"The inputs {other} and {name} would both be "
                 f"{item.path.relative_to(self._folder)}."
             )
-        return False
+        if within := self._above.get(item.path):
+            raise self._clash(name, item.path, within)
+        for folder in self._folders_of(item.path):
+            if other := self._taken.get(folder):
+                raise self._clash(other, folder, name)
+
+    def _clash(self, file: str, path: Path, within: str) -> Hopeless:
+        return Hopeless(
+            f"The input {file} would be the file {path.relative_to(self._folder)}, and {within} "
+            "needs a folder of this name."
+        )
+
+    def _folders_of(self, path: Path) -> Iterator[Path]:
+        """The folders of a file, below the input folder."""
+        for folder in path.parents:
+            if folder == self._folder:
+                return
+            yield folder

@@ -16,17 +16,23 @@ _DENIED = ("AccessDenied", "Forbidden", "403", "AllAccessDisabled")
 
 
 @contextmanager
-def readable(what: str, storage_class: Callable[[], str] = lambda: "") -> Iterator[None]:
+def readable(
+    what: str,
+    storage_class: Callable[[], str] = lambda: "",
+    absent_hint: Callable[[], str] = lambda: "",
+) -> Iterator[None]:
     """Raise Hopeless with the reason and the fix for what is there and cannot be read, or is not.
 
-    `storage_class` asks for that of an archived object, where the refusal does not name it.
+    `storage_class` asks for that of an archived object, where the refusal does not name it, and
+    `absent_hint` for what to write instead of a name that is not there.
     """
     try:
         yield
     except ClientError as error:
         if not is_refused(error):
             raise
-        raise Hopeless(f"The input {what} {_why_unreadable(error, storage_class)}") from error
+        hint = absent_hint() if _answer(error)[0] in _ABSENT else ""
+        raise Hopeless(f"The input {what} {_why_unreadable(error, storage_class, hint)}") from error
 
 
 @contextmanager
@@ -40,10 +46,10 @@ def writable(what: str) -> Iterator[None]:
         raise Hopeless(f"The output {what} {_why_unwritable(error)}") from error
 
 
-def _why_unreadable(error: ClientError, storage_class: Callable[[], str]) -> str:
+def _why_unreadable(error: ClientError, storage_class: Callable[[], str], hint: str) -> str:
     code, text = _answer(error)
     if code in _ABSENT:
-        return "does not exist."
+        return f"does not exist{hint}."
     if code == "NoSuchBucket":
         return "is in a bucket that does not exist."
     if code == "InvalidObjectState":

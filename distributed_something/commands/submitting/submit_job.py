@@ -17,6 +17,7 @@ from ...errors import DistributedSomethingError, UsageError
 from ...inputs.job_files import JobFile, open_job_file
 from ...inputs.jobs import Group, JobMaker, JobMessage, add_if_new, fingerprint_of
 from ...inputs.key_slips import idle_keys, misspelt_columns, misspelt_keys, slip_of_column
+from ...inputs.product import near_range
 from ...protocol.families import FAMILIES, SOMETHING
 from ...protocol.jobs import RESERVED_KEYS, BadJob
 from ...protocol.ledger.facts import SubmittedJob
@@ -40,6 +41,7 @@ logger = logging.getLogger(__name__)
 
 CHUNK = 5000  # jobs in one list of the ledger
 _KINDS = 10  # of faults that are shown
+_RANGES_IN = 1000  # groups that are looked through for ranges
 _CHECK_EVERY = 10_000  # groups between two words on progress
 
 Progress = Callable[[int, int | None], None]
@@ -234,6 +236,8 @@ def check_groups(
             file.path,
             ", ".join(f"`{key}`" for key in sorted(check.idle)),
         )
+    if check.range:
+        logger.warning("%s: %s", file.path, check.range)
     if not groups:
         raise UsageError(f"{file.path} has no groups: there is nothing to queue.")
     warn_of_no_command(file, check.lacking, groups)
@@ -248,6 +252,7 @@ class _Check:
         self.largest = 0
         self.lacking = 0  # groups whose jobs have no command
         self.idle: set[str] = set()  # keys of groups that mean something only elsewhere
+        self.range = ""  # a sentence on a value that was likely meant for a range
         self._file = file
         self._maker = maker
         self._plain_names: set[str] = set()  # of values, which are surely no slips
@@ -262,10 +267,22 @@ class _Check:
             self.lacking += 1
         for problem in look.problems:
             self._add(problem.kind, f"{self._file.noun} {number}: {problem.sentence}")
-        if isinstance(group.value, dict) and not group.value.keys() <= self._plain_names:
-            self._look_at_names(number, group, group.value)
+        if isinstance(group.value, dict):
+            if not group.value.keys() <= self._plain_names:
+                self._look_at_names(number, group, group.value)
+            if number <= _RANGES_IN and not self.range:
+                self._look_for_range(number, group.value)
         if not self.faults and self._maker.output_of(group) is None:
             self._compare_names(number, group, look.fingerprint)
+
+    def _look_for_range(self, number: int, values: dict[str, object]) -> None:
+        """Only a product multiplies ranges; elsewhere one is a value like any other."""
+        for key, value in values.items():
+            if isinstance(value, str) and (meant := near_range(value)):
+                self.range = (
+                    f"{self._file.noun} {number} has {key} {value!r}, which is one value there; "
+                    f'a range is written "groups": {{"product": {{"{key}": "{meant}"}}}}.'
+                )
 
     def _look_at_names(self, number: int, group: Group, values: dict[str, object]) -> None:
         """Look for names of values that were likely to be reserved keys; most rows have no new."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...errors import UsageError
+from ..forms.repeated_keys import warn_of_repeated
 from ..json_faults import parse_json
 from ..placeholders import is_placeholder
 from .shapes import (
@@ -142,6 +143,7 @@ def _spot_price(values: Mapping[str, Any]) -> float | None:
 
 def _read_object(text: str, source: str) -> dict[str, Any]:
     values = parse_json(text, source)
+    warn_of_repeated(source, text)
     if not isinstance(values, dict):
         raise UsageError(f"The fleet file {source} is not a JSON object.")
     # A whole describe-spot-fleet-requests answer's part is a fleet file too.

@@ -62,6 +62,15 @@ def test_an_older_files_price_is_read_the_lowest_of_several(
     assert read(fleet(specification(**of_specification), **of_fleet)).spot_price == price
 
 
+def test_a_key_twice_in_a_fleet_file_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    text = json.dumps(fleet(specification())).replace(
+        '"LaunchSpec', '"SpotPrice": "1",\n"LaunchSpec'
+    )
+    text = text.replace('"LaunchSpec', '"SpotPrice": "2", "LaunchSpec')
+    read_fleet_file(text, "fleet.json")
+    assert "fleet.json, line 2: `SpotPrice` is there twice in one object: the last" in caplog.text
+
+
 def test_a_comma_list_of_subnets_is_several_subnets() -> None:
     assert only(NetworkInterfaces=None, SubnetId="subnet-1, subnet-2,subnet-3").subnets == (
         "subnet-1",

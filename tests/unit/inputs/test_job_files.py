@@ -98,7 +98,14 @@ def test_a_byte_order_mark_is_no_fault(tmp_path: Path) -> None:
         ('{"groups": 7}', ["must be a list"]),
         ('{"groups": null}', ["must be a list"]),
         ('{"groups": {"plates": []}}', ["must be a list"]),
-        ('{"groups": [{"x": 1}], "groups": [{"x": 2}]}', ["twice"]),
+        ('{"groups": [{"x": 1}],\n "groups": [{"x": 2}]}', ["line 2: `groups`", "into one list"]),
+        ('{"command": "a",\n\n "command": "b", "groups": [{"x": 1}]}', ["line 3: `command`"]),
+        ('{"groups": [{"x": 1}, {"x": "\\"}{",\n"x": 2}]}', ["line 2: `x`", "of `groups`"]),
+        ('{"environment": {"A": "1", "A": "2"}, "groups": [{"x": 1}]}', ["`A` is there twice"]),
+        ('{"groups": {"product": {"x": 1,\n "x": 2}}}', ["line 2: `x`"]),
+        ('{"command": "a", "own": 1,\n "own": 2, "groups": [{"x": 1}]}', ["line 2: `own`"]),
+        ('{"pipeline": "p", "data_file": "d", "input": "i", "output": "o", "output": "p",'
+         ' "groups": [{"Metadata": "A=1",\n "Metadata": "A=2"}]}', ["`output`", "line 2: `Meta"]),
         ('{"groups": {"csv": "none.csv"}}', ["none.csv", "relative"]),
         ('{"groups": {"product": {"well": "H12..A01"}}}', ["product.well", "backwards"]),
         ('{"groups": [{"x": NaN}]}', ["NaN", "cannot be read"]),
@@ -113,6 +120,25 @@ def test_a_broken_json_file_is_told_with_its_place(
     assert "job.json" in said
     for word in words:
         assert word in said
+
+
+def test_a_key_twice_that_has_no_meaning_of_ours_is_warned_of_and_comments_may_come_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    text = '{"_comment": 1, "_comment": 2, "data": {"a": 1,\n "a": 2}, "own": 1, "own": 2,'
+    path = write(
+        tmp_path, "job.json", text + ' "groups": [{"x": "1", "_comment": 1, "_comment": 2}]}'
+    )
+    group = {"x": "1", "_comment": 2}
+    assert messages(path) == [{"data": {"a": 2}, "own": 2, "group": group}]
+    said = [one.getMessage() for one in caplog.records if "last one counts" in one.getMessage()]
+    assert len(said) == 2
+    assert "line 2: `a`" in said[0] and "line 2: `own`" in said[1]
+
+
+def test_a_key_twice_in_a_line_is_told_with_its_line(tmp_path: Path) -> None:
+    path = write(tmp_path, "jobs.jsonl", '{"x": 1}\n{"x": 1, "command": "a", "x": 2}\n')
+    assert "line 2: `x` is there twice" in refusal(path)
 
 
 def test_a_missing_job_file_is_named(tmp_path: Path) -> None:
@@ -200,6 +226,61 @@ def test_quoted_cells_line_ends_and_tabs_are_read_as_tables_have_them(tmp_path: 
 )
 def test_a_broken_csv_is_told_with_its_place(tmp_path: Path, text: str | bytes, word: str) -> None:
     assert word in refusal(write(tmp_path, "jobs.csv", text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sample, fastq\nS1, a.fq\n",
+        " sample ,fastq \n S1\u00a0, a.fq \n",
+        'sample, fastq\n"S1", "a.fq"\n',
+        "sample;fastq\nS1;a.fq\n",
+        "sample\tfastq\nS1\ta.fq\n",
+        "sample|fastq\nS1|a.fq\n",
+        "sep=;\r\nsample;fastq\r\nS1;a.fq\r\n;\r\n",
+    ],
+)
+@pytest.mark.parametrize("name", ["jobs.csv", "jobs.tsv", "beside"])
+def test_a_table_as_people_and_spreadsheets_write_it_is_read_as_it_is_meant(
+    tmp_path: Path, name: str, text: str
+) -> None:
+    if name == "beside":
+        write(tmp_path, "jobs.csv", text)
+        path = write(tmp_path, "job.json", '{"groups": {"csv": "jobs.csv"}}')
+    else:
+        path = write(tmp_path, name, text)
+    assert messages(path) == [{"group": {"sample": "S1", "fastq": "a.fq"}}]
+
+
+def test_what_separates_the_columns_is_said_if_it_is_not_what_the_name_says(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    messages(write(tmp_path, "jobs.csv", "a;b\n1,5;2\n"))
+    assert "jobs.csv: the columns are separated by ;" in caplog.text
+    assert "has 3 values" in refusal(write(tmp_path, "more.csv", "a;b\n1;2;3\n"))
+    caplog.clear()
+    messages(write(tmp_path, "plain.csv", 'a,"b;c"\n1,2;3\n'))
+    messages(write(tmp_path, "one.csv", "note\nx 1;2\n"))
+    assert "separated" not in caplog.text
+
+
+def test_what_a_spreadsheet_has_spoilt_is_refused_or_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    said = refusal(write(tmp_path, "a.csv", "plate,file\nP1,a\nP2,#REF!\n"))
+    assert "line 3 has #REF!" in said
+    messages(write(tmp_path, "b.csv", "plate\n4.12E+11\n"))
+    assert "4.12E+11" in caplog.text and "format the column as text" in caplog.text
+    for content in (b"PK\x03\x04rest", b"\xd0\xcf\x11\xe0rest"):
+        assert "is a spreadsheet: save it as CSV" in refusal(write(tmp_path, "a.xlsx", content))
+
+
+def test_a_range_outside_a_product_is_one_value_and_that_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert len(messages(write(tmp_path, "jobs.csv", "plate,well\nP1,A01-H12\n"))) == 1
+    assert "Row 1 has well 'A01-H12', which is one value" in caplog.text
+    assert "A01..H12" in caplog.text
 
 
 # JSON Lines

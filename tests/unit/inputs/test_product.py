@@ -125,3 +125,35 @@ def test_a_product_that_cannot_be_meant_is_told(value: dict[str, object], word: 
 def test_every_fault_of_a_product_is_told_at_once() -> None:
     value = {"product": {"well": "9..1", "site": "x..y"}, "exclude": [{"row": 1}]}
     assert len(faults_of(value)) == 3
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A01-H12",
+        "a01 - h12",
+        "A01:H12",
+        "A01–H12",
+        "A01…H12",
+        "A01...H12",
+        "A01 .. H12",
+        "A1 to H9",
+    ],
+)
+def test_a_range_of_wells_in_another_spelling_is_refused_with_the_right_one(text: str) -> None:
+    for value in (text, ["B02", text]):
+        with pytest.raises(ValueError, match=r"would be one value: write 'A0?1\.\.H(12|9)' for"):
+            expand(value)
+
+
+@pytest.mark.parametrize("text", ["1:9", "1...9", "1…9", "1 to 9", "1–9", "1 .. 9"])
+def test_a_range_of_numbers_in_another_spelling_is_refused_too(text: str) -> None:
+    with pytest.raises(ValueError, match=r"write '1\.\.9'"):
+        expand(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["1-9", "2026-12", "1.5", "A01", "A01-mock", "P1:2", "12:30:00", "9:1"]
+)
+def test_values_that_only_look_a_little_like_ranges_are_values(text: str) -> None:
+    assert expand(text) == [text]

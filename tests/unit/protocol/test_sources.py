@@ -51,14 +51,16 @@ def test_every_form_is_read_and_filled_in() -> None:
 
 def test_a_table_without_where_is_chosen_from_by_the_groups_names() -> None:
     assert job({"csv": "a.csv"}).inputs == (
-        FileTable("a.csv", (), (("plate", "P1"), ("site", "2"))),
+        FileTable("a.csv", (), (("plate", "P1"), ("site", "2")), is_guessed=True),
     )
     message = {
         "Metadata": "Metadata_Plate=P1,Metadata_Site=002", "pipeline": "p", "data_file": "d.csv",
         "input": "i", "output": "o", "inputs": {"csv": "{data_file}"},
     }  # fmt: skip
     assert Job.from_object(message).inputs == (
-        FileTable("d.csv", (), (("Metadata_Plate", "P1"), ("Metadata_Site", "002"))),
+        FileTable(
+            "d.csv", (), (("Metadata_Plate", "P1"), ("Metadata_Site", "002")), is_guessed=True
+        ),
     )
 
 

@@ -146,6 +146,47 @@ def test_what_brings_two_things_to_one_place_is_refused(world: World) -> None:
     assert inputs(world).bring("a/x.csv", "a/x.csv")[0].read_text() == "c\n1\n"
 
 
+def test_an_empty_step_in_a_key_leaves_nothing(world: World) -> None:
+    for key in ("m2//P1/a.tif", "m2/P1//b.tif", "m2/./c.tif"):
+        world.put(key, key)
+    inputs(world).bring("m2/")
+    below = world.folder / "input"
+    files = {str(one.relative_to(below)) for one in below.rglob("*") if one.is_file()}
+    assert files == {"P1/a.tif", "P1/b.tif", "c.tif"}
+    world.put("m2/P1/a.tif", "another")
+    with pytest.raises(Hopeless, match=r"m2//P1/a.tif and .*m2/P1/a.tif would both be P1/a.tif"):
+        inputs(world, "other").bring("m2/")
+    world.put("m9/../up.tif", "x")
+    with pytest.raises(Hopeless, match=r"m9/../up.tif would leave its folder"):
+        inputs(world, "third").bring("m9/")
+
+
+def test_a_file_and_a_folder_of_one_name_are_refused_in_these_words(world: World) -> None:
+    for key in ("m3/P1", "m3/P1/a.tif", "x/P1/deep/b.tif"):
+        world.put(key, "x")
+    words = r"m3/P1 would be the file P1, and s3://.*P1/.* needs a folder of this name"
+    for number, sources in enumerate([["m3/"], ["m3/P1", "x/"], ["x/", "m3/P1"]]):
+        with pytest.raises(Hopeless, match=words):
+            inputs(world, f"input{number}").bring(*sources)
+
+
+def test_a_folder_without_its_slash_is_named_with_it(world: World) -> None:
+    world.put("m1/P1/a.tif", "x")
+    with pytest.raises(Hopeless, match="m1/P1 does not exist; m1/P1/ is a folder: write it with"):
+        inputs(world).bring("m1/P1")
+    with pytest.raises(Hopeless, match=r"m1/P2 does not exist\."):
+        inputs(world).bring("m1/P2")
+
+
+def test_only_rows_that_a_job_file_did_not_choose_bring_the_word_on_where(world: World) -> None:
+    world.put("load.csv", "Metadata_Well,FileName_A\nA01,a.tif\n")
+    unsaid = Job.from_object({"inputs": [{"csv": "load.csv"}], "group": {"plate": "P1"}})
+    with pytest.raises(Hopeless, match=r"no column 'plate'; it has .*\. Say which rows .*where"):
+        inputs(world).bring_all(unsaid.inputs)
+    with pytest.raises(Hopeless, match=r"no column 'plate'; it has Metadata_Well, FileName_A\.$"):
+        inputs(world, "other").bring({"csv": "load.csv", "where": {"plate": "P1"}})
+
+
 def test_a_wrong_call_from_something_py_says_what_is_wrong(world: World) -> None:
     with pytest.raises(Hopeless, match="an object there has one of `list` and `csv`"):
         inputs(world).bring({"cvs": "a.csv"})

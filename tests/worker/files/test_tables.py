@@ -6,16 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from worker.files.tables import (
-    Table,
-    bucket_place,
-    choose_rows,
-    localise,
-    localise_list,
-    read_table,
-    write_table,
-)
-from worker.job.outcomes import Hopeless
+from distributed_something.protocol.tables.paths import TableFault, place_of_path
+from distributed_something.protocol.tables.table import Table, choose_rows
+from worker.files.tables import localise, localise_list, read_table, write_table
 
 FLY = """FileName_DNA,PathName_DNA,Metadata_Position,Metadata_Note
 a1.tif,/home/ubuntu/bucket/fly/images,002,0010
@@ -51,14 +44,14 @@ def test_where_a_column_has_the_very_text_only_that_is_meant(tmp_path: Path) -> 
 
 
 def test_text_is_never_taken_for_a_number(tmp_path: Path) -> None:
-    with pytest.raises(Hopeless, match="no row with Metadata_Note = '1000'"):
+    with pytest.raises(TableFault, match="no row with Metadata_Note = '1000'"):
         choose_rows(table(tmp_path), (("Metadata_Note", "1000"),))
 
 
 def test_every_condition_must_hold_and_what_does_not_is_told(tmp_path: Path) -> None:
-    with pytest.raises(Hopeless, match=r"no row with .*Position = '2' and .*Note = '1e3'"):
+    with pytest.raises(TableFault, match=r"no row with .*Position = '2' and .*Note = '1e3'"):
         choose_rows(table(tmp_path), (("Metadata_Position", "2"), ("Metadata_Note", "1e3")))
-    with pytest.raises(Hopeless, match=r"no column 'Plate'; it has FileName_DNA, .* \"where\""):
+    with pytest.raises(TableFault, match=r"no column 'Plate'; it has FileName_DNA, "):
         choose_rows(table(tmp_path), (("Plate", "P1"),))
 
 
@@ -117,7 +110,11 @@ def test_every_kind_of_column_that_names_a_file_is_understood(tmp_path: Path) ->
         ("file:///data/a%20b.tif", "s3://pictures/raw/a b.tif"),
         ("s3://pictures/a.tif", "s3://pictures/a.tif"),
         ("plain/a.tif", "plain/a.tif"),
-        ("C:\\\\images\\\\a.tif", "C:\\\\images\\\\a.tif"),
+        ("C:\\images\\a.tif", None),
+        ("plain\\sub\\a.tif", "plain/sub/a.tif"),
+        ("plain/odd\\name.tif", "plain/odd\\name.tif"),
+        ("~/images/a.tif", None),
+        ("HTTP://example.org/a.tif", None),
         ("/elsewhere/a.tif", None),
         ("/home/ubuntu/bucket/../secret", None),
         ("s3://../x", None),
@@ -129,10 +126,87 @@ def test_every_kind_of_column_that_names_a_file_is_understood(tmp_path: Path) ->
 def test_a_paths_longest_known_beginning_says_what_it_means(path: str, place: str | None) -> None:
     paths = (("/data", "s3://pictures/raw/"), ("/data/old/", "s3://archive"))
     if place is None:
-        with pytest.raises(Hopeless, match="names '"):
-            bucket_place(path, paths, "load.csv")
+        with pytest.raises(TableFault, match="names '"):
+            place_of_path(path, paths, "load.csv")
     else:
-        assert bucket_place(path, paths, "load.csv") == place
+        assert place_of_path(path, paths, "load.csv") == place
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        "D:\\screens",
+        "D:\\screens\\",
+        "D:/screens",
+        "d:/Screens/",
+        "/D:/screens",
+        "file:///D:/screens",
+    ],
+)
+@pytest.mark.parametrize(
+    "path",
+    [
+        "D:\\screens\\P1\\a b.tif",
+        "d:/screens/P1/a b.tif",
+        "D:\\Screens/P1/a b.tif",
+        "file:///D:/screens/P1/a%20b.tif",
+        "file:///D:\\screens\\P1\\a b.tif",
+        "file://D:/screens/P1/a b.tif",
+        "\\\\?\\D:\\screens\\P1\\a b.tif",
+    ],
+)
+def test_a_drive_of_windows_is_a_beginning_however_it_is_written(path: str, start: str) -> None:
+    paths = ((start, "s3://lab/raw"),)
+    assert place_of_path(path, paths, "load.csv") == "s3://lab/raw/P1/a b.tif"
+    with pytest.raises(TableFault, match="in no bucket: say what the beginnings of its paths"):
+        place_of_path(path, (("E:\\screens", "s3://lab"), ("D:\\scr", "s3://lab")), "load.csv")
+
+
+@pytest.mark.parametrize("start", ["\\\\nas\\data", "//NAS/data/", "file://nas/data"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "\\\\nas\\data\\P1\\a.tif",
+        "//nas/data/P1/a.tif",
+        "file://nas/data/P1/a.tif",
+        "file:////nas/data/P1/a.tif",
+        "\\\\?\\UNC\\nas\\data\\P1\\a.tif",
+    ],
+)
+def test_a_shared_folder_of_windows_is_a_beginning_too(path: str, start: str) -> None:
+    assert place_of_path(path, ((start, ""),), "load.csv") == "P1/a.tif"
+    with pytest.raises(TableFault, match="in no bucket"):
+        place_of_path(path, (), "load.csv")
+
+
+def test_folders_of_a_table_from_windows_are_joined_to_their_files(tmp_path: Path) -> None:
+    text = "FileName_A,PathName_A\na.tif,P1\\sub\nb.tif,D:\\x\\\nsub\\c.tif,\n"
+    asked: list[str] = []
+
+    def bring(place: str) -> Path:
+        asked.append(place)
+        return here(place.removeprefix("s3://"))
+
+    localise(table(tmp_path, text), (("D:", "s3://lab"),), bring)
+    assert asked == ["P1/sub/a.tif", "s3://lab/x/b.tif", "sub/c.tif"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Metadata_Well;FileName_A;Note\nA01;a.tif;1,5\nA02;b.tif;\n",
+        "Metadata_Well\tFileName_A\tNote\nA01\ta.tif\t1,5\nA02\tb.tif\t\n",
+        "Metadata_Well|FileName_A|Note\nA01|a.tif|1,5\nA02|b.tif|\n",
+        "sep=;\nMetadata_Well;FileName_A;Note\nA01;a.tif;1,5\nA02;b.tif;\n",
+        '"Metadata_Well";"FileName_A";"Note, if any"\n"A01" ; "a.tif";"1,5"\n'.replace('" ;', '";'),
+        'Metadata_Well, FileName_A , Note\n A01, a.tif , "1,5"\n',
+    ],
+)
+def test_a_table_as_spreadsheets_write_it_has_its_columns_and_no_blanks(
+    tmp_path: Path, text: str
+) -> None:
+    rows = choose_rows(table(tmp_path, text), (("Metadata_Well", "A01"),)).rows
+    assert rows == (("A01", "a.tif", "1,5"),)
 
 
 def test_the_lines_of_a_list_lose_their_ends_and_become_files_here(tmp_path: Path) -> None:
@@ -160,7 +234,7 @@ def test_the_lines_of_a_list_lose_their_ends_and_become_files_here(tmp_path: Pat
 )
 def test_a_broken_table_is_told_as_such(tmp_path: Path, content: bytes, reason: str) -> None:
     (tmp_path / "load.csv").write_bytes(content)
-    with pytest.raises(Hopeless, match=reason):
+    with pytest.raises(TableFault, match=reason):
         read_table(tmp_path / "load.csv", "load.csv")
 
 
@@ -172,5 +246,5 @@ def test_a_short_row_is_filled_up_and_a_blank_line_passed_over(tmp_path: Path) -
 
 def test_an_empty_list_is_told_as_such(tmp_path: Path) -> None:
     (tmp_path / "files.txt").write_text("\n \n")
-    with pytest.raises(Hopeless, match="names no file"):
+    with pytest.raises(TableFault, match="names no file"):
         localise_list(tmp_path / "files.txt", "files.txt", (), here)

@@ -1,0 +1,1 @@
+"""The forms that jobs are written in, and the slips that people make in them."""
