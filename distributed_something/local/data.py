@@ -1,21 +1,25 @@
-"""Bring a folder into a simulated bucket, and what a run made there back into a folder."""
+"""Make files objects of a simulated bucket, and what a run made there files of a folder."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from rich.filesize import decimal
 
 from ..errors import UsageError
 from ..protocol.ledger.keys import RUNS
 from ..words import count_of
 from .account import make_bucket
+from .named_inputs import NamedInputs, all_files
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
     from ..aws.session import Aws
+    from .simulator import Simulator
 
 PARALLEL = 8
 # What the toolkit keeps for itself in a bucket.
@@ -23,34 +27,56 @@ _OURS = (RUNS, "monitors/")
 _LIST = ".files"  # in the results' folder: which files the last rehearsal put there
 
 
-def upload_folder(s3: S3Client, bucket: str, folder: Path) -> int:
-    """Upload every file below a folder under its path there; raises UsageError if it is none."""
-    if not folder.is_dir():
-        raise UsageError(f"No folder {folder}: --data names the folder that becomes the bucket.")
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    with ThreadPoolExecutor(PARALLEL) as pool:
-        keys = [path.relative_to(folder).as_posix() for path in files]
-        list(pool.map(lambda path, key: s3.upload_file(str(path), bucket, key), files, keys))
-    return len(files)
+def put_data(
+    simulator: Simulator,
+    aws: Aws,
+    own_buckets: Collection[str],
+    data: Path | Mapping[str, Path],
+    named: NamedInputs | None = None,
+    on_progress: Callable[[int, int | None], None] = lambda _done, _total: None,
+) -> Iterator[str]:
+    """Make files objects of the buckets that they play; yields a sentence for each folder.
 
-
-def upload_data(aws: Aws, named: Collection[str], data: Path | Mapping[str, Path]) -> Iterator[str]:
-    """Upload what plays the buckets; says of each folder where its files are.
-
-    A folder alone, or under the name '', plays every bucket that the config names but those that
-    have a folder of their own. A bucket that a job file alone names is made.
+    A folder alone, or under the name '', plays every one of `own_buckets` but those that have a
+    folder of their own. A bucket that a job file alone names is made. Only what is `named` is put
+    there, everything without it. Nothing is copied. Raises UsageError for what is no folder.
     """
     folders = {"": data} if isinstance(data, Path) else data
-    there = set(named)
-    for bucket in [name for name in folders if name and name not in there]:
+    for folder in folders.values():
+        if not folder.is_dir():
+            raise UsageError(f"No folder {folder}: --data names the folder that plays the bucket.")
+    for bucket in [name for name in folders if name and name not in own_buckets]:
         make_bucket(aws, bucket)
-    for name, folder in folders.items():
-        buckets = [name] if name else sorted(there - set(folders))
-        count = 0
-        for bucket in buckets:
-            count = upload_folder(aws.s3, bucket, folder)
-        where = f"bucket {buckets[0]}" if len(buckets) == 1 else f"buckets {', '.join(buckets)}"
-        yield f"Of {folder}: {count_of(count, 'file')} in the {where}."
+    wanted = [
+        (folder, bucket, path)
+        for name, folder in folders.items()
+        for bucket in ([name] if name else sorted(set(own_buckets) - set(folders)))
+        for path in (named.files(bucket, folder) if named else all_files(folder))
+    ]
+    put, total, etags = 0, sum(path.stat().st_size for _, _, path in wanted), dict[Path, str]()
+    for folder, bucket, path in wanted:
+        key = path.relative_to(folder).as_posix()
+        etags[path] = simulator.put_file(bucket, key, path, etags.get(path, ""))
+        put += path.stat().st_size
+        on_progress(put, total)
+    for folder in dict.fromkeys(folders.values()):
+        yield _count_words(folder, wanted, is_chosen=named is not None)
+
+
+def _count_words(folder: Path, put: Sequence[tuple[Path, str, Path]], *, is_chosen: bool) -> str:
+    """How much of a folder is in which buckets."""
+    files = {path for whose, _, path in put if whose == folder}
+    if not files:
+        return (
+            f"Data: no file of {folder} is named by the jobs."
+            if is_chosen
+            else (f"Data: there is no file in {folder}.")
+        )
+    buckets = sorted({bucket for whose, bucket, _ in put if whose == folder})
+    size = decimal(sum(path.stat().st_size for path in files))
+    where = f"bucket {buckets[0]}" if len(buckets) == 1 else f"buckets {', '.join(buckets)}"
+    what = "the jobs' inputs" if is_chosen else "all of it"
+    return f"Data: {count_of(len(files), 'file')} of {folder} ({size}; {what}) in the {where}."
 
 
 def snapshot(s3: S3Client, bucket: str) -> dict[str, str]:

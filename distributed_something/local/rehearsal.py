@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 from ..aws.compute.images import machine_types
 from ..commands.buying.start_cluster import start_cluster
 from ..commands.reading.report import make_report, to_json, write_page
+from ..commands.setting_up.build import refuse_no_something
 from ..commands.setting_up.setup import setup
 from ..commands.submitting.submit_job import make_maker, submit_job
+from ..commands.submitting.type_runs import jobs_of_type
 from ..commands.watching.monitor import MonitorOutcome, RunProgress, monitor
 from ..errors import DistributedSomethingError, UsageError
 from ..inputs.job_files import JobFile, open_job_file
@@ -27,13 +29,14 @@ from .account import buckets
 from .data import (
     download,
     find_new,
+    put_data,
     remember,
     remove_last,
     remove_last_logs,
     snapshot,
-    upload_data,
 )
 from .machines.spot_machines import Interruptions
+from .named_inputs import find_named_inputs
 from .pace import PACE
 from .programs import refuse_missing_programs
 from .report import RehearsalReport, failed_attempts, job_times, suggest
@@ -58,20 +61,23 @@ def rehearse(
     runtime: str = "auto",
     interrupt: float = 0.0,
     retries: int = RETRIES,
+    something: Path | None = None,
     directory: Path = DIRECTORY,
     listener: Listener | None = None,
 ) -> RehearsalReport:
     """Do the whole life of a run with no account, and say how it went.
 
     `jobs` takes the first so many groups; `family` is as `submit_job` takes it; `data` is the
-    folder that becomes every bucket, or folders by bucket (`upload_data`); `interrupt` is the
+    folder that becomes every bucket, or folders by bucket (`put_data`); `interrupt` is the
     probability with which each machine is taken away; a failed job is tried `retries` times at
-    most. Results land in `directory`/<APP_NAME>, in the place of the last rehearsal's once there
-    are any. Main thread only. Raises UsageError for what can never work.
+    most; `something` is used instead of worker/something.py. Results land in
+    `directory`/<APP_NAME>, in the place of the last rehearsal's once there are any. Main thread
+    only. Raises UsageError for what can never work.
     """
     listener = listener or Listener()
     if not 0 <= interrupt <= 1:
         raise UsageError(f"--interrupt {interrupt} is no probability: give one from 0 to 1.")
+    refuse_no_something(something)
     # What is wrong with the file is said before anything is started.
     file = open_job_file(job_file, settings.job_defaults, FAMILIES[family] if family else None)
     if data is None:
@@ -80,13 +86,20 @@ def rehearse(
     scaled = scale_down(settings)
     scaled = scaled.model_copy(update={"job_retries": min(scaled.job_retries, retries)})
     interruptions = Interruptions(interrupt, limit=5 * scaled.cluster_machines)
-    with staged(scaled, folder, runtime, listener, interruptions=interruptions) as stage:
+    with staged(
+        scaled, folder, runtime, listener, interruptions=interruptions, something=something
+    ) as stage:
         refuse_missing_programs(file, stage.has_program, jobs=jobs)
         remove_last_logs(folder, stage.logs)
         if data is not None:
-            for sentence in upload_data(stage.aws, buckets(scaled), data):
-                listener.on_step(sentence)
-        submit = partial(submit_job, job_file=job_file, limit=jobs, family=family)
+            _put_inputs(stage, scaled, file, jobs, data, listener)
+        submit = partial(
+            submit_job,
+            job_file=job_file,
+            limit=jobs,
+            family=family,
+            has_own_code=something is not None,
+        )
         return _play(stage, scaled, submit, folder, listener)
 
 
@@ -104,6 +117,25 @@ def _refuse_inputs(file: JobFile) -> None:
         "simulated bucket is empty: give --data DIR, the folder that has them under these names. "
         "Nothing was started."
     )
+
+
+def _put_inputs(
+    stage: Stage,
+    settings: Settings,
+    file: JobFile,
+    jobs: int | None,
+    data: Path | Mapping[str, Path],
+    listener: Listener,
+) -> None:
+    """Put what the chosen jobs name into the buckets."""
+    own = jobs_of_type(file, settings)
+    named = None
+    if not stage.has_own_code():  # which may bring anything
+        named = find_named_inputs(settings, own, make_maker(own), jobs)
+    for sentence in put_data(
+        stage.simulator, stage.aws, buckets(settings), data, named, listener.on_data
+    ):
+        listener.on_step(sentence)
 
 
 def scale_down(settings: Settings) -> Settings:

@@ -9,10 +9,11 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING
 
+from ..commands.setting_up.build import refuse_no_something
 from ..errors import DistributedSomethingError
 from . import FLEET_VARIABLE
 from .account import buckets
-from .data import upload_data
+from .data import put_data
 from .rehearsal import DIRECTORY
 from .stage import Listener, staged
 
@@ -37,6 +38,7 @@ def serve(
     port: int = 0,
     data: Path | Mapping[str, Path] | None = None,
     runtime: str = "auto",
+    something: Path | None = None,
     directory: Path = DIRECTORY,
     on_ready: Callable[[Served], None],
     listener: Listener | None = None,
@@ -49,9 +51,13 @@ def serve(
     """
     listener = listener or Listener()
     stopped = until or Event()
-    with staged(settings, directory / settings.app_name, runtime, listener, port=port) as stage:
+    refuse_no_something(something)
+    folder = directory / settings.app_name
+    with staged(settings, folder, runtime, listener, something=something, port=port) as stage:
         if data is not None:
-            for sentence in upload_data(stage.aws, buckets(settings), data):
+            for sentence in put_data(
+                stage.simulator, stage.aws, buckets(settings), data, on_progress=listener.on_data
+            ):
                 listener.on_step(sentence)
         variables = {**stage.simulator.environment, FLEET_VARIABLE: str(stage.fleet_file)}
         line = "export " + " ".join(f"{k}={shlex.quote(v)}" for k, v in variables.items())

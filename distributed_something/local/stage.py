@@ -30,6 +30,7 @@ class Listener:
 
     on_runtime: Callable[[str, str], None] = lambda _name, _reason: None
     on_step: Callable[[str], None] = lambda _sentence: None
+    on_data: Callable[[int, int | None], None] = lambda _done, _total: None
     on_jobs: Callable[[int, int | None], None] = lambda _done, _total: None
     on_capacity: Callable[[int, int], None] = lambda _machines, _target: None
     on_progress: Callable[[RunProgress], None] = lambda _progress: None
@@ -45,6 +46,7 @@ class Stage:
     fleet_file: Path
     runtime: str
     has_program: Callable[[str], bool]
+    has_own_code: Callable[[], bool]
     logs: Path
 
 
@@ -56,6 +58,7 @@ def staged(
     listener: Listener,
     *,
     interruptions: Interruptions | None = None,
+    something: Path | None = None,
     port: int = 0,
 ) -> Iterator[Stage]:
     """A simulated account with its machines, all gone once it is left; main thread only."""
@@ -70,7 +73,7 @@ def staged(
         prepare_account(aws, settings)
         fleet_file = Path(scratch) / "fleet.json"
         write_fleet_file(aws, fleet_file, public=settings.assign_ip)
-        make_runtime, reason = choose_runtime(runtime, settings.dockerhub_tag)
+        make_runtime, reason = choose_runtime(runtime, settings.dockerhub_tag, something)
         with ending.undisturbed():
             chosen = make_runtime()
             stack.callback(chosen.close)
@@ -86,7 +89,16 @@ def staged(
         with ending.undisturbed():
             stack.enter_context(agent)
         listener.on_runtime(chosen.name, reason)
-        yield Stage(aws, simulator, agent, fleet_file, chosen.name, chosen.has_program, logs)
+        yield Stage(
+            aws,
+            simulator,
+            agent,
+            fleet_file,
+            chosen.name,
+            chosen.has_program,
+            chosen.has_own_code,
+            logs,
+        )
 
 
 def most_loops() -> int:

@@ -21,7 +21,7 @@ from distributed_something.commands.watching.monitor import MonitorOutcome, moni
 from distributed_something.commands.watching.watch_all import Sleep, watch_all
 from distributed_something.inputs.settings import Settings
 from distributed_something.inputs.type_runs import type_settings
-from distributed_something.local.data import upload_folder
+from distributed_something.local.data import put_data
 from distributed_something.local.pace import PACE
 from distributed_something.local.stage import Listener, Stage, staged
 from distributed_something.resources.table import take_inventory, what_stays
@@ -63,7 +63,7 @@ def test_each_command_runs_on_its_type_and_all_runs_end_and_leave_nothing(
     settings = settings_of("commands", build(engine, "commands"))
     with staged(settings, tmp_path / "rehearsal", "docker", Listener()) as stage:
         before = take_inventory(stage.aws)
-        upload_folder(stage.aws.s3, settings.aws_bucket, HERE / "bucket")
+        list(put_data(stage.simulator, stage.aws, {settings.aws_bucket}, HERE / "bucket"))
         play(stage, settings, HERE / "jobs.csv")
         runs = type_settings(settings)
         outcomes = watch_all([partial(watch, stage, own) for own in runs])

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from moto.core.base_backend import BackendDict
-from moto.s3.models import FakeKey
 
+from distributed_something.local.simulator.on_disk.stored_keys import StoredKey
 from distributed_something.local.simulator.sqs import FastQueue
 from distributed_something.local.simulator.ssm import Parameters
 
@@ -165,10 +165,10 @@ def _of_queue(queue: FastQueue) -> Iterator[tuple[object, object]]:
     yield "hidden", [(entry.message, entry.wakes, entry.received) for entry in hidden]
 
 
-def _of_object(key: FakeKey) -> Iterator[tuple[object, object]]:
+def _of_object(key: StoredKey) -> Iterator[tuple[object, object]]:
     """What S3 tells of an object, without what follows from its bytes."""
     packed = key.name.endswith(".gz")  # with the moment of its packing
-    yield "value", gzip.decompress(key.value) if packed else key.value
+    yield "value", gzip.decompress(bytes(key.value)) if packed else bytes(key.value)
     yield "type", key._metadata.get("Content-Type")
     yield "storage", key.storage_class
 
@@ -181,7 +181,7 @@ def _of_parameters(parameters: Parameters) -> Iterator[tuple[object, object]]:
 
 _PARTS: dict[type, Callable[[Any], Iterator[tuple[object, object]]]] = {
     FastQueue: _of_queue,
-    FakeKey: _of_object,
+    StoredKey: _of_object,
     Parameters: _of_parameters,
 }
 

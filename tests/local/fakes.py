@@ -43,6 +43,9 @@ class FakeRuntime:
     def has_program(self, program: str) -> bool:
         return True
 
+    def has_own_code(self) -> bool:
+        return False
+
     def start(self, container: Container) -> FakeWorker:
         container.log.touch()
         worker = FakeWorker(container)

@@ -11,6 +11,7 @@ from typing import Any
 import docker
 import pytest
 
+import worker.something
 from distributed_something.errors import DistributedSomethingError, UsageError
 from distributed_something.local.data import remember
 from distributed_something.local.machines.containers import (
@@ -195,6 +196,39 @@ def test_inputs_without_a_folder_of_them_are_refused_before_anything_starts(tmp_
 def test_what_is_no_probability_is_refused(tmp_path: Path, chance: float) -> None:
     with pytest.raises(UsageError, match="probability"):
         rehearse(settings(), tmp_path / "none", interrupt=chance)
+
+
+@pytest.mark.slow
+def test_workers_use_the_something_py_that_is_named_and_the_clones_stays(tmp_path: Path) -> None:
+    something = tmp_path / "mine.py"
+    something.write_text(
+        "def prepare(job, directories):\n"
+        "    (directories.bring('extra/a.txt'))\n\n"
+        "def command(job, directories):\n"
+        "    return ['cp', str(directories.input / 'a.txt'), str(directories.output)]\n\n"
+        "def check(job, directories, exit_code):\n"
+        "    return None\n"
+    )
+    (tmp_path / "data" / "extra").mkdir(parents=True)
+    (tmp_path / "data" / "extra" / "a.txt").write_text("mine")
+    jobs = write_json(tmp_path / "jobs.json", {"output": "out/{n}", "groups": [{"n": 1}]})
+    clone = Path(worker.something.__file__).read_bytes()
+    report = rehearse(
+        settings(),
+        jobs,
+        data=tmp_path / "data",
+        runtime="process",
+        something=something,
+        directory=tmp_path / "rehearsal",
+    )
+    assert report.succeeded, report.failures
+    assert (tmp_path / "rehearsal" / "Counting" / "out" / "1" / "a.txt").read_text() == "mine"
+    assert Path(worker.something.__file__).read_bytes() == clone
+
+
+def test_a_something_py_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"No .*none\.py here"):
+        rehearse(settings(), copying(tmp_path, 1), something=tmp_path / "none.py")
 
 
 def test_a_large_configuration_is_played_small() -> None:

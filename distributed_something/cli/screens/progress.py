@@ -29,10 +29,29 @@ def sending_progress() -> Iterator[Callable[[int, int | None], None]]:
 
 
 @contextmanager
-def byte_progress() -> Iterator[Callable[[int, int | None], None]]:
+def byte_progress(words: str = "Downloading") -> Iterator[Callable[[int, int | None], None]]:
     """A bar of bytes and their speed."""
-    with _bar("Downloading", DownloadColumn(), TransferSpeedColumn()) as show:
-        yield show
+    bar = ByteBar(words)
+    try:
+        yield bar
+    finally:
+        bar.stop()
+
+
+class ByteBar:
+    """A bar of bytes and their speed, from the first progress until it is stopped."""
+
+    def __init__(self, words: str) -> None:
+        self._bar = _new_bar(DownloadColumn(), TransferSpeedColumn())
+        self._task = self._bar.add_task(words, total=None)
+
+    def __call__(self, done: int, total: int | None) -> None:
+        self._bar.start()
+        self._bar.update(self._task, completed=done, total=total)
+
+    def stop(self) -> None:
+        """Leave the screen."""
+        self._bar.stop()
 
 
 @contextmanager
@@ -45,15 +64,7 @@ def reading_progress() -> Iterator[Callable[[int, int | None], None]]:
 @contextmanager
 def _bar(words: str, *columns: ProgressColumn) -> Iterator[Callable[[int, int | None], None]]:
     """A bar that begins when there is something to show, so that questions can be asked before."""
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        *columns,
-        TimeRemainingColumn(),
-        console=people(),
-        disable=not people().is_terminal,
-        transient=True,
-    )
+    bar = _new_bar(*columns)
     task = bar.add_task(words, total=None)
 
     def show(done: int, total: int | None) -> None:
@@ -64,6 +75,18 @@ def _bar(words: str, *columns: ProgressColumn) -> Iterator[Callable[[int, int | 
         yield show
     finally:
         bar.stop()
+
+
+def _new_bar(*columns: ProgressColumn) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        *columns,
+        TimeRemainingColumn(),
+        console=people(),
+        disable=not people().is_terminal,
+        transient=True,
+    )
 
 
 class JobBar:

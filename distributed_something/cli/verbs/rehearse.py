@@ -63,6 +63,7 @@ _SHOWN = 5  # failures, of what may be thousands
     metavar="N",
     help="Try a failed job N times at most, and not more often than JOB_RETRIES.",
 )
+@click.option("--something", type=PATH, help="A file to use instead of worker/something.py.")
 @click.option("--serve", is_flag=True, help="Serve the simulated AWS until Ctrl-C instead.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="With --serve.")
 @click.option("--json", "as_json", is_flag=True, help="How it went as JSON on stdout.")
@@ -76,6 +77,7 @@ def rehearse(
     runtime: str,
     interrupt: float,
     retries: int,
+    something: Path | None,
     serve: bool,
     port: int,
     as_json: bool,
@@ -90,7 +92,7 @@ def rehearse(
     if serve and as_json:
         raise click.UsageError("--json tells how a rehearsal went: leave out --serve.")
     if serve:
-        _serve(program.load_settings(), port, _folders(data), runtime)
+        _serve(program.load_settings(), port, _folders(data), runtime, something)
         return
     if job_file is None:
         raise click.UsageError("Name the job file to rehearse, or give --serve.")
@@ -103,6 +105,7 @@ def rehearse(
         runtime=runtime,
         interrupt=interrupt,
         retries=retries,
+        something=something,
     )
     if not rehearse_all(program.load_settings(), as_json=as_json):
         raise click.exceptions.Exit(EXIT_FAILED)
@@ -140,7 +143,13 @@ def _folders(data: Sequence[str]) -> dict[str, Path] | None:
     return folders or None
 
 
-def _serve(settings: Settings, port: int, data: Mapping[str, Path] | None, runtime: str) -> None:
+def _serve(
+    settings: Settings,
+    port: int,
+    data: Mapping[str, Path] | None,
+    runtime: str,
+    something: Path | None,
+) -> None:
     from ...local.serving import serve
 
     with _told_of_serving() as on_ready:
@@ -149,6 +158,7 @@ def _serve(settings: Settings, port: int, data: Mapping[str, Path] | None, runti
             port=port,
             data=data,
             runtime=runtime,
+            something=something,
             on_ready=on_ready,
             listener=rehearsal_listener(),
         )
@@ -158,15 +168,25 @@ def rehearsal_listener(bar: JobBar | None = None) -> Listener:
     """A listener that tells each step as it comes, with a bar while jobs are queued."""
     from ...local.stage import Listener
     from ..screens.monitor_lines import progress_printer, show_capacity
+    from ..screens.progress import ByteBar
+
+    data_bar = ByteBar("Reading --data")
 
     def on_step(sentence: str) -> None:
         if bar:
             bar.pause()  # it belongs to the step that is over
+        data_bar.stop()
         say(sentence, style="bold")
+
+    def on_data(done: int, total: int | None) -> None:
+        if bar:
+            bar.pause()
+        data_bar(done, total)
 
     return Listener(
         on_runtime=lambda name, reason: say(f"Workers run as {_RUNTIMES[name]}: {reason}"),
         on_step=on_step,
+        on_data=on_data,
         on_jobs=bar or (lambda _done, _total: None),
         on_capacity=show_capacity,
         on_progress=progress_printer(as_json=False),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _CLONE = Path(__file__).resolve().parents[3]  # with worker/, whose user may have changed it
 _DOCKERFILE = "worker/Dockerfile"
-_SOMETHING = Path("/opt/distributed-something/app/worker/something.py")  # in the image
+SOMETHING = Path("/opt/distributed-something/app/worker/something.py")  # in the image
 _ROOT_USERS = ("", "root", "0")
 OWN_USER = "worker"  # whom the Dockerfile makes
 
@@ -98,6 +98,11 @@ def _check_files(base: str, file: Path | None, something: Path | None) -> None:
         raise UsageError(
             f"No {file} here: --file names the Dockerfile that makes your tool's image."
         )
+    refuse_no_something(something)
+
+
+def refuse_no_something(something: Path | None) -> None:
+    """Raise UsageError if the file that is to be used instead of something.py is not there."""
     if something is not None and not something.is_file():
         raise UsageError(
             f"No {something} here: --something names a file to use instead of worker/something.py."
@@ -137,10 +142,8 @@ def _put_something(
     """Put a user's own something.py into the image that was just built."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        shutil.copyfile(something, folder / _SOMETHING.name)
-        (folder / "Dockerfile").write_text(
-            f"FROM {plan.tag}\nCOPY {_SOMETHING.name} {_SOMETHING}\n"
-        )
+        shutil.copyfile(something, folder / SOMETHING.name)
+        (folder / "Dockerfile").write_text(f"FROM {plan.tag}\nCOPY {SOMETHING.name} {SOMETHING}\n")
         build_image(engine, folder, "Dockerfile", plan.tag, {}, plan.platform, on_progress)
 
 

@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 _WORKERS_CODE = Path(__file__).resolve().parents[3] / "worker" / "something.py"
 # Of the file as it is shipped, which makes no command of its own.
-_SHIPPED = "f5719036da1c9d2267d7560b5d2262de21fa4a3f8b084a18972e81267769d2af"
+SHIPPED = "f5719036da1c9d2267d7560b5d2262de21fa4a3f8b084a18972e81267769d2af"
 # By the word of a family: what an image was built with that makes commands, and the next step.
 _SOMETHING_OF_ITS_OWN = "a something.py of its own"
 _EXAMPLE = "Take JOB_DEFAULTS from examples/{}/config.py, which name the command."
@@ -40,7 +40,7 @@ def is_as_shipped(code: Path = _WORKERS_CODE) -> bool:
         text = code.read_bytes().replace(b"\r\n", b"\n")
     except OSError:
         return False
-    return hashlib.sha256(text).hexdigest() == _SHIPPED
+    return hashlib.sha256(text).hexdigest() == SHIPPED
 
 
 def warn_of_no_command(file: JobFile, lacking: int, groups: int) -> None:

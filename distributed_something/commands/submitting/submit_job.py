@@ -76,6 +76,7 @@ def submit_job(
     tag_offset: int = 0,
     rehearsal: Path | None = None,
     by_size: bool = False,
+    has_own_code: bool = False,
     on_progress: Progress = lambda _done, _total: None,
     confirm: Callable[[Again], bool] = lambda _: True,
     now: Callable[[], float] = time.time,
@@ -86,13 +87,15 @@ def submit_job(
     `family` is a word of `protocol.families.FAMILIES`, if not what the file's keys suggest;
     `tag_offset` the number of the first job where each machine type has a run of its own;
     `rehearsal` the last one's report. Long jobs go first, by size of inputs with `by_size`.
+    `has_own_code` says that workers surely have a something.py that makes commands.
 
     Creates nothing before every group was found right; raises UsageError, NotFound for the queue,
     and DistributedSomethingError if `confirm` says no to jobs that the app's last run has already.
     `on_progress` gets the groups checked and None, then the jobs sent and their total.
     """
     file = open_job_file(job_file, settings.job_defaults, FAMILIES[family] if family else None)
-    work = _check_work(aws, settings, jobs_of_type(file, settings, tag_offset), limit, on_progress)
+    file = jobs_of_type(file, settings, tag_offset)
+    work = _check_work(aws, settings, file, limit, on_progress, has_own_code=has_own_code)
     last, listed = _confirm_again(aws, settings, work, confirm)
     run, listed = _begin(aws, settings, work, last, listed, folder, now)
     jobs = _ordered_jobs(aws, work, last, rehearsal, settings if by_size else None)
@@ -122,12 +125,18 @@ class _Work:
 
 
 def _check_work(
-    aws: Aws, settings: Settings, file: JobFile, limit: int | None, on_progress: Progress
+    aws: Aws,
+    settings: Settings,
+    file: JobFile,
+    limit: int | None,
+    on_progress: Progress,
+    *,
+    has_own_code: bool,
 ) -> _Work:
     """Check all that can be checked before anything is made."""
     say_family(file)
     maker = make_maker(file)
-    checked = check_groups(file, maker, limit, on_progress)
+    checked = check_groups(file, maker, limit, on_progress, has_own_code=has_own_code)
     refuse_shared_outputs(settings, file, maker, limit)
     queue_url = find_queue(aws.sqs, settings.sqs_queue_name)
     _check_size(checked.largest, queue_message_limit(aws.sqs, queue_url), settings, file)
@@ -219,6 +228,8 @@ def check_groups(
     maker: JobMaker,
     limit: int | None = None,
     on_progress: Progress = lambda _done, _total: None,
+    *,
+    has_own_code: bool = False,
 ) -> Checked:
     """Look at every group; raises UsageError with the first group of each kind of fault."""
     check = _Check(file, maker)
@@ -240,7 +251,8 @@ def check_groups(
         logger.warning("%s: %s", file.path, check.range)
     if not groups:
         raise UsageError(f"{file.path} has no groups: there is nothing to queue.")
-    warn_of_no_command(file, check.lacking, groups)
+    if not has_own_code:
+        warn_of_no_command(file, check.lacking, groups)
     return Checked(groups, check.largest)
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
 import os
 import socket
 import subprocess
 import sys
+import tarfile
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -21,6 +24,8 @@ from docker.models.containers import Container as DockerContainer
 from docker.types import Ulimit
 
 from ...command_lines import build_line
+from ...commands.setting_up.build import SOMETHING
+from ...commands.submitting.no_command import SHIPPED
 from ...errors import UsageError
 from ...protocol import IMAGE_LABEL, PROTOCOL_VERSION
 from .runtimes import Container, ProcessRuntime, Runtime
@@ -31,6 +36,11 @@ OWNER_LABEL = "distributed-something.rehearsal"  # pid and start time of the pro
 _SWEEPER = Path(__file__).with_name("sweep.py")
 _STOP_SECONDS = 1
 _LOOK_FOR_PROGRAM = "import shutil, sys; sys.exit(shutil.which(sys.argv[1]) is None)"
+_IS_SHIPPED = (
+    "import hashlib, pathlib, sys; code = pathlib.Path(sys.argv[1]).read_bytes(); "
+    "digest = hashlib.sha256(code.replace(b'\\r\\n', b'\\n')).hexdigest(); "
+    "sys.exit(digest != sys.argv[2])"
+)
 _PROBE = "import socket, sys; socket.create_connection(('127.0.0.1', int(sys.argv[1])), 3).close()"
 
 
@@ -88,9 +98,12 @@ class DockerRuntime:
 
     name = "docker"
 
-    def __init__(self, client: docker.DockerClient, image: str) -> None:
+    def __init__(
+        self, client: docker.DockerClient, image: str, something: Path | None = None
+    ) -> None:
         self._client = client
         self._image = image
+        self._something = something
         self._owner = _owner(psutil.Process())
         self._workers: list[DockerWorker] = []
         remove_leftovers(client)
@@ -105,6 +118,11 @@ class DockerRuntime:
     def has_program(self, program: str) -> bool:
         return _probe(self._client, self._image, [_LOOK_FOR_PROGRAM, program])
 
+    def has_own_code(self) -> bool:
+        if self._something is not None:
+            return True
+        return not _probe(self._client, self._image, [_IS_SHIPPED, str(SOMETHING), SHIPPED])
+
     def start(self, container: Container) -> DockerWorker:
         options: dict[str, Any] = {
             "name": f"ds-{os.getpid()}-{container.name}",
@@ -112,11 +130,13 @@ class DockerRuntime:
             "network_mode": "host",
             "mem_limit": f"{container.memory}m",
             "labels": {OWNER_LABEL: self._owner},
-            "detach": True,
             "init": True,  # as the task definition asks
             **_rights(container),
         }
-        started = self._client.containers.run(container.image, **options)
+        started = self._client.containers.create(container.image, **options)
+        if self._something is not None:
+            started.put_archive(str(SOMETHING.parent), _archive(self._something))
+        started.start()
         worker = DockerWorker(started, container.log.open("ab"))
         self._workers.append(worker)
         return worker
@@ -128,6 +148,17 @@ class DockerRuntime:
         self._sweeper.stdin.close()
         self._sweeper.wait()
         self._client.close()
+
+
+def _archive(something: Path) -> bytes:
+    """The file as something.py in an archive, for every user to read."""
+    content = something.read_bytes()
+    entry = tarfile.TarInfo(SOMETHING.name)
+    entry.size, entry.mode, entry.mtime = len(content), 0o644, int(time.time())
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        archive.addfile(entry, io.BytesIO(content))
+    return packed.getvalue()
 
 
 def _rights(container: Container) -> dict[str, Any]:
@@ -148,19 +179,23 @@ def _rights(container: Container) -> dict[str, Any]:
     return rights
 
 
-def choose_runtime(wanted: str, image: str) -> tuple[Callable[[], Runtime], str]:
+def choose_runtime(
+    wanted: str, image: str, something: Path | None = None
+) -> tuple[Callable[[], Runtime], str]:
     """What makes a runtime, and why it is that one; `wanted` is 'docker', 'process' or 'auto'.
 
-    Nothing is left of the search. Raises UsageError if containers are wanted and cannot be had.
+    `something` is the file that workers use instead of something.py, if not their own. Nothing is
+    left of the search. Raises UsageError if containers are wanted and cannot be had.
     """
     if wanted == "process":
-        return ProcessRuntime, "as asked"
+        return partial(ProcessRuntime, something), "as asked"
     client, obstacle = _find_engine(image)
     if client is not None:
-        return partial(DockerRuntime, client, image), f"a Docker engine is here and has {image}"
+        make = partial(DockerRuntime, client, image, something)
+        return make, f"a Docker engine is here and has {image}"
     if wanted == "docker":
         raise UsageError(f"Cannot run workers as containers: {obstacle}.")
-    return ProcessRuntime, obstacle
+    return partial(ProcessRuntime, something), obstacle
 
 
 def remove_leftovers(client: docker.DockerClient) -> None:

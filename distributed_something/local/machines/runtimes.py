@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from ...commands.submitting.no_command import is_as_shipped
+
 logger = logging.getLogger(__name__)
 
 _APPLICATION = Path(__file__).resolve().parents[3]  # the folder that holds the package `worker`
@@ -58,6 +60,9 @@ class Runtime(Protocol):
     def has_program(self, program: str) -> bool:
         """Whether a job's command could start a program of this name or path."""
 
+    def has_own_code(self) -> bool:
+        """Whether workers have another something.py than the one that is shipped."""
+
     def start(self, container: Container) -> Worker: ...
 
     def close(self) -> None: ...
@@ -93,19 +98,33 @@ class ProcessRuntime:
 
     name = "process"
 
-    def __init__(self) -> None:
+    def __init__(self, something: Path | None = None) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="distributed-something-"))
         self._workers: list[ProcessWorker] = []
+        self._something = something
+        self._application = _APPLICATION
+        if something is not None:
+            self._application = self._folder / "application"
+            shutil.copytree(_APPLICATION / "worker", self._application / "worker")
+            shutil.copyfile(something, self._application / "worker" / "something.py")
+            package = __name__.partition(".")[0]
+            (self._application / package).symlink_to(_APPLICATION / package)
 
     def has_program(self, program: str) -> bool:
         return shutil.which(program, path=_own_environment()["PATH"]) is not None
+
+    def has_own_code(self) -> bool:
+        return self._something is not None or not is_as_shipped()
 
     def start(self, container: Container) -> ProcessWorker:
         folder = self._folder / container.name
         folder.mkdir(mode=0o700)
         reader, writer = os.pipe()
         environment = _own_environment() | dict(container.environment)
-        environment |= {"WORKER_DIRECTORY": str(folder), "PYTHONPATH": _python_path()}
+        environment |= {
+            "WORKER_DIRECTORY": str(folder),
+            "PYTHONPATH": _python_path(self._application),
+        }
         environment["MOUNT_DRIVER"] = ""  # a process of this user's may not mount: it brings inputs
         command = [sys.executable, "-m", "worker"]
         with container.log.open("ab") as log:
@@ -140,5 +159,5 @@ def _own_environment() -> dict[str, str]:
     return own
 
 
-def _python_path() -> str:
-    return os.pathsep.join(filter(None, [str(_APPLICATION), os.environ.get("PYTHONPATH", "")]))
+def _python_path(application: Path) -> str:
+    return os.pathsep.join(filter(None, [str(application), os.environ.get("PYTHONPATH", "")]))

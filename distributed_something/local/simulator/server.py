@@ -7,6 +7,7 @@ import logging
 import socket
 from email.utils import formatdate
 from io import BytesIO
+from pathlib import Path
 from threading import Lock, Thread
 from types import TracebackType
 from typing import Any
@@ -31,6 +32,7 @@ from .delays.newness import begin_request
 from .delays.throttle import Throttle, operation_of, refusal
 from .guard import Guard
 from .keys import OwnerKey
+from .on_disk.pieces import SHELF
 from .rules import Rules
 
 HOST = "127.0.0.1"
@@ -166,6 +168,7 @@ class Simulator:
         self._thread.join()
         self._server.server_close()
         BackendDict.reset()
+        SHELF.empty()
         rules.use(Rules())
         _running.release()
 
@@ -174,6 +177,13 @@ class Simulator:
         rules.use(changed or self._rules)
         BackendDict.reset()
         application.throttle.empty()
+
+    def put_file(self, bucket: str, key: str, path: Path, etag: str = "") -> str:
+        """Make a file an object without copying it, and return its ETag, read from it if unknown.
+
+        The file must stay as it is.
+        """
+        return s3.put_file(ACCOUNT, bucket, key, path, etag)
 
     @property
     def port(self) -> int:

@@ -1,0 +1,1 @@
+"""The contents of simulated objects, in files instead of memory."""
