@@ -25,7 +25,7 @@ DESTINATION_BUCKET = ""
 TASK_ROLE_ARN = ""
 
 # ---- Machines -------------------------------------------------------------------------------
-# The ECS cluster that the machines join; made if it is not there, and removed if a run made it
+# The ECS cluster that the machines join; made if it does not exist, and removed if a run made it
 # (but "default" always stays).
 ECS_CLUSTER = "default"
 # How many machines, and how many containers on each.

@@ -2,7 +2,7 @@
 usage: python run.py VERB [options]           settings: config.py
 
 A run, in order
-  setup                    make queue, cluster, task, service
+  setup                    create queue, cluster, task, service
   submitJob JOBS.json      queue one job per group       [--dry-run]
   startCluster FLEET.json  buy machines; shows the price [--yes]
   monitor [FILE]           watch, then remove everything [--cheapest]
@@ -11,10 +11,10 @@ Before (no account needed)
   rehearse JOBS.json       the same run on this computer [--jobs 5] [--serve]
   check [JOBS] [FLEET]     what is missing, and the fix  [--offline]
 During and after
-  status                   progress, money, why stuck    [--watch]
+  status                   progress, money, why stalled    [--watch]
   logs [JOB]               what a job printed            [--failed]
   retry [NAMES]            queue unfinished jobs again   [--reason TEXT]
-  download [DIR]           bring results here            [--only GLOB]
+  download [DIR]           download the results            [--only GLOB]
   report                   one HTML page: times, failures, cost
   cancel                   stop, remove everything       [--list]
 More: completion, VERB --help, documentation/ exit: 0 done, 1 failed, 2 wrong usage

@@ -16,7 +16,7 @@ class UsageError(DistributedSomethingError):
 
 
 class NotFound(DistributedSomethingError):
-    """A thing that an earlier verb makes is not there; the message names that verb."""
+    """A thing that an earlier verb makes does not exist; the message names that verb."""
 
 
 class TeardownIncomplete(DistributedSomethingError):

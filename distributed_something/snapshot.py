@@ -1,4 +1,4 @@
-"""What there is of a run now: one snapshot, whose parts are read when they are first asked for.
+"""Resources of a run now: one snapshot, whose parts are read when they are first asked for.
 
 The monitor, the Lambda, `status` and `cancel` read the same parts; each asks only for those that it
 needs.

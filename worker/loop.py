@@ -36,7 +36,7 @@ from .stopping import Stopping
 logger = logging.getLogger(__name__)
 
 NOT_STARTED_LIMIT = 3  # commands in a row; fewer may be the commands' own fault
-_PERHAPS_A_SECOND = "(A worker ended while it sent this message: there may be two of it.)"
+_PERHAPS_A_SECOND = "(A worker ended while it wrote this message: there may be two copies.)"
 _LONGEST_PAUSE = 30.0  # seconds between two tries to reach a queue that does not answer
 
 
@@ -89,7 +89,7 @@ class Loop:
         except MachineFault:
             raise
         except Exception:  # no job may end the loop that would run the next one
-            logger.exception("The job could not be dealt with; it goes back to the queue.")
+            logger.exception("The job could not be processed; it returns to the queue.")
             self._stopping.wait(1.0)
             self._try_to_give_back(message)
 
@@ -133,7 +133,7 @@ class Loop:
     def _decide(self, message: Message, lease: Lease, ledger: RunLedger, job: Job) -> None:
         """Attempt a job, unless it is done or has failed often enough."""
         if ledger.is_done(job.job_id):
-            logger.info("Job %s is done already; its message is removed.", job.name)
+            logger.info("Job %s is already done; its message is deleted.", job.name)
             lease.release()
             self._delete(message)
             return
@@ -192,8 +192,10 @@ class Loop:
         self._blame_the_machine(attempt.cannot_start, outcome)
 
     def _complete(self, lease: Lease, ledger: RunLedger, job: Job, done: AttemptKey) -> None:
-        """Mark a job done whose worker ended when its results were there and it had said so."""
-        logger.info("Job %s was done by a worker that then ended; it is marked so.", job.name)
+        """Mark per job done whose worker ended when its results were there and it had said so."""
+        logger.info(
+            "Job %s was done by a worker that then ended; it is recorded as done.", job.name
+        )
         ledger.mark_done(done)
         ledger.forget_checkpoint(job.job_id)
         lease.release()
@@ -205,7 +207,7 @@ class Loop:
             return False
         if not self._is_given_up(message, ledger, job_id):
             return False
-        logger.info("Job %s was given up already; its message is removed.", job_id)
+        logger.info("Job %s was already given up; its message is deleted.", job_id)
         lease.release()
         self._delete(message)
         return True
@@ -237,7 +239,7 @@ class Loop:
         try:
             ledger = self._ledger(self._latest_run())
         except (ClientError, BotoCoreError) as error:
-            logger.warning("The latest run could not be looked up: %s", error)
+            logger.warning("The latest run could not be read: %s", error)
             return
         self._heart.begin(ledger)
         self._heart.look_at_run(ledger)
@@ -250,7 +252,7 @@ class Loop:
         claimant = claims.claimant(self._settings.sqs_message_visibility)
         if claimant is None:
             return False
-        logger.info("Job %s still runs elsewhere; its lease is passed on.", job.name)
+        logger.info("Job %s is running elsewhere; its lease is passed on.", job.name)
         # The message stays hidden for the rest of our lease, in which its holder takes it over.
         lease.release()
         claims.leave(Receipt(claimant, message.receipt, message.received))
@@ -323,7 +325,7 @@ class Loop:
         try:
             self._give_back(message, self._backoff(message.receive_count))
         except (ClientError, BotoCoreError) as error:
-            logger.warning("The job comes back when its lease ends: %s", error)
+            logger.warning("The job returns when its lease ends: %s", error)
 
     def _backoff(self, failures: int) -> float:
         """Seconds until a failed job is tried again, a little random so that jobs spread."""

@@ -202,7 +202,7 @@ class Supervisor:
 
     def _on_signal(self, number: signal.Signals) -> None:
         if number in STOP_SIGNALS:
-            self._stopping.ask(f"the worker was told to stop ({number.name})")
+            self._stopping.ask(f"the worker was asked to stop ({number.name})")
         else:
             self._stopping.wake.set()
 
@@ -256,7 +256,7 @@ class Supervisor:
             # The dead loop's tool is ours now. Its job will be given to another worker,
             # and must not run twice.
             if killed := kill_descendants(self._pids()):
-                logger.warning("Killed %d processes that a dead loop left behind.", killed)
+                logger.warning("Killed %d processes that an ended loop left behind.", killed)
             for slot in died:
                 remove(self._directory / slot.name)
         reap(self._pids())

@@ -46,6 +46,6 @@ def says_off(error: ClientError, now: Callable[[], float] = time.time) -> str:
         return ""
     which = "fast" if ahead > 0 else "slow"
     return (
-        f"The clock of this computer is {abs(ahead) / 60:.0f} minutes {which}, so AWS refuses what "
-        "it signs: set it (it is often wrong after sleep), then try again."
+        f"The clock of this computer is {abs(ahead) / 60:.0f} minutes {which}, so AWS refuses its "
+        "requests: set the clock (it is often wrong after sleep), then try again."
     )

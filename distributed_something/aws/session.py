@@ -89,7 +89,7 @@ class Aws:
 
     @cached_property
     def pricing(self) -> Any:
-        """A client of AWS's price list; this region's tells of all."""
+        """A client of AWS's price list; this region's lists all of them."""
         return self.session.client(
             "pricing", region_name="us-east-1", endpoint_url=self.endpoint_url, config=_CONFIG
         )

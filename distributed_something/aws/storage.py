@@ -39,7 +39,7 @@ def bucket_region(s3: S3Client, bucket: str, constant: str = "AWS_BUCKET") -> st
     except ClientError as error:
         if error_code(error) in ("404", "NoSuchBucket"):
             raise NotFound(
-                f"No bucket named {bucket}: make it, or mend {constant} in the config file."
+                f"No bucket named {bucket}: create it, or correct {constant} in the config file."
             ) from None
         if off := says_off(error):
             raise DistributedSomethingError(off) from None
@@ -77,7 +77,7 @@ def size_of(s3: S3Client, bucket: str, key: str) -> int | None:
 
 
 def is_missing_bucket(error: ClientError) -> bool:
-    """Whether S3 refuses a request because its bucket is not there."""
+    """Whether S3 refuses a request because its bucket does not exist."""
     return error_code(error) == "NoSuchBucket"
 
 
@@ -107,7 +107,7 @@ def ensure_bucket(s3: S3Client, bucket: str, region: str, tags: Mapping[str, str
         s3.create_bucket(**request)
     tag_set: Any = ec2_tags(tags)
     s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": tag_set})
-    logger.info("Made the bucket %s.", bucket)
+    logger.info("Created the bucket %s.", bucket)
 
 
 def find_policy(s3: S3Client, bucket: str) -> dict[str, Any] | None:

@@ -51,7 +51,7 @@ def run_command(command: click.Command, name: str, cheat_sheet: str = "") -> int
         error.show(sys.stderr)
         if isinstance(error, click.NoSuchOption) and error.option_name == "--config":
             click.echo(
-                f"--config stands before the verb: python {name} --config FILE VERB", err=True
+                f"--config comes before the verb: python {name} --config FILE VERB", err=True
             )
         return error.exit_code
     except (KeyboardInterrupt, click.Abort) as error:

@@ -28,8 +28,8 @@ def connect(settings: Settings) -> Aws:
     """
     if meant := meant_region(settings.aws_region):
         raise UsageError(
-            f"AWS_REGION = {settings.aws_region!r} in the config is no region of AWS: did you mean "
-            f"{meant!r}?"
+            f"AWS_REGION = {settings.aws_region!r} in the config is not an AWS region: did you "
+            f"mean {meant!r}?"
         )
     if is_served():
         _say_served()

@@ -28,11 +28,11 @@ _REFUSALS = {
     "ExpiredToken": f"The credentials have expired: {_CREDENTIALS}.",
     "ExpiredTokenException": f"The credentials have expired: {_CREDENTIALS}.",
     "RequestExpired": "The request's time is off: check this computer's clock.",
-    "InvalidClientTokenId": f"AWS does not know these credentials: {_CREDENTIALS}.",
-    "UnrecognizedClientException": f"AWS does not know these credentials: {_CREDENTIALS}.",
+    "InvalidClientTokenId": f"AWS does not recognise these credentials: {_CREDENTIALS}.",
+    "UnrecognizedClientException": f"AWS does not recognise these credentials: {_CREDENTIALS}.",
     "AuthFailure": f"AWS does not accept these credentials: {_CREDENTIALS}.",
-    "InvalidAccessKeyId": f"AWS does not know these credentials: {_CREDENTIALS}.",
-    "SignatureDoesNotMatch": f"The secret key does not fit its access key: {_CREDENTIALS}.",
+    "InvalidAccessKeyId": f"AWS does not recognise these credentials: {_CREDENTIALS}.",
+    "SignatureDoesNotMatch": f"The secret key does not match its access key: {_CREDENTIALS}.",
 }
 
 
@@ -76,7 +76,7 @@ def _line(fact: object) -> str:
 def _is_of_credentials(error: Exception) -> bool:
     """Whether it came up while botocore got credentials, whose own errors are not all that may.
 
-    A credential_process that is not there, or prints no JSON, ends in Python's errors.
+    A credential_process that does not exist, or prints no JSON, ends in Python's errors.
     """
     frames = traceback.walk_tb(error.__traceback__)
     return any(frame.f_globals.get("__name__") == "botocore.credentials" for frame, _ in frames)
@@ -86,9 +86,9 @@ def _no_profile(name: str) -> str:
     """Which profile is missing, and who named it: the config's is asked for in its own name."""
     setters = [one for one in _PROFILE_VARIABLES if os.environ.get(one) == name]
     if setters:
-        mend = f"mend or unset {setters[0]} in the environment"
+        mend = f"correct or unset {setters[0]} in the environment"
     else:
-        mend = "mend AWS_PROFILE in config.py"
+        mend = "correct AWS_PROFILE in config.py"
     return (
         f"No profile named {name} in the AWS configuration: {mend}, or run "
         f"`aws configure --profile {name}`."
@@ -100,9 +100,9 @@ def _bad_endpoint(address: str) -> str:
     setters = [name for name, value in os.environ.items() if value == address]
     setters = sorted(name for name in setters if name.startswith("AWS_ENDPOINT_URL"))
     return (
-        f"{address!r} is no address of an AWS endpoint: mend "
-        f"{' and '.join(setters) or 'endpoint_url in ~/.aws/config'}, which should be such as "
-        "http://127.0.0.1:5000, or unset it to reach AWS itself."
+        f"{address!r} is not the address of an AWS endpoint: correct "
+        f"{' and '.join(setters) or 'endpoint_url in ~/.aws/config'}, for example "
+        "http://127.0.0.1:5000, or unset it to use AWS itself."
     )
 
 
@@ -118,35 +118,38 @@ def _refusal(error: exceptions.ClientError) -> str:
         return str(text)
     operation = error.operation_name
     if code in ("NoSuchBucket", "404") and "BucketName" in answer:
-        return f"No bucket named {answer['BucketName']}: make it, or mend AWS_BUCKET in config.py."
+        return (
+            f"No bucket named {answer['BucketName']}: create it, or correct AWS_BUCKET in "
+            "config.py."
+        )
     if "Denied" in code or "Unauthorized" in code:
         return (
             f"AWS does not allow {operation}: {text} ({code}). Ask for the right, then try again."
         )
     if _PAGE.search(text):
         return (
-            f"{operation} was answered with a web page, which AWS never does ({code}): check "
-            "AWS_REGION in config.py, AWS_ENDPOINT_URL and a proxy between here and AWS."
+            f"{operation} got a web page as its answer, which never comes from AWS ({code}): check "
+            "AWS_REGION in config.py, AWS_ENDPOINT_URL and any proxy."
         )
     return f"AWS refused {operation}: {text} ({code})."
 
 
 _NO_CREDENTIALS_FROM = (
-    "No AWS credentials came from {provider} ({error_msg}): mend what ~/.aws/config says of them, "
+    "No AWS credentials came from {provider} ({error_msg}): correct their entry in ~/.aws/config, "
     f"such as credential_process, or {_CREDENTIALS}."
 )
 _SIGN_IN = "The sign-in has expired: run `aws sso login`."
 
 _MENDS: dict[type[Exception], str] = {
     exceptions.NoCredentialsError: f"No AWS credentials found: {_CREDENTIALS}; "
-    "or try the run on this computer first: `{rehearse}`.",
+    "or rehearse the run on this computer first: `{rehearse}`.",
     exceptions.PartialCredentialsError: f"Half of the AWS credentials are missing: {_CREDENTIALS}.",
     exceptions.CredentialRetrievalError: _NO_CREDENTIALS_FROM,
     exceptions.MetadataRetrievalError: "This machine's role gave no AWS credentials ({error_msg}): "
     f"try again, or {_CREDENTIALS}.",
     exceptions.InvalidConfigError: "The AWS configuration cannot be used ({error}): "
-    "mend ~/.aws/config, or set AWS_PROFILE in config.py.",
-    exceptions.ConfigParseError: "The AWS configuration cannot be read ({error}): mend {path}.",
+    "correct ~/.aws/config, or set AWS_PROFILE in config.py.",
+    exceptions.ConfigParseError: "The AWS configuration cannot be read ({error}): correct {path}.",
     exceptions.TokenRetrievalError: _SIGN_IN,
     exceptions.SSOError: _SIGN_IN,
     exceptions.EndpointConnectionError: "Nothing answers at {endpoint_url}: "

@@ -1,4 +1,4 @@
-"""Say how to get a package that is not there, with the standard library alone."""
+"""Say how to get a package that does not exist, with the standard library alone."""
 
 from __future__ import annotations
 

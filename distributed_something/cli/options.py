@@ -17,8 +17,8 @@ FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 family_option = click.option(
     "--family",
     type=click.Choice(list(FAMILIES)),
-    help="The form of JOB_FILE and its messages, if not the one that its keys show.",
+    help="The form of JOB_FILE, if its keys do not show it.",
 )
 run_option = click.option(
-    "--run", "run_id", metavar="ID", help="Another run than the app's last one."
+    "--run", "run_id", metavar="ID", help="A run other than the app's last one."
 )

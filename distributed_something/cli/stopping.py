@@ -30,11 +30,11 @@ def told_if_stopped(
         if not may_cost():
             raise
         if has_machines():
-            say("Stopped. Machines that were bought go on, and cost money.", "yellow")
+            say("Stopped. The machines you bought continue, and cost money.", "yellow")
         else:
-            say("Stopped. No machine of the run is up, and none is asked for.", "yellow")
+            say("Stopped. The run has no machines, and its target is 0.", "yellow")
         if by_itself:
-            say("AUTO_MONITOR's Lambda watches the run, and removes all at the run's end.")
+            say("AUTO_MONITOR's Lambda watches the run, and removes everything at its end.")
         say(f"Watch the run:     {run_line(again)}", "bold")
         say(f"End the run now:   {run_line('cancel')}", "bold")
         raise click.exceptions.Exit(EXIT_STOPPED) from None

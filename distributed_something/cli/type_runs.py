@@ -117,7 +117,7 @@ def file_of_run(path: Path | None, settings: Settings) -> Path | None:
     if not settings.run_per_machine_type:
         return path
     own = path.with_stem(f"{path.stem}-{settings.app_name}")
-    say(f"Each machine type's run has a file of its own: {own}")
+    say(f"Each machine type's run has its own file: {own}")
     return own
 
 
@@ -133,6 +133,6 @@ def refuse_to_wait(option: str, given: bool, settings: Settings) -> None:
     """Raise UsageError for an option that waits for one run, where there are several."""
     if given and settings.run_per_machine_type:
         raise click.UsageError(
-            f"{option} looks at one run, and each type of MACHINE_TYPE has its own: leave it out, "
-            f"or watch all of them with `{run_line('monitor')}`."
+            f"{option} watches one run, and each type of MACHINE_TYPE has its own: leave it out, "
+            f"or watch all runs with `{run_line('monitor')}`."
         )

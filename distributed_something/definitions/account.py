@@ -45,7 +45,7 @@ SERVICE_LINKED_ROLES = (
 
 @dataclass(frozen=True)
 class Role:
-    """A role to be: who may take it, and what it then may do."""
+    """A role to be: who may assume it, and what it then may do."""
 
     name: str
     description: str
@@ -99,20 +99,20 @@ def operator_policies(scope: Scope) -> dict[str, Document]:
     }
     return {
         "to watch runs and to remove them": watching_policy(scope, SCHEDULE_GROUP),
-        "to begin runs, besides": running_policy(scope, passed, FUNCTION, SCHEDULE_GROUP),
+        "to start runs, in addition": running_policy(scope, passed, FUNCTION, SCHEDULE_GROUP),
     }
 
 
 def optional_policies(scope: Scope) -> dict[str, Document]:
     """What some people need besides, and no verb of a run does."""
-    return {"to send images to ECR with `build --push`, if you do": pushing_policy(scope)}
+    return {"to push images to ECR with `build --push`, if you do": pushing_policy(scope)}
 
 
 def documents(scope: Scope) -> dict[str, Document]:
     """Every document by what it is for, as `setup_AWS.py --show` prints them."""
     shown: dict[str, Document] = {}
     for role in roles(scope):
-        shown[f"role {role.name}: who may take it"] = role.trust
+        shown[f"role {role.name}: who may assume it"] = role.trust
         shown[f"role {role.name}: what it may do"] = role.policy
     for what, document in (operator_policies(scope) | optional_policies(scope)).items():
         shown[f"operator: what a person needs {what}"] = document
@@ -125,7 +125,7 @@ def function_request(account: str, handler: str, partition: str = "aws") -> dict
     """The Lambda's configuration, without its code."""
     return {
         "FunctionName": FUNCTION,
-        "Description": "Looks after runs of Distributed-Something and removes those that are over.",
+        "Description": "Watches runs of Distributed-Something and removes those that are over.",
         "Runtime": "python3.13",
         "Handler": handler,
         "Role": f"arn:{partition}:iam::{account}:role/{LAMBDA_ROLE}",

@@ -27,7 +27,7 @@ def schedule_request(record: RunRecord, function_arn: str) -> dict[str, Any]:
     return {
         "Name": record.schedule,
         "GroupName": SCHEDULE_GROUP,
-        "Description": f"Looks after run {record.run_id} of {record.app_name}.",
+        "Description": f"Watches run {record.run_id} of {record.app_name}.",
         "ScheduleExpression": f"rate({MINUTES} minutes)",
         "FlexibleTimeWindow": {"Mode": "OFF"},
         "Target": {

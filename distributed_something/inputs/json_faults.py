@@ -9,13 +9,13 @@ from ..errors import UsageError
 
 # What Python's reader says, and what a person needs to know.
 _WORDS = {
-    "Expecting value": "a value is missing or is none of JSON's",
+    "Expecting value": "a value is missing or not valid JSON",
     "Expecting property name enclosed in double quotes": "a name in double quotes is missing",
     "Expecting ':' delimiter": "there is no : between a name and its value",
     "Expecting ',' delimiter": "there is no comma between two values, or a bracket is missing",
-    "Unterminated string starting at": "the text that begins here has no closing quote",
-    "Invalid control character at": "a line break or control character is within a text",
-    "Extra data": "more follows after the end of the JSON",
+    "Unterminated string starting at": "the string that starts here has no closing quote",
+    "Invalid control character at": "a string contains a line break or control character",
+    "Extra data": "there is more text after the end of the JSON",
     "Illegal trailing comma before end of object": "remove the comma before }",
     "Illegal trailing comma before end of array": "remove the comma before ]",
 }

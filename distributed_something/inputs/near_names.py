@@ -48,8 +48,8 @@ def misspelt_constants(
         if not meant or (meant in constants and not is_slip):
             continue
         sentence = (
-            f"{name} is no constant of ours; did you mean {meant}? If it is your own, give it "
-            "another name; names that are not all capitals, or begin with _, are never looked at."
+            f"{name} is not a setting; did you mean {meant}? If it is your own, rename "
+            "it; names that are not all capitals, or start with _, are ignored."
         )
         yield sentence, is_slip
 

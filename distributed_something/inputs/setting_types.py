@@ -166,14 +166,14 @@ AppName = Annotated[
     str,
     AfterValidator(
         _matching(
-            APP_NAME, "must be 1 to 67 letters, digits, - and _, beginning with a letter or digit"
+            APP_NAME, "must be 1 to 67 letters, digits, - and _, starting with a letter or digit"
         )
     ),
 ]
 LogGroup = Annotated[
     str,
     AfterValidator(
-        _matching(re.compile(r"[A-Za-z0-9_./#-]{1,400}"), "must be letters, digits and _-/.# alone")
+        _matching(re.compile(r"[A-Za-z0-9_./#-]{1,400}"), "must be only letters, digits and _-/.#")
     ),
 ]
 Image = Annotated[
@@ -192,7 +192,7 @@ MountDriver = Annotated[
 Cluster = Annotated[
     str,
     AfterValidator(
-        _matching(re.compile(r"[A-Za-z0-9_-]{1,255}"), "must be letters, digits, - and _ alone")
+        _matching(re.compile(r"[A-Za-z0-9_-]{1,255}"), "must be only letters, digits, - and _")
     ),
 ]
 Region = Annotated[str, AfterValidator(_region)]

@@ -193,7 +193,8 @@ def make_settings(constants: Mapping[str, object], source: str) -> Settings:
             )
         if settings.notify_email and settings.notify_topic:
             problems.append(
-                "NOTIFY_EMAIL and NOTIFY_TOPIC: give one; a topic of yours can tell addresses."
+                "NOTIFY_EMAIL and NOTIFY_TOPIC: set only one; your own topic can have addresses "
+                "as subscribers."
             )
         if settings.shared_memory_mb >= settings.memory:
             problems.append(
@@ -202,8 +203,8 @@ def make_settings(constants: Mapping[str, object], source: str) -> Settings:
             )
         if settings.mount_driver and settings.download_files:
             problems.append(
-                f"MOUNT_DRIVER = {settings.mount_driver!r}: inputs are brought, and no bucket is "
-                "mounted, unless DOWNLOAD_FILES = 'False'."
+                f"MOUNT_DRIVER = {settings.mount_driver!r}: inputs are downloaded, and no bucket "
+                "is mounted, unless DOWNLOAD_FILES = 'False'."
             )
     if problems:
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
@@ -220,7 +221,7 @@ def _constants(path: Path) -> dict[str, object]:
         names = runpy.run_path(str(path))
     except SyntaxError as error:
         place = f"{error.filename or path}" + (f", line {error.lineno}" if error.lineno else "")
-        raise UsageError(f"{place}: {error.msg}. Mend the line, then try again.") from None
+        raise UsageError(f"{place}: {error.msg}. Correct the line, then try again.") from None
     except (Exception, SystemExit) as error:  # the user's own Python may raise anything
         lines = [
             at.lineno
@@ -265,8 +266,8 @@ def _extra(constants: Mapping[str, object], problems: list[str]) -> dict[str, st
             continue
         if _SECRET.search(name):
             problems.append(
-                f"{name}: everyone who can see the task definition could read its value; take it "
-                "out and give the task role the right instead (documentation/step_0_prep.md)."
+                f"{name}: everyone who can see the task definition could read its value; delete "
+                "it and give the task role the right instead (documentation/step_0_prep.md)."
             )
         else:
             extra[name] = str(value)

@@ -58,7 +58,7 @@ def _suffix(path: Path) -> str:
 def read_text(path: Path, noun: str) -> str:
     """The text of a file that is read whole; `noun` says what it should be.
 
-    Raises UsageError for one that is not there, is too large, or is no text.
+    Raises UsageError for one that does not exist, is too large, or is no text.
     """
     try:
         with path.open("rb") as file:

@@ -114,7 +114,7 @@ def _refuse_inputs(file: JobFile) -> None:
         return
     raise UsageError(
         f"The jobs of {file.path} have inputs, such as {place_of(first.inputs[0])}, and the "
-        "simulated bucket is empty: give --data DIR, the folder that has them under these names. "
+        "simulated bucket is empty: pass --data DIR, the folder that has them under these names. "
         "Nothing was started."
     )
 

@@ -30,7 +30,7 @@ class Family:
     item_of: Callable[[object], object] = lambda group: group
     """What a message holds for a group of a job file."""
     problem: Callable[[object], str | None] = lambda _: None
-    """What is wrong with the item of one job, as a sentence; None if it can be sent."""
+    """What is wrong with the item of one job, as a sentence; None if nothing is."""
     parsed: Callable[[object], object] = lambda item: item
     """An item as names and values, or a single value."""
     values: Callable[[Mapping[str, object]], Values] = lambda _: {}

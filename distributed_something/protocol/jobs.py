@@ -76,7 +76,7 @@ def job_id(message: Mapping[str, object]) -> str:
 def job_values(message: Mapping[str, object], family: Family | None = None) -> dict[str, object]:
     """The values that a job's templates may use: shared scalars, overlaid by those of its group.
 
-    The keys that a job file shares need their `family` named: what tells a message's is not there.
+    The keys that a job file shares need their `family`: a message does not say which it is.
     """
     values = {
         key: value

@@ -32,13 +32,13 @@ def fill_word(template: str, values: Mapping[str, object], directories: Mapping[
         others = sorted(templates.fields(template) - directories.keys())
         raise TemplateError(
             f"The template {template!r} gets a '..' from this job's "
-            f"{' and '.join(f'{{{name}}}' for name in others)}, which would lead out of its "
-            "directories: take it out of the value, or write it in the template if it is meant."
+            f"{' and '.join(f'{{{name}}}' for name in others)}, which would leave its "
+            "directories: remove it from the value, or write it in the template if it is intended."
         )
     if (size := _size(word)) > WORD_BYTES:
         raise TemplateError(
             f"The template {template[:60]!r} becomes {size:,} bytes for this job, and no program "
-            f"takes a word above {WORD_BYTES:,}: put the text in a file among the inputs."
+            f"accepts an argument above {WORD_BYTES:,}: put the text in a file among the inputs."
         )
     return word
 

@@ -49,7 +49,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class Plan:
-    """What to do to give machines back, in this order."""
+    """What to do to release machines, in this order."""
 
     targets: tuple[Fleet, ...] = ()  # fleets with their new, lower target
     drain: tuple[Machine, ...] = ()

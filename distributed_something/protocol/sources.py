@@ -132,7 +132,7 @@ def place_problems(key: str, place: str, *, may_be_bare: bool = False) -> Iterat
     if not place.removeprefix("s3://").strip("/") and not may_be_bare:
         yield f"{key} is {place!r} for this job; it must name a place in the bucket."
     if ".." in place.split("/"):
-        yield f"{key} is {place!r} for this job, which climbs out with '..'."
+        yield f"{key} is {place!r} for this job, which leaves its folder with '..'."
     if len(place.encode(errors="replace")) > _PLACE_BYTES:
         yield f"{key} is {place[:60]!r}... for this job; S3 takes no key that long."
     if "\0" in place:

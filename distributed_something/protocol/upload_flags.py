@@ -91,7 +91,7 @@ class UploadFlags:
                 unknown.append(name)
         if unknown:
             known = ", ".join(sorted([*FLAGS, *_IDLE, *_OF_COPIES]))
-            raise ValueError(f"{', '.join(unknown)}: of no use here; these are: {known}")
+            raise ValueError(f"{', '.join(unknown)}: not supported here; supported are: {known}")
         if "ACL" in arguments and _ACCESS & arguments.keys() != {"ACL"}:
             raise ValueError("--acl and --grants: S3 takes one of the two")
         return cls(arguments, tuple(filters), tuple(ignored))

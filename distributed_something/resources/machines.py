@@ -166,7 +166,7 @@ def delete_cluster(aws: Aws, owner: Owner) -> None:
             owner.sleep(_CLUSTER_WAIT)
             # The agent of a machine that is shutting down may have put it on the list again.
             deregister_machines(aws, owner)
-    raise DistributedSomethingError(f"our last tasks still run in the cluster {record.cluster}.")
+    raise DistributedSomethingError(f"our last tasks are running in the cluster {record.cluster}.")
 
 
 def _is_held_by_us_alone(aws: Aws, record: RunRecord) -> bool:

@@ -242,7 +242,7 @@ RESOURCE_KINDS = (
         "dead-letter queue",
         find=_find_dead_letter_queue,
         staying=_dead_letter_queue,
-        reason="holds the jobs that were given up, to look at and to send again",
+        reason="holds the jobs that were given up, to inspect and to retry",
         listed_as="queue",
     ),
     ResourceKind(
@@ -286,7 +286,7 @@ def _find(kind: ResourceKind, aws: Aws, owner: Owner) -> Iterator[Resource]:
         for found in kind.find(aws, owner):
             yield Resource(kind.name, found.name, found.detail, stays=found.name in staying)
     except FAULTS as error:
-        yield Resource(kind.name, UNSEEN, f"could not be looked for: {error}")
+        yield Resource(kind.name, UNSEEN, f"could not be listed: {error}")
 
 
 def take_inventory(aws: Aws) -> frozenset[str]:

@@ -44,8 +44,8 @@ _BY_WORDS = tuple(
             r"service.linked role|ServiceLinkedRole",
             Verdict(
                 True,
-                "AWS's own role for spot machines is missing and you may not make it: let somebody "
-                "who may run `python setup_AWS.py` once",
+                "AWS's own role for spot machines is missing and you may not create it: ask "
+                "someone who may to run `python setup_AWS.py` once",
                 "wrong role",
             ),
         ),
@@ -53,18 +53,18 @@ _BY_WORDS = tuple(
             r"OptInRequired|accept (the )?terms",
             Verdict(
                 True,
-                "the image is sold in the AWS Marketplace: accept its terms at the address above, "
-                "or take ImageId out of the fleet file",
+                "the image is an AWS Marketplace image: accept its terms at the address above, or "
+                "delete ImageId from the fleet file",
             ),
         ),
         (
             r"InvalidKeyPair|key pair .* does not exist",
-            Verdict(True, "mend KeyName in the fleet file, or take it out"),
+            Verdict(True, "correct KeyName in the fleet file, or delete it"),
         ),
-        (r"InvalidAMIID|InvalidBlockDevice", Verdict(True, "mend ImageId in the fleet file")),
+        (r"InvalidAMIID|InvalidBlockDevice", Verdict(True, "correct ImageId in the fleet file")),
         (
             r"iamInstanceProfile|instance profile",
-            Verdict(True, "mend IamInstanceProfile in the fleet file (`python setup_AWS.py`)"),
+            Verdict(True, "correct IamInstanceProfile in the fleet file (`python setup_AWS.py`)"),
         ),
         (r"MaxSpotInstanceCountExceeded|VcpuLimitExceeded", _QUOTA),
         (r"SpotMaxPriceTooLow|price.{0,40}(low|below)", _PRICE),
@@ -87,17 +87,17 @@ _BY_WORDS = tuple(
         ),
         (
             r"InvalidSubnet|subnet ID .{0,60}does not exist",
-            Verdict(True, "mend SubnetId in the fleet file"),
+            Verdict(True, "correct SubnetId in the fleet file"),
         ),
         (
             r"Unsupported",
-            Verdict(True, "take another MACHINE_TYPE, or a subnet in a zone that has this one"),
+            Verdict(True, "choose another MACHINE_TYPE, or a subnet in a zone that has this one"),
         ),
     )
 )
 _BY_KIND = {
     "spotFleetRequestConfigurationInvalid": Verdict(
-        True, "mend what it names in the fleet file or in MACHINE_TYPE and MACHINE_PRICE"
+        True, "correct what it names in the fleet file or in MACHINE_TYPE and MACHINE_PRICE"
     ),
     "iamFleetRoleInvalid": Verdict(
         True,
@@ -114,7 +114,7 @@ _BY_KIND = {
         "no capacity",
     ),
 }
-_UNKNOWN = Verdict(False, "EC2 goes on trying", "")
+_UNKNOWN = Verdict(False, "EC2 keeps trying", "")
 
 
 def judge(kind: str, words: str) -> Verdict:

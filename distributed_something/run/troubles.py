@@ -35,7 +35,7 @@ def _rule(words: str, kind: str, cause: str, fix: str) -> _Rule:
     return _Rule(re.compile(words, re.IGNORECASE), kind, cause, fix)
 
 
-_BUILD = "build it with `docker build --platform`, or take machines of its kind in MACHINE_TYPE"
+_BUILD = "build it with `docker build --platform`, or use machines of its kind in MACHINE_TYPE"
 # The first that fits counts, so that what says more stands first.
 _CONTAINERS = (
     _rule(
@@ -48,7 +48,7 @@ _CONTAINERS = (
     _rule(
         r"toomanyrequests|rate limit",
         "image not fetched",
-        "Docker Hub hands out no more images to these machines for now",
+        "Docker Hub gives these machines no more images for now",
         "wait, or put the image into a registry of your own (ECR) and name it in DOCKERHUB_TAG",
     ),
     _rule(
@@ -62,26 +62,26 @@ _CONTAINERS = (
         r"|repository .{0,200}not found|repository does not exist|image .{0,200}not found"
         r"|ImageNotFound|no such image",
         "image not found",
-        "the image DOCKERHUB_TAG is not in its registry, or the machines may not fetch it",
-        "push it, or mend DOCKERHUB_TAG and run `{run}setup` again",
+        "the image DOCKERHUB_TAG is not in its registry, or the machines may not pull it",
+        "push it, or correct DOCKERHUB_TAG and run `{run}setup` again",
     ),
     _rule(
         r"CannotPull|i/o timeout|Client\.Timeout|connection refused|no such host",
         "image not fetched",
-        "the machines cannot fetch the image DOCKERHUB_TAG",
-        "see that their subnet has a way to the internet, or endpoints for ECR and S3",
+        "the machines cannot pull the image DOCKERHUB_TAG",
+        "make sure their subnet has a way to the internet, or endpoints for ECR and S3",
     ),
     _rule(
         r"unable to assume the (service linked )?role",
         "wrong role",
-        "ECS may not take the role of the containers",
-        "have TASK_ROLE_ARN name a role that trusts ecs-tasks.amazonaws.com, or leave it empty "
+        "ECS may not assume the role of the containers",
+        "set TASK_ROLE_ARN to a role that trusts ecs-tasks.amazonaws.com, or leave it empty "
         "(`python setup_AWS.py` makes one), then run `{run}setup` again",
     ),
     _rule(
         r"OutOfMemory|OOM|exit code 137",
         "out of memory",
-        "a container took more than its MEMORY and was ended",
+        "a container used more than its MEMORY and was killed",
         "raise MEMORY or lower DOCKER_CORES, then run `{run}setup` again",
     ),
     _rule(
@@ -94,7 +94,7 @@ _CONTAINERS = (
         r"insufficient (memory|CPU)",
         "container too big",
         "a container of MEMORY and CPU_SHARES does not fit on a machine",
-        "lower MEMORY or CPU_SHARES and run `{run}setup` again, or take a larger "
+        "lower MEMORY or CPU_SHARES and run `{run}setup` again, or choose a larger "
         "MACHINE_TYPE (`{run}check` says what fits)",
     ),
 )
@@ -110,19 +110,19 @@ _JOBS = (
         r"PermanentRedirect|AuthorizationHeaderMalformed|the region .{0,20} is wrong|\b301\b",
         "wrong region",
         "",
-        "have AWS_REGION name the region of the bucket",
+        "set AWS_REGION to the region of the bucket",
     ),
     _rule(
         r"NoSuchBucket",
         "bucket not found",
         "",
-        "mend AWS_BUCKET, SOURCE_BUCKET or DESTINATION_BUCKET in config.py",
+        "correct AWS_BUCKET, SOURCE_BUCKET or DESTINATION_BUCKET in config.py",
     ),
     _rule(
         r"The input .{0,1100} does not exist|nothing below the input|NoSuchKey",
         "inputs missing",
         "",
-        "upload it, or mend `inputs` in the job file; then `{run}retry`",
+        "upload it, or correct `inputs` in the job file; then `{run}retry`",
     ),
     _rule(
         r"exit code 137|OutOfMemory|out of memory|MemoryError",

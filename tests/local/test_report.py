@@ -111,7 +111,7 @@ def test_of_memory_that_was_not_seen_nothing_is_suggested(
     assert (found.docker_cores, found.memory, found.ebs_vol_size) == (None, None, 30)
     show_rehearsal(replace(ended(failed=0), peak_memory=0.0, suggestion=found))
     said = capsys.readouterr().err
-    assert "memory not seen (too short to measure), 1.0 MiB disk" in said
+    assert "memory not measured (too short), 1.0 MiB disk" in said
     assert "EBS_VOL_SIZE = 30 on m5.xlarge" in said
     assert not re.search("MEMORY|DOCKER_CORES|None", said)
 

@@ -69,7 +69,7 @@ def link(mounted: Bucket, item: Input, crew: Crew) -> None:
     """Let a file of the job's own lead to the object's place in its mounted bucket."""
     crew.check()
     if ".." in item.key.split("/"):
-        raise Hopeless(f"The input {item} would lead out of its bucket.")
+        raise Hopeless(f"The input {item} would leave its bucket.")
     path = mounted.path_of(item.key)
     try:
         path.stat()
@@ -122,7 +122,9 @@ def _fetch_small(s3: S3Client, item: Input, response: Any, shelf: Shelf, crew: C
             file.write(block)
     bare = etag.strip('"')
     if is_md5(bare, response, item.bucket) and digest.hexdigest() != bare:
-        raise Damaged(f"{item} came damaged: the MD5 digest {digest.hexdigest()} is not its ETag.")
+        raise Damaged(
+            f"{item} arrived damaged: the MD5 digest {digest.hexdigest()} is not its ETag."
+        )
     _keep_copy(item.path, size, etag, shelf)
 
 

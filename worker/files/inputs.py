@@ -101,7 +101,9 @@ class Inputs:
             yield from self._new(own)
         else:
             if not self._is_new(own):
-                raise Hopeless(f"The input {own} is named twice, once for the files that it names.")
+                raise Hopeless(
+                    f"The input {own} is listed twice, once for the files that it names."
+                )
             self._fetch(iter([replace(own, is_rewritten=True)]))
             yield from self._named(source, own)
 

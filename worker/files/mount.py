@@ -116,7 +116,7 @@ def find_driver(wanted: str, which: Callable[[str], str | None] = shutil.which) 
             return program
     raise MachineFault(
         f"The bucket cannot be mounted: {' or '.join(programs)} is not in the image. `run.py "
-        "build` adds s3fs where MOUNT_DRIVER asks for it; mount-s3 has to be in your tool's image."
+        "build` adds s3fs if MOUNT_DRIVER needs it; mount-s3 must be in your tool's image."
     )
 
 
@@ -156,7 +156,7 @@ class Mount:
         *,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Raises MachineFault where the program is not there or the folder is in use."""
+        """Raises MachineFault where the program does not exist or the folder is in use."""
         self.bucket = bucket
         driver = find_driver(wanted, partial(shutil.which, path=variables.get("PATH")))
         self._command = mount_command(driver, bucket, variables)

@@ -87,7 +87,9 @@ def download_parts(s3: S3Client, plan: Plan, path: Path, crew: Crew) -> Digest:
     digest = Digest.of([done[number] for number in range(plan.count)], plan.part)
     if plan.has_md5s and digest.text != plan.etag.strip('"'):
         path.unlink()
-        raise Damaged(f"s3://{plan.bucket}/{plan.key} came damaged: {digest.text} is not its ETag.")
+        raise Damaged(
+            f"s3://{plan.bucket}/{plan.key} arrived damaged: {digest.text} is not its ETag."
+        )
     return digest
 
 

@@ -57,7 +57,7 @@ def blocks(
             tries += 1
             if tries == _TRIES:
                 raise
-            logger.info("s3://%s/%s broke off (%s); going on.", bucket, key, error)
+            logger.info("s3://%s/%s was interrupted (%s); continuing.", bucket, key, error)
             crew.pause(tries - 1)
         finally:
             body.close()

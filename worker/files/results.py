@@ -100,7 +100,7 @@ def wanted_files(folder: Path, flags: UploadFlags) -> list[Path]:
             if flags.wants(path.relative_to(folder).as_posix()):
                 wanted.append(path)
         elif not path.is_dir():
-            logger.warning("%s is no file in the output folder and is not kept.", path)
+            logger.warning("%s is not a file in the output folder and is not kept.", path)
     return wanted
 
 

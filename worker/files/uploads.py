@@ -64,7 +64,9 @@ def _patiently(request: Callable[[], T], key: str, crew: Crew, pauses: tuple[flo
         except (ClientError, BotoCoreError) as error:
             if not may_pass(error):
                 raise
-            logger.warning("%s could not be sent (%s); trying again in %g s.", key, error, pause)
+            logger.warning(
+                "%s could not be uploaded (%s); trying again in %g s.", key, error, pause
+            )
         crew.pause(pause)
     return request()
 

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_ANOTHER_WAS_FIRST = "Another attempt finished the job first."
+_ANOTHER_WAS_FIRST = "Another attempt completed the job first."
 
 
 class JobAttempt:
@@ -134,7 +134,7 @@ class JobAttempt:
             self.facts,
             state=AttemptState.DONE.value,
             ended=self._now(),
-            reason="The results were there already (CHECK_IF_DONE_BOOL).",
+            reason="The results already existed (CHECK_IF_DONE_BOOL).",
             output=str(target),
         )
         self._ledger.write_attempt(self.facts)

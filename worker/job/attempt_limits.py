@@ -41,7 +41,7 @@ class AttemptLimits:
         if self._lease.lost:
             raise LostLease(self._lease.lost)
         if self._stopping.asked and self.grace() <= 0:
-            raise self._stopped(f"{self._stopping.reason}; there was no time to send the outputs")
+            raise self._stopped(f"{self._stopping.reason}; there was no time to upload the outputs")
 
     def grace(self) -> float:
         """How many seconds are left to a tool that is told to end."""

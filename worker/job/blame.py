@@ -26,5 +26,5 @@ def blame(ledger: RunLedger, program: str, instance_id: str, reason: str, *, eno
     """
     seen = ledger.machines.note_not_started(program, instance_id, enough=enough)
     if seen < enough:
-        return Suspicion(f"{reason} Another machine is to try it.")
+        return Suspicion(f"{reason} Another machine will try it.")
     return Hopeless(f"{reason} {seen} machines saw it." if enough > 1 else reason)

@@ -12,7 +12,7 @@ from .outcomes import MachineFault
 
 
 def _bring_nothing(*sources: object) -> list[Path]:
-    raise RuntimeError(f"There is no bucket to bring {sources!r} from.")
+    raise RuntimeError(f"There is no bucket to download {sources!r} from.")
 
 
 @dataclass(frozen=True)

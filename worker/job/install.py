@@ -64,7 +64,7 @@ def install(
         told = " | ".join(last) or "(it printed nothing)"
         raise MachineFault(
             f"The install script {settings.install_script} failed, so no job was run. "
-            f"{how.replace('The command', 'It')} Its last lines: {told}"
+            f"{how.replace('The command', 'It')} Its last lines of output: {told}"
         )
     logger.info("The install script is done after %.0f s.", result.seconds)
 

@@ -15,7 +15,7 @@ class Ending(Enum):
     FAILED = "failed"  # may succeed on a retry
     HOPELESS = "hopeless"  # cannot succeed on a retry
     SUSPECT = "not started"  # this machine cannot start the command; another one may
-    INTERRUPTED = "interrupted"  # the worker was told to stop
+    INTERRUPTED = "interrupted"  # the worker was asked to stop
     LOST = "lost"  # the lease was lost: the message is somebody else's
     BROKEN = "broken"  # this machine cannot work; the job is not to blame
     ELSEWHERE = "elsewhere"  # another attempt has finished the job
@@ -70,7 +70,7 @@ class Suspicion(Ended):
 
 
 class Interruption(Ended):
-    """The worker was told to stop."""
+    """The worker was asked to stop."""
 
     ending = Ending.INTERRUPTED
 

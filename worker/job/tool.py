@@ -31,7 +31,7 @@ _MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes
 
 
 class CannotStart(Exception):
-    """The command's program is not there or cannot be run; `is_permanent` if of what it is."""
+    """The command's program does not exist or cannot be run; `is_permanent` if of what it is."""
 
     def __init__(self, reason: str, is_permanent: bool = False) -> None:
         super().__init__(reason)

@@ -34,7 +34,7 @@ def loop_user(variables: Mapping[str, str]) -> LoopUser:
     except KeyError:
         if not name.isdigit():
             raise ValueError(
-                f"{USER_VARIABLE} is {name!r}, whom this image does not have."
+                f"{USER_VARIABLE} is {name!r}, a user that this image does not have."
             ) from None
         return LoopUser({"user": int(name), "group": int(name), "extra_groups": []})
     groups = os.getgrouplist(known.pw_name, known.pw_gid)

@@ -133,7 +133,7 @@ def end_when_idle(
         look,
         pace.spare_look_seconds,
         stopping,
-        "Whether this machine is needed could not be seen; trying again.",
+        "Whether this machine is needed could not be read; trying again.",
     )
 
 

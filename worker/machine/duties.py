@@ -132,10 +132,8 @@ class Duties:
         idle = self._now() - self._empty_since
         if not has_ended and idle < self._idle_seconds:
             return
-        why = (
-            "The run has been taken down" if has_ended else f"Nothing was left to do for {idle:g} s"
-        )
-        logger.warning("%s, and nobody has ended this machine: it ends.", why)
+        why = "The run was removed" if has_ended else f"Nothing was left to do for {idle:g} s"
+        logger.warning("%s, and nothing has ended this machine: it ends itself.", why)
         ec2 = self._clients.ec2
         fleet_ids = own_fleets(ec2, record, self._settings.app_name, self._instance_id)
         if all(lower_target(ec2, fleet_id, 0) for fleet_id in fleet_ids):

@@ -78,7 +78,7 @@ def write_fault(folder: Path, reason: str) -> None:
     try:
         (folder / _FAULT_FILE).write_text(reason)
     except OSError as error:
-        logger.warning("The reason could not be left for the supervisor: %s", error)
+        logger.warning("The reason could not be passed to the supervisor: %s", error)
 
 
 def read_fault(folder: Path) -> str:

@@ -125,7 +125,7 @@ def _find_id(metadata: Metadata, on_ecs: bool, sleep: Callable[[float], object])
             return found
     if on_ecs:
         logger.error(
-            "The instance metadata do not tell this machine's id: it has no alarm, and a spot "
-            "notice is not seen. Containers reach them if the hop limit of IMDSv2 is 2."
+            "The instance metadata do not answer with this machine's id: it has no alarm, and spot "
+            "notices are not noticed. Containers reach them if the hop limit of IMDSv2 is 2."
         )
     return None

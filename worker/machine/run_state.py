@@ -11,7 +11,7 @@ from pathlib import Path
 from distributed_something.protocol.ledger.run_ledger import RunLedger
 
 _FILE = "takes-no-jobs"
-CLOSED = "The run ends soon, and this machine is to end first (FINISH)."
+CLOSED = "The run ends soon, and this machine ends first (FINISH)."
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Pass a lease on to an attempt that outlives the longest lease of SQS, so that its job runs once.
 
-SQS lets no one hold a message for more than 12 hours, and gives a new receipt to whoever receives
+SQS allows no lease of more than 12 hours, and gives a new receipt to whoever receives
 it next. So a long attempt writes, before its lease ends, that it is alive (a claim), and goes on
 writing so. Whoever then receives the message finds the claim and leaves the new receipt beside
 it, instead of running the job; the attempt takes the receipt and has a lease of 12 hours again.

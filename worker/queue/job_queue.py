@@ -112,7 +112,7 @@ def delete(sqs: SQSClient, queue_url: str, message: Message) -> None:
     except ClientError as error:
         if not is_no_longer_ours(error):
             raise
-        logger.info("The message was already taken out of the queue, or given to another worker.")
+        logger.info("The message was already deleted from the queue, or given to another worker.")
 
 
 def give_back(sqs: SQSClient, queue_url: str, message: Message, delay: float) -> None:
@@ -147,7 +147,7 @@ def send_to_dead_letters(
         except ClientError as error:
             if error.response["Error"]["Code"] not in _REFUSED:
                 raise
-            logger.warning("The dead letter is sent with fewer attributes: %s", error)
+            logger.warning("The dead-letter message is written with fewer attributes: %s", error)
         else:
             return
     _send(sqs, dead_letter_url, message.body, ours)

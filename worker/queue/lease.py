@@ -149,7 +149,7 @@ class Lease:
     def _hold_without_sqs(self) -> None:
         """Say that we are alive, and go on with the receipt that another worker left for us."""
         if self._claim is None:
-            self._lose(f"SQS lets no one hold a message for more than {self._limit:g} s")
+            self._lose(f"SQS allows no lease of more than {self._limit:g} s")
             return
         asked = self._now()
         if asked > self._held_until:  # a machine that hung: SQS cannot tell us any more

@@ -49,18 +49,19 @@ def ensure_function(
         lambdas, {**request, "Code": {"ZipFile": code}, "Tags": dict(tags)}, sleep
     ):
         lambdas.get_waiter("function_active_v2").wait(FunctionName=name)
-        logger.info("Made the Lambda %s.", name)
+        logger.info("Created the Lambda %s.", name)
         return
     found = found or _find(lambdas, name)
     if not _is_ours(found, tags):
         raise DistributedSomethingError(
-            f"A Lambda named {name} is in this account, and it is not ours: rename or delete it."
+            f"A Lambda named {name} already exists in this account and is not ours: rename or "
+            "delete it."
         )
     configuration: Mapping[str, Any] = found["Configuration"]
     if configuration["CodeSha256"] != base64.b64encode(hashlib.sha256(code).digest()).decode():
         lambdas.update_function_code(FunctionName=name, ZipFile=code)
         lambdas.get_waiter("function_updated_v2").wait(FunctionName=name)
-        logger.info("Brought the Lambda %s up to date.", name)
+        logger.info("Updated the Lambda %s.", name)
     if any(configuration.get(key) != value for key, value in request.items()):
         lambdas.update_function_configuration(**request)
         lambdas.get_waiter("function_updated_v2").wait(FunctionName=name)
@@ -108,7 +109,7 @@ def _is_ours(found: Mapping[str, Any], tags: Mapping[str, str]) -> bool:
     if found.get("TagsError"):
         raise DistributedSomethingError(
             f"Lambda does not show the tags of {found['Configuration']['FunctionName']}: "
-            f"{found['TagsError'].get('Message', '')} Without the right lambda:ListTags it cannot "
-            "be said whether it is ours (`python setup_AWS.py --show` prints the rights)."
+            f"{found['TagsError'].get('Message', '')} Without the right lambda:ListTags, "
+            "its owner is unknown (`python setup_AWS.py --show` prints the rights)."
         )
     return all(found.get("Tags", {}).get(key) == value for key, value in tags.items())

@@ -43,7 +43,7 @@ def ensure_role(
     if found is None:
         _create_role(iam, name, description, trust, tags, boundary)
     elif not _has(found, tags):
-        logger.info("The role %s is there and not ours; it is used as it is.", name)
+        logger.info("The role %s already exists and is not ours; it is used unchanged.", name)
         return False
     else:
         iam.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(trust))
@@ -75,7 +75,7 @@ def _create_role(
         if not _has(_tags_of_role(iam, name) or {}, tags):
             raise
     iam.get_waiter("role_exists").wait(RoleName=name)
-    logger.info("Made the role %s.", name)
+    logger.info("Created the role %s.", name)
 
 
 def delete_role(iam: IAMClient, name: str, tags: Mapping[str, str]) -> bool:
@@ -136,9 +136,9 @@ def _create_instance_profile(iam: IAMClient, name: str, tags: Mapping[str, str])
     try:
         iam.create_instance_profile(InstanceProfileName=name, Tags=request)
     except iam.exceptions.EntityAlreadyExistsException:
-        logger.info("The instance profile %s is there after all.", name)
+        logger.info("The instance profile %s exists now.", name)
     iam.get_waiter("instance_profile_exists").wait(InstanceProfileName=name)
-    logger.info("Made the instance profile %s.", name)
+    logger.info("Created the instance profile %s.", name)
 
 
 def _roles_of_profile(iam: IAMClient, name: str) -> list[str] | None:
@@ -180,7 +180,7 @@ def ensure_service_linked_role(iam: IAMClient, service: str) -> None:
         if taken or fault.get("Code") == "EntityAlreadyExists":
             return
         raise
-    logger.info("Made AWS's role %s.", role["RoleName"])
+    logger.info("Created AWS's role %s.", role["RoleName"])
 
 
 def _tags_of_role(iam: IAMClient, name: str) -> dict[str, str] | None:

@@ -39,7 +39,7 @@ def ensure_schedule(
                 raise
             sleep(_SETTLE_SECONDS)
         else:
-            logger.info("Made the schedule %s.", request["Name"])
+            logger.info("Created the schedule %s.", request["Name"])
             return
 
 
@@ -65,7 +65,7 @@ def ensure_group(scheduler: EventBridgeSchedulerClient, name: str, tags: Mapping
     request: Any = ec2_tags(tags)
     with contextlib.suppress(scheduler.exceptions.ConflictException):
         scheduler.create_schedule_group(Name=name, Tags=request)
-        logger.info("Made the group of schedules %s.", name)
+        logger.info("Created the group of schedules %s.", name)
 
 
 def delete_group(scheduler: EventBridgeSchedulerClient, name: str, tags: Mapping[str, str]) -> bool:

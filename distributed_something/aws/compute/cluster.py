@@ -81,7 +81,7 @@ def ensure_cluster(ecs: ECSClient, name: str, tags: Mapping[str, str]) -> None:
     if any(cluster["status"] == "ACTIVE" for cluster in clusters):
         return
     ecs.create_cluster(clusterName=name, tags=ecs_tags(tags))
-    logger.info("Made the cluster %s.", name)
+    logger.info("Created the cluster %s.", name)
 
 
 def delete_cluster(ecs: ECSClient, name: str, tags: Mapping[str, str]) -> bool:
@@ -166,13 +166,13 @@ def ensure_service(
     if live is None:
         _wait_until_seen(ecs, wanted["cluster"], wanted["serviceName"], sleep)
     if is_new:
-        logger.info("Made the service %s.", wanted["serviceName"])
+        logger.info("Created the service %s.", wanted["serviceName"])
         return
     wanted["service"] = wanted.pop("serviceName")
     for only_at_creation in ("launchType", "schedulingStrategy"):
         wanted.pop(only_at_creation, None)
     ecs.update_service(**wanted)
-    logger.info("The service %s was there; it is up to date.", wanted["service"])
+    logger.info("The service %s already exists; it is up to date.", wanted["service"])
 
 
 def _create_service(ecs: ECSClient, wanted: dict[str, Any], tags: Mapping[str, str]) -> bool:
@@ -211,7 +211,7 @@ def scale_service(ecs: ECSClient, cluster: str, service: str, desired: int) -> N
         ecs.exceptions.ClusterNotFoundException,
     ):
         raise NotFound(_no_service(cluster, service)) from None
-    logger.info("The service %s now keeps %s.", service, count_of(desired, "container"))
+    logger.info("The service %s now runs %s.", service, count_of(desired, "container"))
 
 
 def delete_service(ecs: ECSClient, cluster: str, service: str) -> bool:
@@ -258,7 +258,7 @@ def deregister_instance(ecs: ECSClient, cluster: str, arn: str) -> None:
         ecs.exceptions.InvalidParameterException,
         ecs.exceptions.ClusterNotFoundException,
     ):
-        logger.info("The machine %s was off the cluster's list already.", arn)
+        logger.info("The machine %s was already removed from the cluster.", arn)
 
 
 def _live_service(ecs: ECSClient, cluster: str, service: str) -> ServiceTypeDef | None:
@@ -279,10 +279,10 @@ def _wait_while_draining(
         if live is None or live["status"] == "ACTIVE":
             return live
         if look == 0:
-            logger.info("The deleted service %s still drains; waiting until it is gone.", service)
+            logger.info("The deleted service %s is draining; waiting until it is gone.", service)
         sleep(_DRAIN_LOOK)
     raise DistributedSomethingError(
-        f"The service {service} of an earlier run still drains after {_DRAIN_LIMIT / 60:.0f} "
+        f"The service {service} of an earlier run is not drained after {_DRAIN_LIMIT / 60:.0f} "
         f"minutes: stop its tasks in the ECS console, then run `{run_line('setup')}` again."
     )
 

@@ -194,7 +194,7 @@ def fleet_errors(ec2: EC2Client, fleet_id: str, since: float) -> list[FleetError
     """What went wrong with a fleet since a time, oldest first; EC2 tells it up to 30 s late.
 
     Why one machine type was not to be had somewhere is information and no error to EC2. Nothing
-    is told of a fleet that is not there.
+    is told of a fleet that does not exist.
     """
     try:
         errors = [

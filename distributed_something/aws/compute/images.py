@@ -75,8 +75,8 @@ def recommended_image(ssm: SSMClient, kind: str) -> str:
         return ssm.get_parameter(Name=_PARAMETERS[kind])["Parameter"]["Value"]
     except (KeyError, ssm.exceptions.ParameterNotFound):
         raise UsageError(
-            f"AWS recommends no {kind} image of Amazon Linux 2023 in {ssm.meta.region_name}: take "
-            "another MACHINE_TYPE or AWS_REGION, or give an ImageId of your own in the fleet file."
+            f"AWS recommends no {kind} image of Amazon Linux 2023 in {ssm.meta.region_name}: "
+            "choose another MACHINE_TYPE or AWS_REGION, or set your own ImageId in the fleet file."
         ) from None
 
 

@@ -43,7 +43,7 @@ def ensure_launch_template(
         # The answer to a first request was lost after it took effect.
         delete_launch_template(ec2, name)
         _create_launch_template(ec2, name, data, tags)
-    logger.info("Made the launch template %s.", name)
+    logger.info("Created the launch template %s.", name)
 
 
 def _create_launch_template(
@@ -85,7 +85,7 @@ def launch_template_data(ec2: EC2Client, reference: Mapping[str, str]) -> dict[s
     if not versions:
         raise UsageError(
             f"There is no launch template {next(iter(named.values()), '')} of version "
-            f"{request['Versions'][0]} in {ec2.meta.region_name}: mend LaunchTemplateConfigs in "
+            f"{request['Versions'][0]} in {ec2.meta.region_name}: correct LaunchTemplateConfigs in "
             "the fleet file."
         )
     return dict(versions[0]["LaunchTemplateData"])

@@ -144,7 +144,7 @@ def _registry_facts(aws: Aws, image: str) -> ImageFacts | None:
     except _UNSEEN as error:
         if isinstance(error, HTTPError) and error.code == 404:
             raise NotFound(f"{name.registry} has no image {image}") from None
-        logger.debug("Could not look at the image %s: %s", image, error)
+        logger.debug("Could not read the image %s: %s", image, error)
         return None
 
 

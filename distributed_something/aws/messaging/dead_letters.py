@@ -53,7 +53,9 @@ def hold_letters(sqs: SQSClient, queue_url: str, run_id: str, job_ids: set[str])
                     else:
                         others.append(message["ReceiptHandle"])
     except sqs.exceptions.OverLimit:
-        logger.warning("SQS lets nobody hold more dead letters at once: not all were looked at.")
+        logger.warning(
+            "SQS hands out no more dead-letter messages at the same time: not all were read."
+        )
     except BaseException:
         release_letters(sqs, queue_url, [letter.receipt for letter in ours])
         raise

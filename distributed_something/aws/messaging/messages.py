@@ -100,15 +100,16 @@ def _send(
             answer = sqs.send_message_batch(QueueUrl=queue_url, Entries=left)
         except sqs.exceptions.QueueDoesNotExist:
             raise NotFound(
-                f"The queue {queue_url.rsplit('/', 1)[-1]} was deleted while jobs were sent to it."
+                f"The queue {queue_url.rsplit('/', 1)[-1]} was deleted while jobs were being "
+                "queued."
             ) from None
         failed = {entry["Id"]: entry for entry in answer.get("Failed", [])}
         for identity, entry in failed.items():
             if entry["SenderFault"]:
                 raise DistributedSomethingError(
                     f"SQS refuses job {batch[int(identity)].job_id}: {entry['Code']}: "
-                    f"{entry.get('Message', 'it says no more')}. The jobs before it were sent; "
-                    "mend this one and submit the file again."
+                    f"{entry.get('Message', 'without a reason')}. The jobs before it were queued; "
+                    "correct this job and submit the file again."
                 )
         left = [entry for entry in left if entry["Id"] in failed]
         if not left:
@@ -116,7 +117,7 @@ def _send(
     code = next(iter(failed.values()))["Code"]
     raise DistributedSomethingError(
         f"SQS did not take {count_of(len(left), 'job')} in {_TRIES} tries ({code}). Submit the "
-        "file again in a while: jobs that are done by then are not run twice."
+        "file again later: jobs that are done by then do not run twice."
     )
 
 

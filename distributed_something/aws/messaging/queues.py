@@ -86,7 +86,7 @@ def ensure_queue(
         sleep=sleep,
         what=f"the queue {name}",
     )
-    logger.info("The queue %s was there; its attributes are up to date.", name)
+    logger.info("The queue %s already exists; its attributes are up to date.", name)
     if tags and not tags.keys() & sqs.list_queue_tags(QueueUrl=url).get("Tags", {}).keys():
         sqs.tag_queue(QueueUrl=url, Tags=dict(tags))  # a queue that says whose it is
     return url
@@ -169,13 +169,14 @@ def _create_queue(
         try:
             url = until_known(create, _is_unknown, sleep=sleep, what="the dead-letter queue")
         except sqs.exceptions.QueueDeletedRecently:
-            logger.info("SQS has not let go of the deleted queue %s yet; waiting.", name)
+            logger.info("SQS does not allow a new queue %s yet; waiting.", name)
             sleep(_RETRY_SECONDS)
         else:
             until_known(find, _is_unknown, sleep=sleep, what=f"the queue {name}")
-            logger.info("Made the queue %s.", name)
+            logger.info("Created the queue %s.", name)
             return url
     raise DistributedSomethingError(
-        f"SQS still calls the queue {name} recently deleted after {_RETRIES * _RETRY_SECONDS:.0f} "
+        f"SQS reports the queue {name} as recently deleted, even after "
+        f"{_RETRIES * _RETRY_SECONDS:.0f} "
         "seconds: try again in a minute, or change its name in the config file."
     )

@@ -17,7 +17,7 @@ _LONGEST_SUBJECT = 100  # https://docs.aws.amazon.com/sns/latest/api/API_Publish
 
 
 def ensure_topic(sns: SNSClient, name: str, tags: Mapping[str, str]) -> str:
-    """The ARN of the topic of this name, made if it is not there."""
+    """The ARN of the topic of this name, made if it does not exist."""
     request: Any = ec2_tags(tags)
     return sns.create_topic(Name=name, Tags=request)["TopicArn"]
 
@@ -29,7 +29,7 @@ def list_topics(sns: SNSClient) -> Iterator[str]:
 
 
 def delete_topic(sns: SNSClient, arn: str) -> None:
-    """Delete the topic with its subscriptions; one that is not there is fine."""
+    """Delete the topic with its subscriptions; one that does not exist is fine."""
     sns.delete_topic(TopicArn=arn)
 
 
@@ -46,7 +46,7 @@ def ensure_subscription(sns: SNSClient, topic: str, address: str) -> bool:
 
 
 def find_subscription(sns: SNSClient, topic: str, address: str) -> bool | None:
-    """Whether an address has confirmed its subscription; None if it or the topic is not there."""
+    """Whether an address has confirmed its subscription; None if it or the topic does not exist."""
     try:
         pages = list(sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic))
     except sns.exceptions.NotFoundException:

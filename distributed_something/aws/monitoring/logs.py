@@ -16,10 +16,10 @@ logger = logging.getLogger(__name__)
 def ensure_log_group(
     logs: CloudWatchLogsClient, name: str, retention_days: int, tags: Mapping[str, str]
 ) -> None:
-    """Make the log group if it is not there; a retention that somebody chose for it is kept."""
+    """Make the log group if it does not exist; a retention that somebody chose for it is kept."""
     with contextlib.suppress(logs.exceptions.ResourceAlreadyExistsException):
         logs.create_log_group(logGroupName=name, tags=dict(tags))
-        logger.info("Made the log group %s.", name)
+        logger.info("Created the log group %s.", name)
     if _retention(logs, name) is None:
         logs.put_retention_policy(logGroupName=name, retentionInDays=retention_days)
 

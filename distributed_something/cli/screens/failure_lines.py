@@ -19,7 +19,9 @@ def failure_lines(groups: Sequence[FailureGroup]) -> list[str]:
     lines = [f"Failed: {count_of(total, 'job')}."]
     lines += [f"  {group.sentence}" for group in groups[:_KINDS]]
     if rest := groups[_KINDS:]:
-        lines.append(f"  and {count_of(sum(group.count for group in rest), 'job')} in other ways")
+        lines.append(
+            f"  and {count_of(sum(group.count for group in rest), 'job')} for other reasons"
+        )
     return lines
 
 

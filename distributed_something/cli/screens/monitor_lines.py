@@ -38,7 +38,7 @@ def show_outcome(outcome: MonitorOutcome, as_json: bool = False) -> None:
         say(f"The run was stopped: {outcome.stopped}", style="red")
     say(
         f"{sentence(record.title)} is over: {_counts(outcome)}. "
-        f"All that it made was removed but {_stays(record)}.",
+        f"Everything it created was removed, except {_stays(record)}.",
         style="green" if outcome.is_complete and not summary.dead else "yellow",
     )
     _show_given_up(outcome)
@@ -49,7 +49,7 @@ def _counts(outcome: MonitorOutcome) -> str:
     """How many jobs ended how, as far as that is known."""
     summary = outcome.summary
     if not outcome.is_counted:
-        return "its queue was empty, so that its jobs could not be counted"
+        return "its queue was empty, so its jobs could not be counted"
     return (
         f"{summary.done:,} done, {summary.dead:,} in the dead-letter queue, "
         f"{outcome.unfinished.count:,} not done, of {count_of(summary.submitted, 'job')}"
@@ -77,7 +77,7 @@ def _show_given_up(outcome: MonitorOutcome) -> None:
     if not dead or not outcome.failures:  # other workers than ours leave no reasons
         return
     say_failures(outcome.failures)
-    say("Each is in the dead-letter queue with its reason. See why, fix it, and try again:")
+    say("Each is in the dead-letter queue with its reason. Find the cause, fix it, and retry:")
     next_steps("logs --failed", *try_again(outcome.record.region))
 
 
@@ -118,7 +118,7 @@ class _ChangePrinter:
         given_up = f" ({look.given_up:,} given up)" if look.given_up else ""
         line = (
             f"{time.strftime('%H:%M:%S', time.localtime(look.time))}  {self._app}"
-            f"waiting {waiting:,}  running {running:,}  finished {finished:,} of "
+            f"waiting {waiting:,}  running {running:,}  ended {finished:,} of "
             f"{look.submitted:,}{given_up}  machines {of_target(look.machines, look.target)}"
         )
         say(f"{line}  {look.note}" if look.note else line)

@@ -32,7 +32,7 @@ def show_outlook(outlook: Outlook) -> None:
 
 def _cost(row: OutlookRow) -> str:
     if row.high is None:
-        return "not known: set MACHINE_PRICE"
+        return "unknown: set MACHINE_PRICE"
     if row.low is None:
         return f"at most {usd(row.high)}"
     same = f"{row.low:.2f}" == f"{row.high:.2f}"

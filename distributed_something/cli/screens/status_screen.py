@@ -84,7 +84,7 @@ def more_failed(shown: int, count: int) -> str:
     """How many jobs failed that are not in the table; empty if all are, or if there is none."""
     if not 0 < shown < count:
         return ""
-    return f"And {count_of(count - shown, 'more job')}: `status --failed --json` tells of all."
+    return f"And {count_of(count - shown, 'more job')}: `status --failed --json` lists all of them."
 
 
 def attempts_screen(attempts: Sequence[Attempt], now: float) -> RenderableType:
@@ -100,11 +100,11 @@ def attempts_screen(attempts: Sequence[Attempt], now: float) -> RenderableType:
             f"{one.peak_memory_mib:,.0f} MiB" if one.peak_memory_mib else "",
             one.reason,
         )
-    parts: list[RenderableType] = [table] if attempts else [Text("It was not tried yet.")]
+    parts: list[RenderableType] = [table] if attempts else [Text("It has had no attempt yet.")]
     if attempts and attempts[-1].output and attempts[-1].state == "done":
         parts.append(Text(f"Output: {attempts[-1].output}"))
     if attempts and attempts[-1].log_tail:
-        parts += [Text("Its last lines:"), indented(attempts[-1].log_tail)]
+        parts += [Text("Its last lines of output:"), indented(attempts[-1].log_tail)]
     return Group(*parts)
 
 
@@ -162,7 +162,7 @@ def _counts(jobs: JobCounts, is_over: bool) -> Columns:
         "waiting": ("left over" if is_over else "waiting", ""),
         "running": ("running", "green"),
         "done": ("done", "green"),
-        "failed": ("failed" if is_over else "failed, tried again", "yellow"),
+        "failed": ("failed" if is_over else "failed, will be retried", "yellow"),
         "interrupted": ("interrupted", "yellow"),
         "dead": ("given up", "red"),
     }
@@ -251,12 +251,12 @@ def _money(money: Money, is_over: bool) -> Text:
     text.append(".", style="not bold")
     if money.capped:
         text.append(
-            f" Of {count_of(money.capped, 'machine')} the most that it can cost is counted.",
+            f" Of {count_of(money.capped, 'machine')} the maximum price is counted.",
             style="not bold",
         )
     if money.unpriced:
         text.append(f" Of {count_of(money.unpriced, 'machine')} no price is known.", style="yellow")
-    text.append(f"\nNot in it: {'; '.join(money.left_out)}.", style="dim")
+    text.append(f"\nNot included: {'; '.join(money.left_out)}.", style="dim")
     return text
 
 

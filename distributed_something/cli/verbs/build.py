@@ -22,11 +22,11 @@ _LONGEST = 90  # characters of a step
 
 
 @click.command()
-@click.option("--base", default="", metavar="IMAGE", help="The image that holds your tool.")
+@click.option("--base", default="", metavar="IMAGE", help="The image that contains your tool.")
 @click.option(
     "--file",
     type=click.Path(path_type=Path),
-    help="A Dockerfile that makes it, with BASE_IMAGE from --base.",
+    help="A Dockerfile for it, with BASE_IMAGE from --base.",
 )
 @click.option(
     "--something",
@@ -34,12 +34,14 @@ _LONGEST = 90  # characters of a step
     help="A file to use instead of worker/something.py.",
 )
 @click.option("--push", is_flag=True, help="Push the image to the registry of its name.")
-@click.option("--user", default="", metavar="NAME", help="Whom jobs run as, such as root.")
-@click.option("--python", default="", metavar="IMAGE", help="Where the worker's Python is from.")
+@click.option("--user", default="", metavar="NAME", help="The user that jobs run as, such as root.")
+@click.option(
+    "--python", default="", metavar="IMAGE", help="The image that the worker's Python comes from."
+)
 @click.option(
     "--platform",
     type=click.Choice(["linux/amd64", "linux/arm64"]),
-    help="The machines' processors, if not those of MACHINE_TYPE.",
+    help="The machines' processors, if different from those of MACHINE_TYPE.",
 )
 @pass_program
 def build(
@@ -52,10 +54,10 @@ def build(
     python: str,
     platform: str | None,
 ) -> None:
-    """Make the image DOCKERHUB_TAG: your tool's image with the worker added; Docker is needed.
+    """Build the image DOCKERHUB_TAG: your tool's image with the worker added; needs Docker.
 
     The tool keeps its own Python, libraries and PATH.  Jobs run as the user of the tool's image,
-    or as a user of the worker's own where that is root.
+    or as the worker's own user if that is root.
 
     Example: python run.py build --base your/tool:1.0 --push
     """
@@ -127,5 +129,5 @@ def show_built(built: Built, digest: str) -> None:
     if digest:
         next_step("setup")
     else:
-        say("It is on this computer only; AWS's machines need it pushed: build --push.")
+        say("It is only on this computer. Push it for AWS's machines: build --push.")
         next_step("rehearse JOBS.json")

@@ -25,17 +25,17 @@ _BORDERS = 13  # characters: of a table of four columns
 
 
 @click.command()
-@click.option("--yes", is_flag=True, help="Do not ask before removing.")
-@click.option("--list", "only_list", is_flag=True, help="Show what there is, and change nothing.")
-@click.option("--json", "as_json", is_flag=True, help="With --list: a JSON line for each thing.")
+@click.option("--yes", is_flag=True, help="Remove without asking.")
+@click.option("--list", "only_list", is_flag=True, help="List what exists, and change nothing.")
+@click.option("--json", "as_json", is_flag=True, help="With --list: one JSON line per resource.")
 @for_each_run(goes_on=True)
 def cancel(settings: Settings, yes: bool, only_list: bool, as_json: bool) -> None:
-    """Stop the app's run now, machines first, and remove everything that any of its runs made.
+    """Stop the app's run now, machines first, and remove everything that its runs created.
 
-    On a terminal it asks first.  Without one, as in a script, it wants --yes.
+    On a terminal it asks first. In a script, it needs --yes.
 
-    What exists is found by tags and names, with or without a monitor file.  The jobs that were not
-    done are written to a job file.
+    Finds everything by tags and names, with or without a monitor file. Jobs that were not done
+    are written to a job file.
 
     Example: python run.py cancel --list
     """
@@ -48,7 +48,7 @@ def cancel(settings: Settings, yes: bool, only_list: bool, as_json: bool) -> Non
         _show_resources(settings.app_name, list_resources(aws, settings, folder=FILES), as_json)
         return
     if not yes and not sys.stdin.isatty():
-        raise click.UsageError("There is nobody to ask: give --yes to remove everything.")
+        raise click.UsageError("Not a terminal: pass --yes to remove everything.")
     cancelled = end_run(aws, settings, folder=FILES, confirm=_show_due if yes else _ask)
     show_cancelled(settings.app_name, settings.aws_region, cancelled)
     if cancelled.unfinished.path:
@@ -58,14 +58,14 @@ def cancel(settings: Settings, yes: bool, only_list: bool, as_json: bool) -> Non
 
 
 def _show_resources(app_name: str, found: Sequence[Resource], as_json: bool) -> None:
-    """What there is of an app: a table for people, or a JSON line for each thing."""
+    """Resources of an app: a table for people, or a JSON line for each thing."""
     from ..screens.tables import boxed_table
 
     if as_json:
         for one in found:
             click.echo(json.dumps(asdict(one)))
         return
-    title = f"What there is of {app_name}"
+    title = f"Resources of {app_name}"
     widest = [max(map(len, words)) for words in zip(*_rows(found), strict=True)]
     if sum(widest) + _BORDERS > people().width:  # a table would break every name
         say(f"{title}:")
@@ -103,7 +103,7 @@ def _show_due(found: Sequence[Resource]) -> bool:
 def _ask(found: Sequence[Resource]) -> bool:
     """Show the same, then ask."""
     _show_due(found)
-    return click.confirm("Stop and remove all of this?", default=False, err=True)
+    return click.confirm("Stop and remove all of these?", default=False, err=True)
 
 
 def show_cancelled(app_name: str, region: str, cancelled: Cancelled) -> None:

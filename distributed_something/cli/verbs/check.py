@@ -31,8 +31,8 @@ _STYLES = {
 @click.command()
 @click.argument("job_file", type=PATH, required=False, metavar="[JOBS]")
 @click.argument("fleet_file", type=PATH, required=False, metavar="[FLEET]")
-@click.option("--offline", is_flag=True, help="Look only at what needs no account.")
-@click.option("--json", "as_json", is_flag=True, help="A JSON line on stdout for each thing.")
+@click.option("--offline", is_flag=True, help="Check only what needs no account.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON line per check, on stdout.")
 @pass_program
 def check(
     program: Program,
@@ -41,7 +41,7 @@ def check(
     offline: bool,
     as_json: bool,
 ) -> None:
-    """Say what a run would lack, and how to mend it: account, network, image, prices, quota, files.
+    """Check what a run needs, and show the fixes: account, network, image, prices, quota, files.
 
     Costs nothing, and changes nothing except FLEET: where that lacks your account's number, `check`
     fills it in.  Ends with 1 if something is missing.

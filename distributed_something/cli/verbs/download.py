@@ -21,16 +21,18 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("folder", type=PATH, default=DOWNLOADS, metavar="[DIR]")
-@click.option("--only", metavar="GLOB", help="Only files with such a name or key, as '*.csv'.")
+@click.option(
+    "--only", metavar="GLOB", help="Only files whose name or key matches, such as '*.csv'."
+)
 @run_option
-@click.option("--json", "as_json", is_flag=True, help="What came as JSON on stdout.")
+@click.option("--json", "as_json", is_flag=True, help="The result as JSON on stdout.")
 @for_each_run(goes_on=True)
 def download(
     settings: Settings, folder: Path, only: str | None, run_id: str | None, as_json: bool
 ) -> None:
-    """Bring the results of the run's done jobs to DIR (downloads), as they lie in the bucket.
+    """Download the results of the run's done jobs to DIR (downloads), under their keys.
 
-    What is there and whole is passed over; what broke off goes on.  Can be run while jobs run.
+    Skips complete files and continues incomplete ones. Works during a run.
 
     Example: python run.py download results --only "*.csv"
     """
@@ -67,19 +69,20 @@ def _show_downloaded(downloaded: Downloaded) -> None:
     jobs = count_of(downloaded.jobs, "job")
     if not downloaded.files and not downloaded.whole:
         say(
-            f"No file to bring: {jobs} of run {downloaded.run_id} done.",
+            f"Nothing to download: {jobs} of run {downloaded.run_id} done.",
             style="yellow",
         )
         return
     say(
-        f"Brought {count_of(downloaded.files, 'file')}, {decimal(downloaded.size)}, of "
+        f"Downloaded {count_of(downloaded.files, 'file')}, {decimal(downloaded.size)}, of "
         f"{jobs} of run {downloaded.run_id}; {downloaded.whole:,} "
-        f"{'was' if downloaded.whole == 1 else 'were'} there.",
+        f"{'is' if downloaded.whole == 1 else 'are'} already up to date.",
         style="green",
     )
     if downloaded.renamed:
         say(
-            f"{count_of(downloaded.renamed, 'file')} could not have the key's own name here.",
+            f"{count_of(downloaded.renamed, 'file')} could not keep the key's own name on this "
+            "disk.",
             style="yellow",
         )
     click.echo(downloaded.folder)

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("job", required=False)
 @click.option("--failed", is_flag=True, help="The last lines of every job that failed.")
-@click.option("--machine", metavar="ID", help="What the workers of a machine printed.")
-@click.option("--follow", is_flag=True, help="Go on with new lines as they come, until Ctrl-C.")
-@click.option("--json", "as_json", is_flag=True, help="A JSON line for each line.")
+@click.option("--machine", metavar="ID", help="The output of a machine's workers.")
+@click.option("--follow", is_flag=True, help="Print new lines as they come, until Ctrl-C.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON line per line of output.")
 @run_option
 @for_each_run(goes_on=True)
 def logs(
@@ -40,14 +40,14 @@ def logs(
     as_json: bool,
     run_id: str | None,
 ) -> None:
-    """Print what JOB printed, or what all jobs of the run did.
+    """Print the output of JOB, or of all jobs of the run.
 
-    From CloudWatch; where that has nothing any more, the last lines are in the run's ledger.
+    From CloudWatch; if its log is gone, the last lines are in the run's ledger.
 
     Example: python run.py logs plate1-A01 --follow
     """
     if sum((job is not None, failed, machine is not None)) > 1:
-        raise click.UsageError("Give one of JOB, --failed and --machine.")
+        raise click.UsageError("Pass only one of JOB, --failed and --machine.")
     if follow and failed:
         raise click.UsageError("--follow goes with JOB, --machine, or all jobs of the run.")
     from ...commands.reading import job_logs
@@ -91,7 +91,7 @@ def _print_failed(aws: Aws, record: RunRecord, as_json: bool) -> None:
     if not count:
         say("No job failed.")
     elif not as_json:
-        say("Mend first what fails each time, as a wrong path does; then try again.")
+        say("Fix the cause first (for example a wrong path), then retry.")
         next_steps(*(("retry",) if record.is_live else try_again(record.region)))
 
 
@@ -111,9 +111,9 @@ def _print_job(aws: Aws, record: RunRecord, name: str, follow: bool, as_json: bo
         return
     last = history.last
     if last is None or not last.log_tail:
-        say(f"{history.name} has printed nothing, or was not tried yet.")
+        say(f"{history.name} has printed nothing, or has had no attempt yet.")
         return
-    say("CloudWatch has nothing of it; these are its last lines, from the ledger:")
+    say("CloudWatch has no output of it; these are its last lines from the ledger:")
     put(json.dumps(asdict(last)) if as_json else last.log_tail)
 
 

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("record_file", type=PATH, required=False)
 @click.argument("cheapest_word", required=False, metavar="[True]")
-@click.option("--cheapest", is_flag=True, help="After 15 minutes keep one machine only.")
-@click.option("--json", "as_json", is_flag=True, help="A JSON line on stdout for each look.")
+@click.option("--cheapest", is_flag=True, help="Keep only one machine after 15 minutes.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON line per step, on stdout.")
 @pass_program
 def monitor(
     program: Program,
@@ -40,10 +40,10 @@ def monitor(
     cheapest: bool,
     as_json: bool,
 ) -> None:
-    """Watch the run until all is done, give idle machines back, then remove everything.
+    """Watch the run to its end, release idle machines, then remove everything.
 
-    Can be stopped and started again at any time, on any computer.  RECORD_FILE is the monitor
-    file that startCluster wrote; without it the app's run is found in the bucket.
+    You can stop and restart it at any time, on any computer.  RECORD_FILE is the monitor
+    file that startCluster wrote; without it, the app's run is found in the bucket.
 
     Example: python run.py monitor files/MyAppSpotFleetRequestId.json
     """
@@ -146,7 +146,7 @@ def watch_types(
     if any(_is_failure(end) for end in ends) or len(unused) == len(runs):
         if unused:
             line = run_line("cancel")
-            say(f"What `setup` made for types without jobs goes with `{line}`.")
+            say(f"What `setup` created for types without jobs is removed by `{line}`.")
         return codes
     return [*codes, *(code_of(partial(_remove_unused, own, sleep)) for own in unused)]
 

@@ -33,27 +33,27 @@ _SHOWN = 5  # failures, of what may be thousands
 
 @click.command()
 @click.argument("job_file", type=PATH, required=False)
-@click.option("--jobs", type=click.IntRange(min=1), help="Only the first so many jobs.")
+@click.option("--jobs", type=click.IntRange(min=1), help="Run only the first N jobs.")
 @family_option
 @click.option(
     "--data",
     multiple=True,
     metavar="[BUCKET=]DIR",
-    help="The folder that plays every bucket, or one of that name.",
+    help="The folder with the files of every bucket, or of one bucket.",
 )
 @click.option(
     "--runtime",
     type=click.Choice(["auto", "docker", "process"]),
     default="auto",
     show_default=True,
-    help="Workers as containers or as processes; auto says which and why.",
+    help="Run workers as containers or processes; auto says which and why.",
 )
 @click.option(
     "--interrupt",
     type=click.FloatRange(0, 1),
     default=0.0,
     metavar="P",
-    help="Take each machine away during its life with this probability, from 0 to 1.",
+    help="Interrupt each machine with this probability, from 0 to 1.",
 )
 @click.option(
     "--retries",
@@ -61,12 +61,12 @@ _SHOWN = 5  # failures, of what may be thousands
     default=2,
     show_default=True,
     metavar="N",
-    help="Try a failed job N times at most, and not more often than JOB_RETRIES.",
+    help="Try a failed job at most N times, and no more than JOB_RETRIES.",
 )
 @click.option("--something", type=PATH, help="A file to use instead of worker/something.py.")
 @click.option("--serve", is_flag=True, help="Serve the simulated AWS until Ctrl-C instead.")
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="With --serve.")
-@click.option("--json", "as_json", is_flag=True, help="How it went as JSON on stdout.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="The port, with --serve.")
+@click.option("--json", "as_json", is_flag=True, help="The result as JSON on stdout.")
 @pass_program
 def rehearse(
     program: Program,
@@ -82,15 +82,15 @@ def rehearse(
     port: int,
     as_json: bool,
 ) -> None:
-    """Live through a whole run of JOB_FILE on this computer: a simulated AWS, real workers.
+    """Rehearse a complete run of JOB_FILE on this computer: a simulated AWS, real workers.
 
-    No account is needed and none is touched.  Jobs with `inputs` find them below --data.  Results
-    land in rehearsal/<APP_NAME>/, in the place of the last rehearsal's.
+    Needs no account. Jobs with `inputs` read them from --data. Results are written
+    to rehearsal/<APP_NAME>/ and replace the last rehearsal's.
 
     Example: python run.py rehearse examples/helloworld/job.json --jobs 2
     """
     if serve and as_json:
-        raise click.UsageError("--json tells how a rehearsal went: leave out --serve.")
+        raise click.UsageError("--json prints a rehearsal's result: leave out --serve.")
     if serve:
         _serve(program.load_settings(), port, _folders(data), runtime, something)
         return
@@ -211,22 +211,20 @@ def _told_of_serving() -> Iterator[Callable[[Served], None]]:
 
 def _show_served(served: Served) -> None:
     """The line for another terminal goes to stdout; how to use it, to people."""
-    say("A simulated AWS is up until Ctrl-C. In another terminal, first:")
+    say("A simulated AWS runs until Ctrl-C. In another terminal, first paste:")
     click.echo(served.line)
-    say(f"A fleet file that works there: {served.fleet_file}")
+    say(f"A fleet file for it: {served.fleet_file}")
     say(f"Then the verbs as usual: {run_line('setup')}")
 
 
 def _show_serving_ended(served: Served) -> None:
     """What went with a simulated account, what did not, and what other terminals still have."""
+    say("The simulated AWS has ended, with its machines, queues, and buckets and their contents.")
     say(
-        "The simulated AWS is gone, with its machines, queues and buckets and all that was in them."
-    )
-    say(
-        f"What stays: what you downloaded, reports/ and files/, and what workers printed in "
+        f"What stays: your downloads, reports/ and files/, and the workers' output in "
         f"{served.logs}/."
     )
-    say("Other terminals still look for it there: close them, or first")
+    say("Close terminals that use it, or run there")
     say(f"  unset {' '.join(served.names)}")
 
 
@@ -263,7 +261,10 @@ def _say_next(report: RehearsalReport) -> None:
     if report.all_done:
         say(f"Next: the same run for real, {run_line('setup')}", style="bold")
     else:
-        say(f"Next: read the workers' logs in {report.logs}/, mend, rehearse again.", style="bold")
+        say(
+            f"Next: read the workers' logs in {report.logs}/, fix the cause, and rehearse again.",
+            style="bold",
+        )
 
 
 _RUNTIMES = {"docker": "containers", "process": "processes"}
@@ -285,13 +286,13 @@ def _table(report: RehearsalReport) -> Table:
         rows.append(("a job takes", f"{times.median:.1f} s ({span})"))
     memory = f"{report.peak_memory:,.0f} MiB memory"
     if not report.peak_memory:
-        memory = "memory not seen (too short to measure)"
+        memory = "memory not measured (too short)"
     rows.append(("a job's peak", f"{memory}, {report.peak_disk:,.1f} MiB disk"))
     if fit := report.suggestion:
         rows.append(("suggested", _constants(fit)))
     machines = f"{len(report.machines)} ({', '.join(sorted({t for _, t in report.machines}))})"
     if report.interrupted_machines:
-        machines += f", {report.interrupted_machines} taken away"
+        machines += f", {report.interrupted_machines} interrupted"
     rows.append(("machines", machines))
     rows.append(("created", _created(report)))
     rows.append(("removed", f"{len(report.removed)} of them"))
@@ -318,7 +319,7 @@ def _created(report: RehearsalReport) -> str:
     text = f"{count_of(len(report.created), 'thing')}: {shown}"
     later = {f"machine {machine}" for machine, _ in report.machines} - {*report.created}
     if later and kinds["machine"]:
-        text += f"; later {count_of(len(later), 'machine')} in place of others, with what is theirs"
+        text += f"; {count_of(len(later), 'machine')} more replaced others"
     return text
 
 

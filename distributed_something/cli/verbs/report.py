@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 @click.command()
 @run_option
-@click.option("--csv", "as_csv", is_flag=True, help="A row for each attempt instead, to stdout.")
-@click.option("--json", "as_json", is_flag=True, help="All numbers as one object, to stdout.")
+@click.option("--csv", "as_csv", is_flag=True, help="One row per attempt instead, on stdout.")
+@click.option("--json", "as_json", is_flag=True, help="All numbers as one object, on stdout.")
 @click.option(
     "-o",
     "--output",
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 def report(
     settings: Settings, run_id: str | None, as_csv: bool, as_json: bool, output: Path | None
 ) -> None:
-    """Make one HTML page of a run: jobs over time, machines, failures, money, slowest jobs.
+    """Write one HTML page about a run: jobs over time, machines, failures, money, slowest jobs.
 
-    Can be made at any time, of a run that has ended too.  The page needs no network and nothing
-    beside it: send it to whom you like.
+    Works at any time, also for a run that has ended. The page needs no network and
+    no other files: you can mail it.
 
     Example: python run.py report --csv -o attempts.csv
     """

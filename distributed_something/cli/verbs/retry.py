@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("names", nargs=-1)
 @click.option(
-    "--reason", metavar="TEXT", help="Only jobs that were given up for a reason with TEXT in it."
+    "--reason", metavar="TEXT", help="Only jobs that were given up for a reason that contains TEXT."
 )
 @run_option
-@click.option("--yes", is_flag=True, help="Do not ask before queueing.")
+@click.option("--yes", is_flag=True, help="Queue without asking.")
 @click.option("--json", "as_json", is_flag=True, help="What was queued as JSON on stdout.")
 @for_each_run(goes_on=True)
 def retry(
@@ -38,9 +38,9 @@ def retry(
 ) -> None:
     """Queue the run's jobs again, in the same run: all that are neither done nor running, or NAMES.
 
-    Names are those of the job file's jobs, or their ids.  What is queued again leaves the
-    dead-letter queue.  Jobs that still wait in the queue are left alone unless they are named; if
-    the run was stopped, workers take them again.
+    Names are those of the job file's jobs, or their ids. Their messages are deleted from the
+    dead-letter queue. Waiting jobs are not queued again unless you name them; if the run was
+    stopped, it continues.
 
     Example: python run.py retry --reason "exit code 137"
     """
@@ -50,7 +50,7 @@ def retry(
     from ..screens.progress import sending_progress
 
     if not yes and not sys.stdin.isatty():
-        raise click.UsageError("There is nobody to ask: give --yes to queue the jobs again.")
+        raise click.UsageError("Not a terminal: pass --yes to queue the jobs again.")
     aws = connect(settings)
     with sending_progress() as on_progress:
         retried = queue_again(
@@ -79,18 +79,18 @@ def _show_plan(plan: RetryPlan) -> bool:
     if plan.count:
         say(f"To be queued again in {run}: {count_of(plan.count, 'job')} ({names}).")
     if plan.given_up:
-        say(f"Of these were given up, and leave the dead-letter queue: {plan.given_up:,}.")
+        say(f"Given up, and deleted from the dead-letter queue: {plan.given_up:,}.")
     if plan.stopped:
-        say(f"The run was stopped, and goes on: {plan.stopped}", style="yellow")
+        say(f"The run was stopped, and continues: {plan.stopped}", style="yellow")
     if plan.reopens:
-        say("The run has ended, and is opened again.", style="yellow")
+        say("The run had ended, and continues.", style="yellow")
     return True
 
 
 def _ask(plan: RetryPlan) -> bool:
     """Show the same, then ask."""
     _show_plan(plan)
-    question = "Queue them again?" if plan.count else "Let the run go on?"
+    question = "Queue them again?" if plan.count else "Continue the run?"
     return click.confirm(question, default=False, err=True)
 
 
@@ -98,12 +98,12 @@ def _show_retried(retried: Retried) -> None:
     """What was queued again, or why nothing was."""
     plan = retried.plan
     if retried.other_reasons:
-        say("No job was given up for a reason with these words in it. The reasons are:")
+        say("No job was given up for a reason with these words. The reasons are:")
         for reason in retried.other_reasons:
             say(f"  {reason}", style="red")
     if plan.lets_go_on:
-        waiting = "1 job still waits" if plan.waiting == 1 else f"{plan.waiting:,} jobs still wait"
-        say(f"The run goes on; {waiting}.", style="green")
+        waiting = "1 job waits" if plan.waiting == 1 else f"{plan.waiting:,} jobs wait"
+        say(f"The run continues; {waiting}.", style="green")
         if not plan.count:
             return
     if not plan.count:
@@ -112,7 +112,7 @@ def _show_retried(retried: Retried) -> None:
         return
     say(f"Queued {count_of(retried.sent, 'job')} again (run {plan.run_id}).", style="green")
     if plan.given_up or retried.letters:
-        say(f"Removed {retried.letters:,} of the letters in the dead-letter queue.")
+        say(f"Removed {retried.letters:,} from the dead-letter queue.")
 
 
 def _print_retried(retried: Retried) -> None:
@@ -127,4 +127,4 @@ def _say_passed_over(plan: RetryPlan) -> None:
         (plan.waiting, "waiting in the queue"),
     ):
         if count:
-            say(f"Left alone: {count_of(count, 'job')} {words}.")
+            say(f"Not queued again: {count_of(count, 'job')} {words}.")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @click.command()
 @for_each_run(goes_on=False)
 def setup(settings: Settings) -> None:
-    """Make the queue, its dead-letter queue, the cluster, the task definition and the service.
+    """Create the queue, its dead-letter queue, the cluster, the task definition and the service.
 
     Safe to repeat after a change of config.py.  Example: python run.py setup
     """

@@ -36,24 +36,24 @@ def main(help_text: str) -> int:
     "buckets",
     multiple=True,
     metavar="NAME",
-    help="Make this bucket too, and let CloudWatch export logs to it; can be given several times.",
+    help="Create this bucket too, and let CloudWatch export logs to it; repeatable.",
 )
 @click.option(
     "--app",
     "apps",
     multiple=True,
     metavar="PATTERN",
-    help="Limit the rights to apps of these names, such as 'Lab_*'; by default, none is left out.",
+    help="Limit the rights to apps of these names, such as 'Lab_*'; by default, all apps.",
 )
 @click.option(
     "--permissions-boundary",
     "boundary",
     default="",
     metavar="ARN",
-    help="The policy that no role may go beyond, where your account asks for one.",
+    help="The permissions boundary for new roles, if your account requires one.",
 )
 @click.option("--show", is_flag=True, help="Print every policy document, and change nothing.")
-@click.option("--yes", is_flag=True, help="Do not ask before anything is removed.")
+@click.option("--yes", is_flag=True, help="Remove without asking.")
 @click.option("--config", type=PATH, default=DEFAULT_CONFIG, show_default=True)
 def account(
     action: str | None,
@@ -79,7 +79,9 @@ def account(
     scope = making.scope_of_account(aws, settings, buckets, apps, otherwise=otherwise)
     if show:
         if scope.buckets == otherwise:
-            say(f"No bucket is named: read yours for {making.PLACEHOLDER}, or give --bucket NAME.")
+            say(
+                f"No bucket is set: replace {making.PLACEHOLDER} with yours, or pass --bucket NAME."
+            )
         _show_documents(documents(scope))
     elif action is None:
         _show_account(making.setup_account(aws, scope, buckets, boundary=boundary))
@@ -111,8 +113,8 @@ def _refuse_placeholders(buckets: tuple[str, ...]) -> None:
 
     for name in filter(is_bucket_placeholder, buckets):
         raise UsageError(
-            f"--bucket {name} names a placeholder: give a name of your own, which nobody else in "
-            "the world has, such as --bucket yourlab-images-2026, and the same as AWS_BUCKET in "
+            f"--bucket {name} is a placeholder: choose a name that is unique in "
+            "the world, such as --bucket yourlab-images-2026, and the same as AWS_BUCKET in "
             "config.py."
         )
 
@@ -143,15 +145,15 @@ def _show_account(scope: Scope) -> None:
 def _show_destruction(watched: Sequence[str]) -> bool:
     """What goes with the roles; always goes on."""
     if watched:
-        say(f"The Lambda still watches {', '.join(watched)}; nothing would.", style="yellow")
-    say("Workers of this account that still run lose their rights.", style="yellow")
+        say(f"The Lambda watches {', '.join(watched)}; then nothing would.", style="yellow")
+    say("Running workers of this account lose their rights.", style="yellow")
     return True
 
 
 def _ask_to_destroy(watched: Sequence[str]) -> bool:
     """Say the same, then ask."""
     _show_destruction(watched)
-    return click.confirm("Remove what setup_AWS.py made?", default=False, err=True)
+    return click.confirm("Remove what setup_AWS.py created?", default=False, err=True)
 
 
 def _show_destroyed(failures: Sequence[str]) -> None:
@@ -161,4 +163,4 @@ def _show_destroyed(failures: Sequence[str]) -> None:
     if failures:
         say("Run `python setup_AWS.py destroy` again to try once more.")
     else:
-        say("Removed what setup_AWS.py had made here. Buckets and AWS's own roles stay.")
+        say("Removed what setup_AWS.py created here. Buckets and AWS's own roles stay.")

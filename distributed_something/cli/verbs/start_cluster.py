@@ -27,15 +27,13 @@ if TYPE_CHECKING:
 
 @click.command("startCluster")
 @click.argument("fleet_file", type=PATH)
-@click.option("--yes", is_flag=True, help="Do not ask before buying.")
-@click.option(
-    "--keep-ami", is_flag=True, help="Keep the file's images and disks, whatever they are."
-)
-@click.option("--json", "as_json", is_flag=True, help="What was bought as JSON on stdout.")
+@click.option("--yes", is_flag=True, help="Buy without asking.")
+@click.option("--keep-ami", is_flag=True, help="Keep the file's images and disks.")
+@click.option("--json", "as_json", is_flag=True, help="The purchase as JSON on stdout.")
 @click.option(
     "--minutes",
     type=click.FloatRange(min=0, min_open=True),
-    help="How long a job takes, if not as long as in the last rehearsal or run.",
+    help="Minutes per job, if different from the last rehearsal or run.",
 )
 @for_each_run(goes_on=False)
 def start_cluster(
@@ -46,9 +44,9 @@ def start_cluster(
     as_json: bool,
     minutes: float | None,
 ) -> None:
-    """Show what FLEET_FILE and config.py ask for, then request the machines and wait for them.
+    """Show a quote for FLEET_FILE and config.py, then request the machines and wait for them.
 
-    On a terminal it asks first.  Without one, as in a script, it tells the price and buys.
+    On a terminal it asks first. In a script, it prints the price and buys.
 
     Example: python run.py startCluster files/exampleFleet_us-east-1.json
     """
@@ -101,7 +99,7 @@ def show_purchase(purchase: Purchase) -> bool:
         ("machines", f"{purchase.machines}, in {purchase.region}"),
         ("types", ", ".join(purchase.machine_types)),
         ("price", _price(purchase)),
-        ("at most in all", _most(purchase)),
+        ("total at most", _most(purchase)),
         ("disk", f"{purchase.disk_gib} GiB each"),
         ("ends by itself", _moment(purchase.ends_by)),
         ("besides", _besides(purchase)),
@@ -123,7 +121,7 @@ def _buy_unasked(purchase: Purchase) -> bool:
     """Show the same, price first, and buy: upstream's scripts type no more than the verb."""
     say(f"Machines: {purchase.machines}; price: {_price(purchase)}.", style="bold")
     show_purchase(purchase)
-    say("They are bought now: there is no terminal to ask at.", style="yellow")
+    say("Buying now: there is no terminal to ask on.", style="yellow")
     return True
 
 

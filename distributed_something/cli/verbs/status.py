@@ -22,12 +22,17 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--watch", is_flag=True, help="Look again and again, in place, until the run ends.")
-@click.option("--every", type=click.FloatRange(min=1), default=15.0, help="Seconds, with --watch.")
-@click.option("--failed", is_flag=True, help="The jobs that failed, and why.")
-@click.option("--running", is_flag=True, help="The jobs that run, and where.")
+@click.option("--watch", is_flag=True, help="Refresh in place until the run ends.")
+@click.option(
+    "--every",
+    type=click.FloatRange(min=1),
+    default=15.0,
+    help="Seconds between refreshes, with --watch.",
+)
+@click.option("--failed", is_flag=True, help="The failed jobs, and why.")
+@click.option("--running", is_flag=True, help="The running jobs, and where.")
 @click.option("--job", metavar="NAME", help="All attempts at one job.")
-@click.option("--json", "as_json", is_flag=True, help="As JSON on stdout, a line for each thing.")
+@click.option("--json", "as_json", is_flag=True, help="JSON on stdout, one line per item.")
 @run_option
 @for_each_run(goes_on=True)
 def status(
@@ -40,14 +45,14 @@ def status(
     as_json: bool,
     run_id: str | None,
 ) -> None:
-    """Show how far the run is, what its machines do, what it costs, and why nothing moves.
+    """Show the run's progress, machines and cost, and why nothing moves.
 
-    Reads alone, at any time and from any computer, of a run that has ended too.
+    Read-only; works at any time, from any computer, also for a run that has ended.
 
     Example: python run.py status --watch
     """
     if sum((watch, failed, running, job is not None)) > 1:
-        raise click.UsageError("Give one of --watch, --failed, --running and --job.")
+        raise click.UsageError("Pass only one of --watch, --failed, --running and --job.")
     from ...commands.reading.status import status as look_at_run
     from ...commands.runs.runs import choose_run
     from ..advice import RunState, job_words, next_verbs, start_words

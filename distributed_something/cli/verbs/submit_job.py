@@ -37,16 +37,18 @@ if TYPE_CHECKING:
     help="With RUN_PER_MACHINE_TYPE: the number of the first job.",
 )
 @click.option(
-    "--by-size", is_flag=True, help="Send jobs with the largest inputs first; asks S3 for each."
+    "--by-size",
+    is_flag=True,
+    help="Queue jobs with the largest inputs first; one S3 request per input.",
 )
-@click.option("--dry-run", is_flag=True, help="Show what would be sent and what it could cost.")
+@click.option("--dry-run", is_flag=True, help="Show what would be queued and what it could cost.")
 @click.option(
     "--minutes",
     type=click.FloatRange(min=0, min_open=True),
     help="With --dry-run: how long a job takes, if not as long as in the last rehearsal or run.",
 )
-@click.option("--json", "as_json", is_flag=True, help="With --dry-run: all of it as JSON.")
-@click.option("--yes", is_flag=True, help="Do not ask before jobs are queued a second time.")
+@click.option("--json", "as_json", is_flag=True, help="With --dry-run: print it as JSON.")
+@click.option("--yes", is_flag=True, help="Queue jobs a second time without asking.")
 @pass_program
 def submit_job(
     program: Program,
@@ -59,10 +61,10 @@ def submit_job(
     as_json: bool,
     yes: bool,
 ) -> None:
-    """Check every job of JOB_FILE (.json, .jsonl or .csv), then queue one message a group.
+    """Check every job of JOB_FILE (.json, .jsonl or .csv), then queue one message per group.
 
-    Jobs that the app's last run has already are told; on a terminal, a run that is live is asked
-    about before they are queued a second time.
+    Warns about jobs that are already in the app's last run; if that run is live, it asks on a
+    terminal before it queues them a second time.
 
     Example: python run.py submitJob files/exampleJob.json --dry-run
     """
@@ -146,7 +148,7 @@ def _show_submitted(submitted: Submitted) -> None:
     say(f"Queued {jobs} in {submitted.queue_name} (run {submitted.run_id}).")
     if submitted.duplicates:
         say(
-            f"Left out as equal to an earlier one: {count_of(submitted.duplicates, 'group')}.",
+            f"Left out as duplicates: {count_of(submitted.duplicates, 'group')}.",
             style="yellow",
         )
     click.echo(submitted.run_id)
@@ -182,19 +184,19 @@ def _ask_again(bar: JobBar, again: Again) -> bool:
 
 def _live_jobs(again: Again) -> str:
     fates = (
-        (again.waiting, "those that wait are there twice, and may run twice"),
-        (again.running, "those that run are begun a second time beside the first"),
-        (again.done, "those that are done are passed over"),
-        (again.given_up, "those that were given up are tried again"),
+        (again.waiting, "waiting jobs are then queued twice, and may run twice"),
+        (again.running, "running jobs are started a second time"),
+        (again.done, "jobs that are done are skipped"),
+        (again.given_up, "jobs that were given up are retried"),
     )
     told = "; ".join(words for count, words in fates if count)
-    return f"Queued again, {told}. {run_line('retry')} would queue what failed, and nothing else."
+    return f"Queued again, {told}. {run_line('retry')} queues only what failed."
 
 
 def _ended_jobs() -> str:
     return (
-        "In a new run they run again, unless CHECK_IF_DONE_BOOL is 'True' and their outputs are "
-        f"there. {run_line('retry')} would go on with that run instead."
+        "In a new run they run again, unless CHECK_IF_DONE_BOOL is 'True' and their outputs "
+        f"exist. {run_line('retry')} continues that run instead."
     )
 
 
@@ -212,7 +214,7 @@ def _show_dry_run(planned: DryRun, as_json: bool) -> None:
     for job in planned.jobs:
         rows = [
             ("name", job.name),
-            ("command", job.command or "none: worker/something.py says what to do"),
+            ("command", job.command or "none: worker/something.py makes it"),
             *(("input", place) for place in job.inputs),
             ("output", job.output),
         ]
@@ -220,10 +222,10 @@ def _show_dry_run(planned: DryRun, as_json: bool) -> None:
         say("")
     _show_estimate(planned.count, planned.estimate)
     if planned.order:
-        say(f"Long jobs would be sent first, by {planned.order}.")
+        say(f"Long jobs would be queued first, by {planned.order}.")
     if planned.again:
         _show_again(planned.again)
-    say("Nothing was sent and nothing was made.")
+    say("Nothing was queued and nothing was created.")
 
 
 def _show_estimate(count: int, estimate: Estimate) -> None:
@@ -235,14 +237,14 @@ def _show_estimate(count: int, estimate: Estimate) -> None:
     hours = f"{_span(estimate.hours * 60)}, and {STARTING_MINUTES:g} min each to start"
     simulated = "simulated " if is_served() and estimate.low is not None else ""
     rows = [
-        ("jobs", f"{count:,}, {estimate.side_by_side:,} at a time"),
+        ("jobs", f"{count:,}, {estimate.side_by_side:,} in parallel"),
         ("a job takes", f"{_span(estimate.minutes)} ({estimate.source})"),
         ("machines", f"{estimate.machines} for {hours}"),
         ("costs", f"{_cost(estimate)} ({simulated}{estimate.prices})"),
     ]
-    draw(facts_table("What it could come to", rows))
+    draw(facts_table("Estimated cost", rows))
     show_outlook(estimate.outlook)
-    say(f"Disks and addresses are in it. Left out: {', '.join(estimate.left_out)}.")
+    say(f"Disks and addresses are included. Not included: {', '.join(estimate.left_out)}.")
     for limit in estimate.limits:
         say(limit, style="yellow")
 
@@ -250,7 +252,7 @@ def _show_estimate(count: int, estimate: Estimate) -> None:
 def _cost(estimate: Estimate) -> str:
     low, high = estimate.low, estimate.high
     if high is None:
-        return "not known: set MACHINE_PRICE to bound it"
+        return "unknown: set MACHINE_PRICE to limit it"
     if low is None:
         return f"at most {usd(high)}"
     return usd(low) if f"{low:.2f}" == f"{high:.2f}" else f"{usd(low)} to {usd(high)}"

@@ -50,12 +50,12 @@ def wait_for_capacity(
             if _all_there(aws, record, fleet_id, on_capacity, started, told):
                 return
         except (ClientError, BotoCoreError, NotFound) as error:
-            logger.warning("Could not look at the spot fleet %s (%s).", fleet_id, error)
+            logger.warning("Could not read the spot fleet %s (%s).", fleet_id, error)
         if now() - started >= max_wait:
             break
         sleep(pause)
     logger.warning(
-        "Not all machines of the spot fleet %s are there after %.0f minutes; EC2 goes on trying.",
+        "Not all machines of the spot fleet %s are there after %.0f minutes; EC2 keeps trying.",
         fleet_id,
         max_wait / 60,
     )

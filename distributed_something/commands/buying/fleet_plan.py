@@ -60,7 +60,7 @@ def plan_fleet(aws: Aws, settings: Settings, fleet_file: FleetFile, *, keep_ami:
     if not settings.assign_ip and any(not one.all_subnets for one in specifications):
         notes.append(
             "The fleet file names no subnet: in the default network machines get public addresses "
-            "although ASSIGN_IP is 'False', since they have no other way out there."
+            "although ASSIGN_IP is 'False', because they have no other way out there."
         )
     launches = []
     for specification, own_names in zip(specifications, names, strict=True):
@@ -143,13 +143,13 @@ def fit(settings: Settings, machine: MachineType) -> Iterator[str]:
     if memory > machine.memory_mib:
         raise UsageError(
             f"{containers} {memory} MB (MEMORY), and a {machine.name} (MACHINE_TYPE) has "
-            f"{machine.memory_mib}: lower MEMORY, or take a larger MACHINE_TYPE."
+            f"{machine.memory_mib}: lower MEMORY, or choose a larger MACHINE_TYPE."
         )
     if cpu > machine.vcpus * _CPU_UNITS:
         raise UsageError(
             f"{containers} {cpu} CPU_SHARES, and a {machine.name} (MACHINE_TYPE) has "
             f"{machine.vcpus * _CPU_UNITS} ({machine.vcpus} vCPUs): lower CPU_SHARES, "
-            "or take a larger MACHINE_TYPE."
+            "or choose a larger MACHINE_TYPE."
         )
     if memory > TIGHT_MEMORY * machine.memory_mib:
         yield (
@@ -178,15 +178,15 @@ def _own_image(
         if found is None:
             raise UsageError(
                 f"{specification.name}.ImageId is {wanted}, which EC2 does not know in "
-                f"{aws.region}: mend it, or leave out --keep-ami."
+                f"{aws.region}: correct it, or leave out --keep-ami."
             )
         return found
     if found is not None and not _DEAD_IMAGE.match(found.name):
         return found
-    why = "is of Amazon Linux 1 or 2" if found else f"is not there in {aws.region}"
+    why = "is of Amazon Linux 1 or 2" if found else f"does not exist in {aws.region}"
     notes.append(
-        f"{specification.name}.ImageId {wanted} {why}: ECS-optimised Amazon Linux 2023 takes its "
-        "place, with one disk of EBS_VOL_SIZE."
+        f"{specification.name}.ImageId {wanted} {why}: ECS-optimised Amazon Linux 2023 replaces "
+        "it, with one disk of EBS_VOL_SIZE."
     )
     return None
 
@@ -198,8 +198,8 @@ def _check_architecture(
         if image.architecture and machine.architecture != image.architecture:
             raise UsageError(
                 f"{specification.name}.ImageId {image.image_id} is for {image.architecture}, and "
-                f"a {machine.name} (MACHINE_TYPE) is {machine.architecture}: mend one of them, or "
-                "take ImageId out to get Amazon's image for each."
+                f"a {machine.name} (MACHINE_TYPE) is {machine.architecture}: correct one of them, "
+                "or delete ImageId to get Amazon's image for each."
             )
 
 

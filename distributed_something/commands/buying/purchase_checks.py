@@ -55,7 +55,7 @@ def check_purchase(aws: Aws, wish: Wish) -> tuple[str, ...]:
         except ClientError as error:
             if error_code(error) not in _FORBIDDEN:
                 raise
-            notes.append(f"These credentials may not look at {what}; it was not checked.")
+            notes.append(f"These credentials may not read {what}; it was not checked.")
     if problems:
         unique = list(dict.fromkeys(problems))
         count = "1 problem" if len(unique) == 1 else f"{len(unique)} problems"
@@ -70,7 +70,7 @@ def _key_pairs(aws: Aws, wish: Wish) -> Iterator[str]:
         if name and not images.has_key_pair(aws.ec2, str(name)):
             yield (
                 f"{one.name}.KeyName {name}: there is no key pair of this name in {aws.region}. "
-                "Mend it (it has no .pem), or take the line out: nothing here logs in by SSH."
+                "Correct it (without .pem), or delete the line: SSH is not needed."
             )
 
 
@@ -99,7 +99,7 @@ def _zones(aws: Aws, wish: Wish) -> Iterator[str]:
         if other != subnet.subnet_id:
             yield (
                 f"The subnets {other} and {subnet.subnet_id} are both in the zone {subnet.zone}, "
-                "and a fleet takes one subnet of a zone: take one of them out of the fleet file."
+                "and a fleet takes one subnet of a zone: delete one of them from the fleet file."
             )
 
 
@@ -111,8 +111,8 @@ def _missing_subnets(aws: Aws, one: Specification, subnets: list[network.Subnet]
         )
     for subnet_id in sorted(set(one.all_subnets) - {subnet.subnet_id for subnet in subnets}):
         yield (
-            f"{one.name}.SubnetId {subnet_id}: there is no such subnet in {aws.region}. Mend it, "
-            "or take it out to use the default network."
+            f"{one.name}.SubnetId {subnet_id}: there is no such subnet in {aws.region}. Correct "
+            "it, or delete it to use the default network."
         )
 
 
@@ -120,7 +120,7 @@ def _groups(aws: Aws, one: Specification, subnets: list[network.Subnet]) -> Iter
     found = network.vpcs_of_groups(aws.ec2, one.security_groups)
     for group in one.security_groups:
         if group not in found:
-            yield f"{one.name}: there is no security group {group} in {aws.region}. Mend its id."
+            yield f"{one.name}: there is no security group {group} in {aws.region}. Correct its id."
             continue
         for subnet in subnets:
             if subnet.vpc_id != found[group]:
@@ -196,10 +196,10 @@ def _profiles(aws: Aws, wish: Wish) -> Iterator[str]:
         if roles is None:
             yield (
                 f"{one.name}.IamInstanceProfile {name}: there is no such instance profile in this "
-                f"account; a role of that name alone will not do ({_SETUP})."
+                f"account; a role of that name is not enough ({_SETUP})."
             )
         elif not roles:
-            yield f"{one.name}.IamInstanceProfile {name} holds no role: put one in ({_SETUP})."
+            yield f"{one.name}.IamInstanceProfile {name} has no role: add one ({_SETUP})."
         else:
             yield from _passing(aws, wish, one, roles[0])
 
@@ -279,8 +279,8 @@ def _marketplace_terms(aws: Aws, wish: Wish) -> Iterator[str]:
         refusal = images.refused_terms(aws.ec2, launch.image.image_id, launch.machine_types[0])
         if refusal:
             yield (
-                f"{launch.specification.name}.ImageId {launch.image.image_id} is sold in the AWS "
-                f"Marketplace, and this account has not accepted its terms: {refusal}"
+                f"{launch.specification.name}.ImageId {launch.image.image_id} is an AWS "
+                f"Marketplace image, and this account has not accepted its terms: {refusal}"
             )
 
 

@@ -277,12 +277,12 @@ def _taken_back(error: Exception, failures: list[str]) -> DistributedSomethingEr
                 [
                     f"startCluster failed: {error}",
                     *failures,
-                    f"Machines may still run: `{run_line('monitor')}` takes down what is left.",
+                    f"Machines may be running: `{run_line('monitor')}` removes what is left.",
                 ]
             )
         )
     return DistributedSomethingError(
-        f"startCluster failed: {_in_words(error)} Nothing is left of the purchase: mend that and "
+        f"startCluster failed: {_in_words(error)} Nothing of the purchase remains: fix this and "
         "try again."
     )
 

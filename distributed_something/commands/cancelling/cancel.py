@@ -127,7 +127,7 @@ def _write_unfinished(aws: Aws, record: RunRecord, folder: Path | None) -> Unfin
     try:
         return write_unfinished(aws, refresh(aws, record), folder)
     except FAULTS as error:
-        logger.warning("The jobs that were left over cannot be read: %s", error)
+        logger.warning("The remaining jobs cannot be read: %s", error)
         return Unfinished()
 
 
@@ -145,11 +145,11 @@ def _find_app_somehow(
     try:
         return find_app(aws, settings, folder, now), []
     except UsageError as error:  # it never will be read; tags and names are all there is
-        logger.warning("%s Going on by tags and by the names in the config; delete it.", error)
+        logger.warning("%s Continuing by tags and the names in the config; delete it.", error)
         return stand_in(aws, settings, None, now()), []
     except FAULTS as error:
         unread = Failure.of(f"Could not read the bucket's monitor file: {error}", error)
-        logger.warning("%s Going on by tags and by the names in the config.", unread)
+        logger.warning("%s Continuing by tags and the names in the config.", unread)
         last = find_local(settings, folder)
         return stand_in(aws, settings, last, now()), [unread]
 
@@ -176,5 +176,5 @@ def find_app(
     try:
         return complete(aws, live, settings.clean_dashboard)
     except FAULTS as error:
-        logger.warning("Could not look up what the monitor file does not say: %s", error)
+        logger.warning("Could not find what the monitor file does not name: %s", error)
         return live

@@ -90,7 +90,7 @@ def _config(settings: Settings) -> Finding:
     return ok(
         "config",
         f"{settings.app_name}: machines {_machine_count(settings)}, containers on each "
-        f"{settings.tasks_per_machine}, jobs side by side in each {settings.docker_cores}",
+        f"{settings.tasks_per_machine}, parallel jobs in each {settings.docker_cores}",
     )
 
 
@@ -101,7 +101,7 @@ def _limits(settings: Settings) -> Iterator[Finding]:
             "limits",
             f"neither MAX_COST nor MAX_HOURS is set: there is no cost limit, and a run ends after "
             f"{settings.max_hours:g} h",
-            "set MAX_COST, in US dollars a run",
+            "set MAX_COST, in US dollars per run",
         )
 
 
@@ -136,9 +136,9 @@ def _offline(settings: Settings, names: list[str], types_of: TypesOf | None) -> 
     types = types_of(names) if types_of else {}
     for name in names:
         if name not in types:
-            yield warning(f"fit on {name}", "its size is not known here; AWS may know it")
+            yield warning(f"fit on {name}", "its size is unknown here; AWS may know it")
     yield from machines.containers(settings, types.values())
-    yield unseen("account", "not looked at (--offline)", f"run `{run_line('check')}` without it")
+    yield unseen("account", "not checked (--offline)", f"run `{run_line('check')}` without it")
 
 
 def _online(
@@ -153,7 +153,7 @@ def _online(
     yield who
     yield from account.region(aws.region)
     if who.state is State.MISSING:
-        yield unseen("account", "could not see: needs credentials that AWS answers", who.fix)
+        yield unseen("account", "not seen: needs valid credentials", who.fix)
         return
     for subject, look in (
         ("roles", lambda: account.roles(aws, settings)),
@@ -197,7 +197,7 @@ def _machines(
     try:
         types = machine_types(aws.ec2, names).values()
     except UsageError as error:
-        yield missing("machine types", str(error), "mend MACHINE_TYPE in config.py")
+        yield missing("machine types", str(error), "correct MACHINE_TYPE in config.py")
     known = [one.name for one in types]
     yield from machines.containers(settings, types)
     for subject, look in (
@@ -216,7 +216,7 @@ def _image(
 ) -> Iterator[Finding]:
     """The workers' image, and whether it is for the machines, where their types can be seen."""
     if facts_of is None:
-        yield unseen("image", "not looked at: no machine would fetch it in a rehearsal")
+        yield unseen("image", "not checked: no machine would pull it in a rehearsal")
         return
     types: Collection[MachineType] = ()
     with suppress(UsageError, ClientError):  # what is wrong there is said already

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ...inputs.settings import Settings
 
 _LOG_IN = "run `aws configure` (or `aws sso login`), or set AWS_PROFILE in config.py"
-_CONNECT = "look at the network; `--offline` checks what needs none"
+_CONNECT = "check the network; `--offline` checks what needs none"
 _SETUP_AWS = "run `python setup_AWS.py`"
 _TRUSTS = {
     FLEET_ROLE: "spotfleet.amazonaws.com",
@@ -53,7 +53,7 @@ def credentials(aws: Aws) -> Finding:
         return missing("credentials", str(error).rstrip("."), _LOG_IN)
     except ClientError as error:
         if is_forbidden(error):
-            return ok("credentials", "known to AWS, which may not say whose they are")
+            return ok("credentials", "recognised by AWS, but their owner may not be read")
         return missing("credentials", f"AWS does not accept them ({error})", _LOG_IN)
     except BotoCoreError as error:
         return missing("credentials", f"no answer came from AWS ({error})", _CONNECT)
@@ -68,7 +68,7 @@ def region(name: str) -> Iterator[Finding]:
         text = f"{name} is no region of AWS (AWS_REGION); did you mean {meant}?"
         yield missing("region", text, f"set AWS_REGION = {meant!r}")
     else:
-        fix = "mend AWS_REGION in config.py, or update boto3 if the region is new"
+        fix = "correct AWS_REGION in config.py, or update boto3 if the region is new"
         yield warning("region", f"{name} is not among the regions that boto3 knows", fix)
 
 
@@ -79,7 +79,7 @@ def roles(aws: Aws, settings: Settings) -> Iterator[Finding]:
     own = settings.task_role_arn.rsplit("/", 1)[-1]
     name, trusted = own or TASK_ROLE, rights.who_may_assume(aws.iam, own or TASK_ROLE)
     if trusted is None and not own:
-        text = "is not in this account: workers have the rights of their machines, seldom enough"
+        text = "is not in this account: workers have only the rights of their machines"
         yield warning(f"role {name}", text, f"{_SETUP_AWS}, then setup")
     else:
         yield _role(name, _TRUSTS[TASK_ROLE], trusted)
@@ -89,7 +89,7 @@ def _role(name: str, service: str, trusted: set[str] | None) -> Finding:
     if trusted is None:
         return missing(f"role {name}", "is not in this account", _SETUP_AWS)
     if service not in trusted:
-        why = f"does not trust {service}, which therefore cannot take it"
+        why = f"does not trust {service}, which therefore cannot use it"
         return missing(f"role {name}", why, f"let it trust {service}, or name another role")
     return ok(f"role {name}", f"trusts {service}")
 
@@ -99,12 +99,12 @@ def profile(aws: Aws) -> Iterator[Finding]:
     subject = f"profile {INSTANCE_ROLE}"
     found = rights.roles_of_profile(aws.iam, INSTANCE_ROLE)
     if found is None:
-        why = "no such instance profile; a role of that name alone will not do"
+        why = "no such instance profile; a role of that name is not enough"
         yield missing(subject, why, _SETUP_AWS)
     elif not found:
-        yield missing(subject, "holds no role", f"{_SETUP_AWS}, which puts one in")
+        yield missing(subject, "has no role", f"{_SETUP_AWS}, which adds one")
     else:
-        yield ok(subject, f"holds the role {found[0]}")
+        yield ok(subject, f"has the role {found[0]}")
 
 
 def notices(aws: Aws, settings: Settings) -> Iterator[Finding]:
@@ -115,12 +115,14 @@ def notices(aws: Aws, settings: Settings) -> Iterator[Finding]:
     topic = topic_arn(aws, topic_name(settings.app_name))
     known = topics.find_subscription(aws.sns, topic, address)
     if known is None:
-        yield warning("notices", f"{address} was not asked yet", f"run `{run_line('setup')}`")
+        yield warning(
+            "notices", f"{address} was not asked to confirm yet", f"run `{run_line('setup')}`"
+        )
     elif not known:
-        fix = f"click the link in AWS's mail; `{run_line('setup')}` has it sent again after 3 days"
-        yield warning("notices", f"{address} has not said yes yet: nobody would be told", fix)
+        fix = f"click the link in AWS's mail; `{run_line('setup')}` requests it again after 3 days"
+        yield warning("notices", f"{address} is not confirmed: it would get no mail", fix)
     else:
-        yield ok("notices", f"{address} is told when a run has ended")
+        yield ok("notices", f"{address} gets a mail when a run has ended")
 
 
 def watcher(aws: Aws, settings: Settings) -> Iterator[Finding]:

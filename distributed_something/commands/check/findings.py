@@ -64,7 +64,7 @@ def looked(subject: str, look: Look) -> Iterator[Finding]:
     except ClientError as error:
         yield _refused(subject, error)
     except BotoCoreError as error:
-        yield unseen(subject, f"could not see: no answer came ({error})")
+        yield unseen(subject, f"not seen: no answer came ({error})")
     except DistributedSomethingError as error:
         yield missing(subject, *apart(str(error)))
 
@@ -79,8 +79,8 @@ def _refused(subject: str, error: ClientError) -> Finding:
     if is_forbidden(error):
         action = _ACTION.search(message)
         needed = action[1] if action else error.operation_name
-        return unseen(subject, f"could not see: needs the right {needed}")
-    return unseen(subject, f"could not see: AWS refused {error.operation_name}: {message}")
+        return unseen(subject, f"not seen: needs the right {needed}")
+    return unseen(subject, f"not seen: AWS refused {error.operation_name}: {message}")
 
 
 def apart(sentence: str) -> tuple[str, str]:

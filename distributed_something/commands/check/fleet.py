@@ -44,7 +44,7 @@ def fleet_file(path: Path) -> tuple[FleetFile | None, list[Finding]]:
     except UsageError as error:
         head, *problems = str(error).splitlines()
         return None, [missing(subject, *apart(line)) for line in problems or [head]]
-    return found, [ok(subject, f"{path} has the form that EC2 takes")]
+    return found, [ok(subject, f"{path} has the form that EC2 accepts")]
 
 
 def fill_own_account(aws: Aws, path: Path) -> Iterator[Finding]:
@@ -76,7 +76,7 @@ def account_of_fleet(aws: Aws, settings: Settings, wanted: FleetFile) -> Iterato
     for what, check in CHECKS:
         subject = _SUBJECTS.get(what, what)
         if what == OF_PLAN and not plans:
-            yield unseen(subject, "not looked at: nobody could say which images")
+            yield unseen(subject, "not checked: the images are unknown")
             continue
         yield from looked(subject, partial(_problems, subject, partial(check, aws, wish)))
 
@@ -101,7 +101,7 @@ def _problems(subject: str, look: Callable[[], Iterator[str]]) -> Iterator[Findi
     for problem in problems:
         yield missing(subject, *apart(problem))
     if not problems:
-        yield ok(subject, "as it should be")
+        yield ok(subject, "no problem found")
 
 
 def zones_of_fleet(aws: Aws, wanted: FleetFile | None) -> set[str]:

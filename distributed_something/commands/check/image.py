@@ -31,12 +31,12 @@ def image(
     try:
         facts = facts_of(name)
     except NotFound as error:
-        fix = f"build and push it (`{build_line()}`), or mend DOCKERHUB_TAG"
+        fix = f"build and push it (`{build_line()}`), or correct DOCKERHUB_TAG"
         yield missing(_SUBJECT, str(error), fix)
         return
     if facts is None:
         text = f"could not see {name}: neither this computer's engine nor its registry shows it"
-        fix = "`docker login`, or see that its registry lets machines fetch it"
+        fix = "`docker login`, or make sure machines can pull it from its registry"
         yield unseen(_SUBJECT, text, fix)
     elif refusal := other_worker(name, facts.labels):
         yield missing(_SUBJECT, *apart(refusal))
@@ -47,13 +47,13 @@ def image(
 def _architecture(name: str, facts: ImageFacts, types: Collection[MachineType]) -> Finding:
     wrong = [one for one in types if one.architecture not in facts.architectures]
     if not wrong or not facts.architectures:
-        return ok(_SUBJECT, f"{name} holds our worker{_kinds(facts)}")
+        return ok(_SUBJECT, f"{name} contains our worker{_kinds(facts)}")
     machine = wrong[0]
     build = build_line(options=f"--platform {_PLATFORMS[machine.architecture]} --push")
     return missing(
         _SUBJECT,
         f"{name} is{_kinds(facts)[1:]}, and a {machine.name} is {machine.architecture}",
-        f"build it with `{build}`, or take another MACHINE_TYPE",
+        f"build it with `{build}`, or choose another MACHINE_TYPE",
     )
 
 

@@ -51,11 +51,11 @@ def job_file(settings: Settings, path: Path) -> tuple[RightJobs | None, list[Fin
     except UsageError as error:
         lines = str(error).splitlines()
         told = [line.strip() for line in lines[1:]] or lines
-        return None, [missing(subject, line.rstrip("."), f"mend {path}") for line in told]
+        return None, [missing(subject, line.rstrip("."), f"correct {path}") for line in told]
     jobs = count_of(checked.groups, "job")
     findings = [ok(subject, f"{path}: {jobs} of a {file.family.title} file")]
     if file.dropped:
-        findings.append(warning(subject, f"not sent: {', '.join(file.dropped)}"))
+        findings.append(warning(subject, f"not queued: {', '.join(file.dropped)}"))
     return RightJobs(file, maker, checked.groups), findings
 
 

@@ -63,8 +63,8 @@ def _price(settings: Settings, name: str, here: Mapping[str, float], *, elsewher
     subject = f"price of {name}"
     if not here:
         where = "in the fleet's zones, only in others" if elsewhere else "in this region"
-        fix = "take another MACHINE_TYPE, or subnets in other zones"
-        return warning(subject, f"no spot price {where}: AWS may not have it there", fix)
+        fix = "choose another MACHINE_TYPE, or subnets in other zones"
+        return warning(subject, f"no spot price {where}: AWS may not offer it there", fix)
     low, high = min(here.values()), max(here.values())
     span = _usd(low) if low == high else f"{_usd(low)} to {_usd(high)}"
     told = f"{span} an hour in {', '.join(here)}"
@@ -73,7 +73,7 @@ def _price(settings: Settings, name: str, here: Mapping[str, float], *, elsewher
     if cap is None:
         return ok(subject, f"{told}; no cap (MACHINE_PRICE)")
     if len(dear) == len(here):
-        why = f"{told}: above MACHINE_PRICE = {cap:g}, so that no machine would come"
+        why = f"{told}: above MACHINE_PRICE = {cap:g}, so no machine would come"
         return missing(
             subject, why, f"set MACHINE_PRICE to {high * 1.2:.2f} or more, or take it out"
         )
@@ -101,12 +101,12 @@ def _quota(
 ) -> Finding:
     subject = "spot quota" if alone else f"spot quota {code}"
     if not code:
-        return unseen(subject, f"which quota counts a {members[0].name} is not known here")
+        return unseen(subject, f"which quota counts a {members[0].name} is unknown here")
     limit = spot_quota(aws.quotas, code)
     if limit is None:
-        return unseen(subject, f"could not see: AWS tells of no quota {code} here")
+        return unseen(subject, f"not seen: AWS lists no quota {code} here")
     used = running_spot_vcpus(aws.ec2, code)
-    ask = f"ask for more of {code} in the Service Quotas console of {aws.region}"
+    ask = f"request more of {code} in the Service Quotas console of {aws.region}"
     told_used = f", {used} of them in use" if used else ""
     if settings.run_per_machine_type:
         return _quota_of_runs(settings, subject, members, limit, used, told_used, ask)
@@ -143,6 +143,6 @@ def _quota_of_runs(
     if never := [one.name for one in members if one.vcpus > limit]:
         return missing(subject, f"{told}: not one {never[0]} can start", ask)
     if wanted > limit - used:
-        fix = f"{ask}, lower CLUSTER_MACHINES, or run the types one after the other"
+        fix = f"{ask}, lower CLUSTER_MACHINES, or run the types in sequence"
         return warning(subject, f"{told}: not all of them can run at once", fix)
     return ok(subject, told)

@@ -29,12 +29,12 @@ def placeholders(settings: Settings) -> Iterator[Finding]:
     }
     for constant, name in buckets.items():
         if name and is_bucket_placeholder(name):
-            fix = f"set {constant} to a bucket of yours"
-            make = "`python setup_AWS.py --bucket NAME` makes one"
+            fix = f"set {constant} to your bucket"
+            make = "`python setup_AWS.py --bucket NAME` creates one"
             yield missing("bucket", _told(constant, name), f"{fix}; {make}")
     yield from _image(settings.dockerhub_tag)
     if is_placeholder(settings.task_role_arn):
-        fix = 'set it to a role of your account, or to "" for the one that setup_AWS.py makes'
+        fix = 'set it to a role of your account, or to "" for the one that setup_AWS.py creates'
         yield missing("task role", _told("TASK_ROLE_ARN", settings.task_role_arn), fix)
     if is_placeholder(settings.ssh_key_name):
         fix = (
@@ -46,7 +46,7 @@ def placeholders(settings: Settings) -> Iterator[Finding]:
         ("NOTIFY_TOPIC", settings.notify_topic),
     ):
         if value and is_address_placeholder(value):
-            yield missing("notices", _told(constant, value), f'mend {constant}, or set it to ""')
+            yield missing("notices", _told(constant, value), f'correct {constant}, or set it to ""')
 
 
 def _image(name: str) -> Iterator[Finding]:
@@ -61,4 +61,4 @@ def _image(name: str) -> Iterator[Finding]:
 
 
 def _told(constant: str, value: str) -> str:
-    return f"{constant} = {value!r} is still a placeholder"
+    return f"{constant} = {value!r} is a placeholder"

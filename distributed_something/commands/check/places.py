@@ -42,8 +42,8 @@ def _bucket(aws: Aws, constant: str, name: str, pays: bool) -> Iterator[Finding]
     try:
         home = storage.bucket_region(aws.s3, name)
     except NotFound:
-        make = f"run `python setup_AWS.py --bucket {name}`, or mend {constant} in config.py"
-        yield missing(subject, f"there is no bucket of this name ({constant})", make)
+        make = f"run `python setup_AWS.py --bucket {name}`, or correct {constant} in config.py"
+        yield missing(subject, f"no bucket has this name ({constant})", make)
         return
     except DistributedSomethingError:
         fix = f"mend {constant} in config.py, or ask its owner for the right to use it"
@@ -69,7 +69,7 @@ def log_export(aws: Aws, settings: Settings) -> Iterator[Finding]:
     if f"logs.{aws.region}.amazonaws.com" in json.dumps(policy or {}):
         yield ok("log export", f"CloudWatch may write to {settings.aws_bucket}")
     else:
-        text = f"CloudWatch may not write to {settings.aws_bucket}: logs stay in CloudWatch alone"
+        text = f"CloudWatch may not write to {settings.aws_bucket}: logs stay only in CloudWatch"
         fix = f"run `python setup_AWS.py --bucket {settings.aws_bucket}`"
         yield warning("log export", text, fix)
 
@@ -83,7 +83,7 @@ def job_queues(aws: Aws, settings: Settings) -> Iterator[Finding]:
         try:
             counts = queues.count_jobs(aws.sqs, queues.find_queue(aws.sqs, name))
         except NotFound:
-            yield warning(subject, f"{name} is not there yet", f"run `{run_line('setup')}`")
+            yield warning(subject, f"{name} does not exist yet", f"run `{run_line('setup')}`")
             continue
         if subject == "queue" or not counts.total:
             yield ok(subject, f"{name}: {count_of(counts.total, 'job')} in it")

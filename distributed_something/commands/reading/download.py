@@ -104,8 +104,8 @@ def download(
         raise DistributedSomethingError(
             "\n  ".join(
                 [
-                    f"{len(failures)} of {count_of(len(missing), 'file')} did not come; the same "
-                    "command goes on with them:",
+                    f"{len(failures)} of {count_of(len(missing), 'file')} were not downloaded; "
+                    "the same command continues:",
                     *failures[:_FAILED_SHOWN],
                     *([f"and {more} more"] if more > 0 else []),
                 ]
@@ -215,8 +215,8 @@ def _check_space(folder: Path, missing: Iterable[tuple[Result, Path]]) -> None:
     free = shutil.disk_usage(existing).free
     if needed > free:
         raise DistributedSomethingError(
-            f"{needed / 1e9:.1f} GB are to come and {free / 1e9:.1f} GB are free at {existing}: "
-            "make room, choose another folder, or fewer files with --only."
+            f"{needed / 1e9:.1f} GB to download, and {free / 1e9:.1f} GB are free at {existing}: "
+            "free some space, choose another folder, or select fewer files with --only."
         )
 
 

@@ -80,12 +80,12 @@ def why_no_lines(aws: Aws, record: RunRecord, instance_id: str) -> str:
     if known and instance_id not in known:
         near = get_close_matches(instance_id, known, n=1, cutoff=0.8)
         where = "status" if record.is_live else "report"
-        more = f"did you mean {near[0]}?" if near else f"`{run_line(where)}` names them."
+        more = f"did you mean {near[0]}?" if near else f"`{run_line(where)}` lists them."
         return f"Run {record.run_id} of {record.app_name} has no machine {instance_id}: {more}"
     if not log_group_exists(aws.logs, group):
-        return f"The log group {group} is gone, and with it what {instance_id} printed."
+        return f"The log group {group} is gone, and with it the output of {instance_id}."
     return (
-        f"CloudWatch has no line of {instance_id}: perhaps no worker has begun on it yet. "
+        f"CloudWatch has no line of {instance_id}: perhaps no worker has started it yet. "
         f"`{run_line('status')}` says whether it has joined the cluster."
     )
 
@@ -203,5 +203,5 @@ def _find_job(ledger: RunLedger, record: RunRecord, name: str) -> tuple[str, str
             return job.job_id, job.name
     raise NotFound(
         f"Run {record.run_id} of {record.app_name} has no job named {name}: "
-        f"`{run_line('status --failed')}` and `--running` tell names."
+        f"`{run_line('status --failed')}` and `--running` list names."
     )

@@ -123,7 +123,7 @@ def retry(
             sleep=sleep,
         )
     except BaseException:
-        logger.warning(f"Not all was queued: `{run_line('retry')}` goes on.")
+        logger.warning(f"Not everything was queued: `{run_line('retry')}` continues.")
         _release(aws, letters_url, letters)
         raise
     removed = _remove(aws, letters_url, letters)
@@ -142,7 +142,8 @@ def _remove(aws: Aws, letters_url: str, letters: Sequence[Letter]) -> int:
         return delete_letters(aws.sqs, letters_url, letters)
     except (ClientError, BotoCoreError) as error:
         logger.warning(
-            "All is queued, but letters of these jobs stay in the dead-letter queue: %s", error
+            "Everything is queued, but messages of these jobs stay in the dead-letter queue: %s",
+            error,
         )
         _release(aws, letters_url, letters)
         return 0
@@ -153,7 +154,7 @@ def _release(aws: Aws, letters_url: str, letters: Sequence[Letter]) -> None:
     try:
         release_letters(aws.sqs, letters_url, [letter.receipt for letter in letters])
     except (ClientError, BotoCoreError) as error:
-        logger.warning("Some dead letters are hidden for an hour: %s", error)
+        logger.warning("Some dead-letter messages are hidden for an hour: %s", error)
 
 
 def _chosen(aws: Aws, settings: Settings, run_id: str | None) -> RunRecord:
@@ -161,8 +162,8 @@ def _chosen(aws: Aws, settings: Settings, run_id: str | None) -> RunRecord:
     record, last = choose_run(aws, settings, run_id), find_run(aws, settings)
     if last.is_live and last.run_id != record.run_id:
         raise UsageError(
-            f"Run {last.run_id} of {last.app_name} is live, and an app has one at a time: leave "
-            "out --run, or try again when that run is over."
+            f"Run {last.run_id} of {last.app_name} is live, and an app has one run at a time: "
+            "leave out --run, or try again when that run is over."
         )
     return record
 
@@ -171,7 +172,7 @@ def _queue_of(aws: Aws, record: RunRecord) -> str:
     """The URL of a run's queue; raises NotFound with what to do for one that went with its run."""
     if not record.run_id:
         raise NotFound(
-            f"The run of {record.app_name} was begun by an older program, which kept no list of "
+            f"The run of {record.app_name} was started by an older program without a list of "
             f"jobs: submit its job file again with `{run_line('submitJob JOBS.json')}`."
         )
     try:
@@ -280,7 +281,7 @@ def _open_again(aws: Aws, record: RunRecord, plan: RetryPlan, folder: Path | Non
         record = replace(record, ended=None, fleets=(), launch_templates=(), schedule="")
         record = replace(record, dashboard="", queue_deleted=None)
         save_record(aws.s3, record, folder)
-        logger.info("Run %s of %s goes on.", record.run_id, record.app_name)
+        logger.info("Run %s of %s continues.", record.run_id, record.app_name)
     return record
 
 

@@ -18,7 +18,7 @@ def refuse_place(path: Path, folder: Path, clone: Path = CLONE) -> None:
     """Raise OSError if a file below `folder` would be elsewhere, or one of the program's own."""
     place = path.parent.resolve() / path.name
     if not place.is_relative_to(folder.resolve()):
-        raise OSError("a link in the folder leads out of it; take the link away")
+        raise OSError("a link in the folder points out of it; delete the link")
     if place.is_relative_to(clone):
         first = place.relative_to(clone).parts[0]
         if first in _OWN or first.startswith("."):

@@ -146,7 +146,7 @@ def check_region(aws: Aws, record: RunRecord) -> None:
     """Raise UsageError if a run is not of the region that we look at."""
     if record.region and record.region != aws.region:
         raise UsageError(
-            f"Run {record.run_id} of {record.app_name} was begun in {record.region}, and "
+            f"Run {record.run_id} of {record.app_name} was started in {record.region}, and "
             f"AWS_REGION is now {aws.region}: put {record.region} back into config.py."
         )
 

@@ -36,7 +36,7 @@ def why_stuck(seen: RunSnapshot, record: RunRecord, reasons: Sequence[str]) -> l
     if not record.is_live:
         return []
     if seen.stopped:
-        fix = f"`{run_line('monitor')}` removes the run; `{run_line('retry')}` goes on with it"
+        fix = f"`{run_line('monitor')}` removes the run; `{run_line('retry')}` continues it"
         return [Trouble("stopped", f"The run was stopped: {seen.stopped.rstrip('.')}", fix)]
     return [*_of_the_jobs(seen, record, reasons), *_unwatched(seen, record)]
 
@@ -80,7 +80,7 @@ def _failing(seen: RunSnapshot, reasons: Sequence[str]) -> Trouble | None:
         return None
     reason = Counter(reasons).most_common(1)[0][0]
     known = job_trouble(reason)
-    told = f"{failed:,} attempts failed and no job was done lately; most say: "
+    told = f"{failed:,} attempts failed and no job was done recently; most say: "
     if known:
         return Trouble(known.kind, told + known.cause, known.fix)
     fix = f"`{run_line('logs --failed')}` shows what they printed"
@@ -92,8 +92,8 @@ def _queue(seen: RunSnapshot, record: RunRecord) -> Trouble | None:
         return None
     return Trouble(
         "no queue",
-        f"The queue {record.queue_name} is not there in {record.region or 'this region'}",
-        f"`{run_line('setup')}` makes it, `{run_line('retry')}` fills it",
+        f"The queue {record.queue_name} does not exist in {record.region or 'this region'}",
+        f"`{run_line('setup')}` creates it, `{run_line('retry')}` fills it",
     )
 
 
@@ -102,7 +102,7 @@ def _fleets(seen: RunSnapshot, record: RunRecord) -> Trouble | None:
     if seen.live_instances:
         return None
     if not record.fleet_ids:
-        return Trouble("no machines", "No machines were asked for", _start())
+        return Trouble("no machines", "No machines were requested", _start())
     told = [(judge(one.kind, one.text), one) for one in reversed(seen.events)]
     # What will not pass says more than what may; of two alike the later does.
     told.sort(key=lambda one: (not one[0].kind, not one[0].lasting, one[1].kind in _OF_ALL))
@@ -113,13 +113,13 @@ def _fleets(seen: RunSnapshot, record: RunRecord) -> Trouble | None:
     if not seen.target:
         return Trouble(
             "fleets ended",
-            "No machine runs and none will: the spot fleets have ended or ask for none",
-            f"{_start()} goes on with the jobs; `{run_line('cancel')}` removes the run",
+            "No machine runs and none will: the spot fleets have ended or their target is 0",
+            f"{_start()} continues with the jobs; `{run_line('cancel')}` removes the run",
         )
     return Trouble(
         "no machines yet",
         "EC2 has not started a machine yet, and gives no reason",
-        f"wait some minutes; `{run_line('check')}` looks at quotas and prices",
+        f"wait some minutes; `{run_line('check')}` checks quotas and prices",
     )
 
 
@@ -142,15 +142,15 @@ def _containers(seen: RunSnapshot, record: RunRecord) -> Trouble | None:
     """Machines have joined and nothing works on them."""
     service = seen.service
     if service is None:
-        fix = f"`{run_line('setup')}` makes it"
-        return Trouble("no service", f"The service {record.service} is not there", fix)
+        fix = f"`{run_line('setup')}` creates it"
+        return Trouble("no service", f"The service {record.service} does not exist", fix)
     if service.running:
         return _workers(seen)
     words = [*seen.worker_errors, *(task.reason for task in seen.stopped_tasks), *service.events]
     if trouble := _first_trouble("No container runs", words):
         return trouble
     if not service.desired:
-        return Trouble("no containers", "The service asks for no container", _start())
+        return Trouble("no containers", "The service has 0 desired containers", _start())
     if words:
         cause = f"No container runs. ECS says: {_shortened(words[0])}"
         return Trouble("containers stop", cause, f"`{run_line('logs --machine ID')}` shows more")
@@ -224,13 +224,13 @@ def _unwatched(seen: RunSnapshot, record: RunRecord) -> Iterator[Trouble]:
     youngest = min(seen.now - one.launched for one in seen.live_instances)
     if silent is None and youngest < UNWATCHED_SECONDS:
         return
-    since = "" if silent is None else f" for {silent / 3600:.1f} hours"
+    since = "" if silent is None else f" for {silent / 60:.0f} min"
     run = count_of(len(seen.live_instances), "machine runs", "machines run")
-    done = " All jobs are settled." if _left(seen) <= 0 else ""
+    done = " All jobs have ended." if _left(seen) <= 0 else ""
     yield Trouble(
         "monitor not running",
-        f"Nobody has watched this run{since}, and {run}.{done}",
-        f"`{run_line('monitor')}` gives back what is idle, and removes the run when it is over",
+        f"No monitor has run{since}, and {run}.{done}",
+        f"`{run_line('monitor')}` releases idle machines, and removes the run when it is over",
     )
 
 

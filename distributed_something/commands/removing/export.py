@@ -51,9 +51,9 @@ def export_if_due(
         if export_logs(aws, record, limit, sleep=sleep, now=now):
             amend_ended(aws.s3, replace(record, export_due=False))
         else:
-            logger.warning(f"`{run_line('monitor')}` tries the export once more.")
+            logger.warning(f"`{run_line('monitor')}` retries the export.")
     except (ClientError, BotoCoreError, DistributedSomethingError) as error:
-        logger.warning("Whether the logs are to be exported cannot be read or noted: %s", error)
+        logger.warning("Whether to export the logs cannot be read or written: %s", error)
 
 
 def export_logs(
@@ -79,7 +79,9 @@ def export_logs(
             trouble = _export(aws, record, group, deadline, sleep, now)
         except _UnderWay as task:
             under_way += 1
-            logger.warning("The export of %s takes long; CloudWatch goes on with %s.", group, task)
+            logger.warning(
+                "The export of %s takes long; CloudWatch continues with %s.", group, task
+            )
             continue
         except (ClientError, BotoCoreError) as error:
             refusals.append(error)
@@ -91,7 +93,7 @@ def export_logs(
         _explain(aws, record, refusals)
         return False
     if not under_way:
-        logger.info("The logs are in s3://%s/%s/ as well.", record.bucket, EXPORTS)
+        logger.info("The logs are also in s3://%s/%s/.", record.bucket, EXPORTS)
     return True
 
 
@@ -122,7 +124,7 @@ def _export(
         if now() >= deadline:
             if task:
                 raise _UnderWay(task)
-            return "another export of this account takes long, and there may be one at a time."
+            return "another export of this account is running, and AWS allows one at a time."
         sleep(_LOOK_EVERY)
 
 

@@ -31,7 +31,7 @@ def see_machines(aws: Aws, record: RunRecord, now: float) -> tuple[Instance, ...
     try:
         return RunSnapshot(aws, record, now).instances
     except (ClientError, BotoCoreError) as error:
-        logger.warning("Could not see the run's machines: %s", error)
+        logger.warning("Could not list the run's machines: %s", error)
         return None
 
 
@@ -53,7 +53,7 @@ def note_machines(
             book = with_machines(book, record, seen, now)
         write_machine_book(RunLedger.of(aws.s3, record), book)
     except (ClientError, BotoCoreError) as error:
-        logger.warning("Could not note what machines the run had: %s", error)
+        logger.warning("Could not record the run's machines: %s", error)
 
 
 def _is_due(record: RunRecord) -> bool:

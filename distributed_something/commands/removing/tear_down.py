@@ -70,7 +70,7 @@ def tear_down(
     """
     record = _latest(aws, record)
     if not record.is_live:
-        logger.info("%s was removed already.", sentence(record.title))
+        logger.info("%s was already removed.", sentence(record.title))
         return []
     teardown = Teardown(
         aws,
@@ -101,7 +101,7 @@ def tear_down_app(
     failures = _take_steps(teardown)
     if failures or record.is_live:
         return failures or _end(teardown)
-    logger.info("Removed all of %s.", record.app_name)
+    logger.info("Removed everything of %s.", record.app_name)
     return []
 
 
@@ -125,7 +125,7 @@ def _latest(aws: Aws, record: RunRecord) -> RunRecord:
     try:
         return refresh(aws, record)
     except FAULTS as error:
-        logger.warning("Cannot read the bucket's monitor file, going on with ours: %s", error)
+        logger.warning("Cannot read the bucket's monitor file, using the local one: %s", error)
         return record
 
 
@@ -136,16 +136,14 @@ def _end(teardown: Teardown) -> list[Failure]:
         if {f.client_token for f in latest.fleets} != {
             f.client_token for f in teardown.record.fleets
         }:
-            return [
-                Failure("A fleet was added to the run while it was being removed: remove it again.")
-            ]
+            return [Failure("A fleet was added to the run during its removal: remove it again.")]
         ended = replace(latest, ended=teardown.now())
         ended = replace(ended, export_due=teardown.export_due, notice_due=teardown.notice_due)
         save_record(teardown.aws.s3, ended, teardown.folder)
     except FAULTS as error:
         said = f"Could not mark the run as ended in its monitor file: {error}"
         return [Failure.of(said, error)]
-    logger.info("Removed all of %s.", ended.title)
+    logger.info("Removed everything of %s.", ended.title)
     return []
 
 

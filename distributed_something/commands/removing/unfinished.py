@@ -52,7 +52,7 @@ def write_unfinished(aws: Aws, record: RunRecord, folder: Path | None) -> Unfini
             if len(names) < _NAMED:
                 names.append(job.name)
     except (ClientError, BotoCoreError, OSError) as error:
-        logger.warning("The list of jobs that were left over is not complete: %s", error)
+        logger.warning("The list of remaining jobs is not complete: %s", error)
     finally:
         if file:
             file.close()

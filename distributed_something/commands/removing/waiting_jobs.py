@@ -56,15 +56,15 @@ def list_waiting(
             break
         if left.in_flight and not told:
             jobs = count_of(left.in_flight, "job")
-            logger.info("Waiting for %s to come back to the queue, %.0f s at most.", jobs, patience)
+            logger.info("Waiting for %s to return to the queue, %.0f s at most.", jobs, patience)
             told = True
         sleep(_LOOK_EVERY)
     if listed:
         logger.info("Listed %s that waited in the queue.", count_of(listed, "job"))
     if left.in_flight:
         logger.warning(
-            "%s that ran when the machines were ended cannot be listed: SQS gives their messages "
-            "back only after %.0f minutes, and the queue is deleted.",
+            "%s that ran when the machines were ended cannot be listed: SQS returns their messages "
+            "only after %.0f minutes, and the queue is deleted.",
             count_of(left.in_flight, "job"),
             visibility / 60,
         )

@@ -49,7 +49,7 @@ def save_adopted(aws: Aws, record: RunRecord) -> None:
     if latest.is_live and fleets != latest.fleets:
         save_record(aws.s3, replace(latest, fleets=fleets), None)
         logger.warning(
-            "A startCluster was ended before it could note what it had bought: the machines of %s "
-            "are this run's, and are looked after.",
+            "A startCluster ended before it could record its purchase: the machines of %s "
+            "belong to this run and are watched.",
             ", ".join(one.fleet_id for one in fleets if one not in latest.fleets),
         )

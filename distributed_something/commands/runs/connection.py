@@ -43,7 +43,7 @@ class Connection:
             try:
                 self.aws = self.reconnect()
             except BotoCoreError as error:
-                logger.warning("New clients cannot be made yet: %s", error)
+                logger.warning("New clients cannot be created yet: %s", error)
 
     def say_or_give_up(self, error: Exception, silent: float) -> None:
         """Say that it will be tried again; raises DistributedSomethingError after the patience."""
@@ -52,7 +52,7 @@ class Connection:
                 f"AWS has not answered for {silent / 3600:.1f} hours ({error}). Nothing is lost: "
                 f"run `{run_line('monitor')}` again when AWS can be reached."
             ) from error
-        logger.warning("This look failed and will be tried again: %s", error)
+        logger.warning("This step failed and will be retried: %s", error)
 
     def ask(
         self,

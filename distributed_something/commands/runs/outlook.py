@@ -103,7 +103,7 @@ def job_times(
     if given is not None:
         return JobTimes((given * 60,), "as --minutes says")
     if seconds := _of_rehearsal(rehearsal):
-        source = "the median of the app's last rehearsal, whatever its job file, here"
+        source = "the median of the app's last rehearsal on this computer"
         return JobTimes(seconds, source)
     try:
         if aws and (seconds := _of_last_run(aws, settings)):
@@ -115,21 +115,21 @@ def job_times(
 
 
 def machine_prices(aws: Aws | None, settings: Settings, now: float) -> MachinePrices:
-    """What a machine-hour costs, by the spot prices of now and MACHINE_PRICE."""
+    """What a machine-hour costs, by the current spot prices and MACHINE_PRICE."""
     cap = settings.machine_price
     try:
         found = spot_prices_now(aws.ec2, settings.machine_type, now) if aws else {}
     except (ClientError, BotoCoreError) as error:
-        logger.debug("Spot prices cannot be seen: %s", error)
+        logger.debug("Spot prices cannot be read: %s", error)
         found = {}
     all_prices = [price for zones in found.values() for price in zones.values()]
     paid = [price for price in all_prices if cap is None or price <= cap]
     if paid:
-        return MachinePrices(min(paid), max(paid), "spot prices of now")
+        return MachinePrices(min(paid), max(paid), "current spot prices")
     if all_prices:
-        why = "MACHINE_PRICE, which is below every spot price of now: none would come"
+        why = "MACHINE_PRICE, which is below every current spot price: no machine would come"
         return MachinePrices(cap, cap, why)
-    return MachinePrices(None, cap, "MACHINE_PRICE; spot prices could not be seen")
+    return MachinePrices(None, cap, "MACHINE_PRICE; spot prices could not be read")
 
 
 def _row(settings: Settings, found: Forecast, prices: MachinePrices, requests: float) -> OutlookRow:

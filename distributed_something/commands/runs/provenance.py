@@ -120,7 +120,7 @@ def _or_say_so(what: str) -> Iterator[None]:
     try:
         yield
     except (ClientError, BotoCoreError, OSError) as error:
-        logger.warning("The run's %s could not be kept beside its ledger: %s", what, error)
+        logger.warning("The run's %s could not be kept with its ledger: %s", what, error)
 
 
 def _put(aws: Aws, record: RunRecord, name: str, body: str | BinaryIO) -> None:

@@ -35,7 +35,7 @@ def ensure_run(
     """The app's live run, or a new one whose record is saved before this returns.
 
     `folder` is where this machine keeps records (None: nowhere). Raises UsageError if the live run
-    was begun with another bucket, queue or cluster than `settings` name: it must end first.
+    was started with another bucket, queue or cluster than `settings` name: it must end first.
     """
     last = find_record(aws.s3, settings.aws_bucket, settings.app_name)
     live = last if last and last.is_live else live_elsewhere(aws, settings, folder)
@@ -48,7 +48,7 @@ def ensure_run(
         # Upstream wrote no run id; its fleet becomes this run's, so that one teardown ends both.
         record = replace(record, fleets=tuple(with_target(aws, one) for one in live.fleets))
     save_record(aws.s3, record, folder)
-    logger.info("Began run %s of %s.", record.run_id, record.app_name)
+    logger.info("Started run %s of %s.", record.run_id, record.app_name)
     return record
 
 
@@ -71,8 +71,7 @@ def choose_run(aws: Aws, settings: Settings, run_id: str | None = None) -> RunRe
     if record is None:
         raise NotFound(
             f"No run {run_id} of {settings.app_name} in s3://{settings.aws_bucket}: leave --run "
-            "out for the last one, or see the ids in the folders there, below "
-            f"runs/{settings.app_name}/."
+            f"out for the last one, or list the ids there, below runs/{settings.app_name}/."
         )
     return record
 
@@ -90,7 +89,7 @@ def refresh(aws: Aws, record: RunRecord) -> RunRecord:
             return record if same is None else record.updated(same)
         found = find_record(aws.s3, record.bucket, record.app_name)
     except UsageError as error:  # somebody has spoilt it; what is known goes on
-        logger.warning("%s What was known of the run before is used.", error)
+        logger.warning("%s The last known state of the run is used.", error)
         return record
     if found and not found.ledger and found.fleet_ids == record.fleet_ids and not found.run_id:
         return replace(record, ended=found.ended, queue_deleted=found.queue_deleted)
@@ -141,8 +140,8 @@ def _check_same_places(record: RunRecord, settings: Settings) -> None:
     for constant, (begun, wanted) in pairs.items():
         if begun != wanted:
             raise UsageError(
-                f"{sentence(record.title)} is live and was begun "
-                f"with {constant} = {begun!r}; the config now says {wanted!r}. Put it back, or end "
+                f"{sentence(record.title)} is live and was started "
+                f"with {constant} = {begun!r}; the config now says {wanted!r}. Restore it, or end "
                 f"that run first with `{run_line('monitor')}`."
             )
 

@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 _NO_LAMBDA = (
     f"AUTO_MONITOR is on, but this account has no Lambda {FUNCTION}: run `python setup_AWS.py` "
-    "once to get it."
+    "once to create it."
 )
 
 
@@ -60,7 +60,7 @@ def start_schedule(
             save_record(aws.s3, record, folder)
             return record
         return named  # it may have been made, and the answer lost
-    logger.info("The Lambda %s looks after this run every %d minutes.", FUNCTION, MINUTES)
+    logger.info("The Lambda %s watches this run every %d minutes.", FUNCTION, MINUTES)
     return named
 
 
@@ -81,6 +81,6 @@ def stop_schedule(aws: Aws, record: RunRecord) -> None:
 def _otherwise() -> str:
     """What to do where the Lambda cannot watch a run."""
     return (
-        f"Keep `{run_line('monitor')}` running, here or elsewhere; without it the machines end by "
+        f"Keep `{run_line('monitor')}` running, on any computer; without it the machines end by "
         "themselves some time after the last job, and after MAX_HOURS at the latest."
     )

@@ -32,7 +32,7 @@ def stopped_notes(aws: Aws, record: RunRecord | None) -> Iterator[str]:
     if stopped := RunLedger.of(aws.s3, record).why_stopped():
         yield (
             f"Run {record.run_id} of {record.app_name} was stopped ({stopped.rstrip('.')}), and "
-            f"its workers take no job: `{run_line('retry')}` lets it go on."
+            f"its workers take no jobs: `{run_line('retry')}` continues it."
         )
 
 
@@ -42,7 +42,9 @@ def count_waiting(aws: Aws, settings: Settings) -> int | None:
     try:
         return queues.count_jobs(aws.sqs, url).total
     except (ClientError, BotoCoreError) as error:
-        logger.warning("How many jobs wait in %s is not known: %s", settings.sqs_queue_name, error)
+        logger.warning(
+            "The number of jobs waiting in %s is unknown: %s", settings.sqs_queue_name, error
+        )
         return None
 
 
@@ -63,12 +65,12 @@ def job_notes(
     `asked` is CLUSTER_MACHINES as the config has it, where `settings` has what FINISH makes of it.
     """
     if jobs is None:
-        yield f"How many jobs wait in {settings.sqs_queue_name} could not be seen."
+        yield f"The number of jobs waiting in {settings.sqs_queue_name} could not be read."
         return
     if not jobs:
         yield (
-            f"No job waits in {settings.sqs_queue_name}: these machines would have nothing to do. "
-            f"Jobs first: `{run_line('submitJob JOBS.json')}`."
+            f"No job waits in {settings.sqs_queue_name}: these machines would have nothing to "
+            f"do. Submit jobs first: `{run_line('submitJob JOBS.json')}`."
         )
         return
     if _is_weighted(wanted):
@@ -83,15 +85,16 @@ def job_notes(
     machines = machines_already + settings.cluster_machines
     if machines > useful:
         yield (
-            f"{count_of(machines, 'machine')} would be there for {count_of(jobs, 'job')} that wait "
-            f"or run, and {count_of(useful, 'machine')} can take them all ({slots} at once on "
+            f"{count_of(machines, 'machine')} would be bought for {count_of(jobs, 'job')} that "
+            f"wait or run, and {count_of(useful, 'machine')} can take them all ({slots} at once on "
             "each, by TASKS_PER_MACHINE and DOCKER_CORES): lower CLUSTER_MACHINES."
         )
     elif settings.finish == "fast" and jobs < _FEW_JOBS_A_SLOT * slots * machines:
         few = machines_to_buy(machines, jobs, slots, is_cheap=True)
         yield (
-            f"{count_of(jobs, 'job')} for {slots * machines} slots: much of the bill is machines "
-            f'that start, or wait for the last jobs. FINISH = "cheap" asks for {few}.'
+            f"{count_of(jobs, 'job')} for {slots * machines} slots: much of the bill would be "
+            "starting "
+            f'machines, and machines that wait for the last jobs. FINISH = "cheap" asks for {few}.'
         )
 
 

@@ -82,8 +82,8 @@ def _check_tag(tag: str) -> None:
         raise UsageError(refusal)
     if "@" in tag:
         raise UsageError(
-            f"DOCKERHUB_TAG = {tag!r} names an image by its digest, which only a built one has: "
-            "give it a tag, such as user/tool:1.0."
+            f"DOCKERHUB_TAG = {tag!r} names an image by its digest, which exists only after a "
+            "build: use a tag, such as user/tool:1.0."
         )
 
 
@@ -91,8 +91,8 @@ def _check_files(base: str, file: Path | None, something: Path | None) -> None:
     """Raise UsageError unless there is a tool, in an image or in a Dockerfile that is there."""
     if not base and file is None:
         raise UsageError(
-            "Say where your tool is: --base IMAGE for an image that holds it, or --file DOCKERFILE "
-            "for one that makes it."
+            "Your tool's image is missing: pass --base IMAGE for an image that contains it, or "
+            "--file DOCKERFILE to build one."
         )
     if file is not None and not file.is_file():
         raise UsageError(

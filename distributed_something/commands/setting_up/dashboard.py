@@ -45,6 +45,6 @@ def draw_dashboard(aws: Aws, settings: Settings, record: RunRecord) -> None:
     try:
         dashboards.ensure_dashboard(aws.cloudwatch, record.dashboard, body)
     except (ClientError, BotoCoreError) as error:
-        logger.warning("The dashboard %s could not be made: %s", record.dashboard, error)
+        logger.warning("The dashboard %s could not be created: %s", record.dashboard, error)
     else:
         logger.info("The dashboard %s shows this run.", record.dashboard)

@@ -43,12 +43,12 @@ def connect_engine() -> docker.DockerClient:
     except DockerException as error:
         if "PermissionError" in str(error) or "Permission denied" in str(error):
             raise DistributedSomethingError(
-                "This user may not speak to the Docker engine: join the group docker "
+                "This user may not use the Docker engine: join the group docker "
                 "(`sudo usermod -aG docker $USER`, then log in again), or use sudo."
             ) from None
         raise DistributedSomethingError(
-            "No Docker engine answers, and images are built with one: start Docker (or install it: "
-            f"https://docs.docker.com/engine/install), then try again. ({error})"
+            "Building an image needs a Docker engine, and none answers: start Docker (or install "
+            f"it: https://docs.docker.com/engine/install), then try again. ({error})"
         ) from None
     return client
 
@@ -111,9 +111,9 @@ def fetch_image(
         answers = engine.api.pull(name, tag=tag, platform=platform, stream=True, decode=True)
         _follow(answers, f"Fetching {image}", on_progress)
     except (APIError, _Refused) as error:
-        what = f"is here for {here} alone" if here else "is not on this computer"
+        what = f"is here only for {here}" if here else "is not on this computer"
         raise UsageError(
-            f"The image {image} {what}, and cannot be fetched for {platform}: {_said(error)}. "
+            f"The image {image} {what}, and cannot be pulled for {platform}: {_said(error)}. "
             "Check its name, `docker login` if it is private, or build it here first."
         ) from None
 
@@ -164,14 +164,14 @@ def _build_failed(tag: str, step: str, said: str, lines: Iterable[str]) -> str:
     at = f" at {step!r}" if step else ""
     if "exec format error" in f"{said}{shown}":
         said += (
-            ". The image is for other processors than this computer's, which needs an emulator: "
+            ". The image is for other processors than this computer's: install an emulator with "
             "`docker run --privileged --rm tonistiigi/binfmt --install all`"
         )
-    mend = "Mend it, then build again."
+    mend = "Fix it, then build again."
     if "PYTHON_IMAGE" in step:
         mend = (
-            "The worker's own Python could not be fetched from there: `--python IMAGE` names "
-            "another image to take it from, any with Python 3.10 or newer and its module venv."
+            "The worker's own Python could not be copied from there: `--python IMAGE` "
+            "sets another source, any image with Python 3.10 or newer and its module venv."
         )
     return f"{tag} could not be built{at}: {said}.{shown}\n{mend}"
 
@@ -181,12 +181,12 @@ def _how_to_log_in(image: str) -> str:
     if ecr := _ECR.fullmatch(registry):
         return (
             f"Log in with `aws ecr get-login-password --region {ecr[1]} | docker login --username "
-            f"AWS --password-stdin {registry}`, and see that the repository exists there "
+            f"AWS --password-stdin {registry}`, and make sure the repository exists there "
             "(`aws ecr create-repository`)."
         )
     where = "" if "docker.io" in registry else f" {registry}"
     return (
-        f"Log in with `docker login{where}` as somebody who may push there, or mend DOCKERHUB_TAG."
+        f"Log in with `docker login{where}` as a user who may push there, or correct DOCKERHUB_TAG."
     )
 
 

@@ -53,8 +53,8 @@ def check_image(image: str, labels_of: LabelsOf) -> None:
     labels = labels_of(image)
     if labels is None:
         logger.warning(
-            "The image %s cannot be seen from here, so nobody has checked that it holds our worker "
-            "(`%s` puts it in).",
+            "The image %s cannot be read from here, so it is unknown whether it contains our "
+            "worker (`%s` adds it).",
             image,
             build_line(),
         )
@@ -70,17 +70,17 @@ def of_upstream(image: str) -> str:
         repository = f"cellprofiler/{name}"
     if repository == _PLACEHOLDER:
         return (
-            f"DOCKERHUB_TAG = {image!r} is the placeholder of config.py: give it a name that you "
-            "may push to, then build and push the image that holds your tool: "
+            f"DOCKERHUB_TAG = {image!r} is a placeholder: set it to a name that you may "
+            "push to, then build and push the image with your tool: "
             f"{build_line()} (documentation/wrapping_your_tool.md)"
         )
     if repository in _UPSTREAM:
         ours = _UPSTREAM[repository]
-        take = f"take JOB_DEFAULTS from {ours.config}, " if ours.config else ""
+        take = f"copy JOB_DEFAULTS from {ours.config}, " if ours.config else ""
         line = build_line(ours.base, f"{ours.options} --push".lstrip())
         return (
             f"DOCKERHUB_TAG = {image!r} is an image of Distributed-Something's first version or of "
-            "its family, with a worker of its own. Give DOCKERHUB_TAG a name that you may push "
+            "its family, with its own worker. Set DOCKERHUB_TAG to a name that you may push "
             f"to, {take}then build and push ours: {line}"
         )
     return ""
@@ -90,12 +90,13 @@ def other_worker(image: str, labels: Mapping[str, str]) -> str:
     """Why an image with these labels will not do; '' if it holds this version's worker."""
     if IMAGE_LABEL not in labels:
         return (
-            f"DOCKERHUB_TAG = {image!r} does not hold our worker: it has no label {IMAGE_LABEL}. "
-            f"Build it with the image that holds your tool: {build_line()}"
+            f"DOCKERHUB_TAG = {image!r} does not contain our worker: it has no label "
+            f"{IMAGE_LABEL}. Build it from the image with your tool: {build_line()}"
         )
     if labels[IMAGE_LABEL] != PROTOCOL_VERSION:
         return (
-            f"DOCKERHUB_TAG = {image!r} holds a worker of another version ({labels[IMAGE_LABEL]}, "
+            f"DOCKERHUB_TAG = {image!r} contains a worker of another version "
+            f"({labels[IMAGE_LABEL]}, "
             f"and this is {PROTOCOL_VERSION}). Build it again: {build_line()}"
         )
     return ""

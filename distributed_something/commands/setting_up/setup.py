@@ -72,14 +72,14 @@ def _say_what_is_not_taken(settings: Settings) -> None:
         logger.warning(
             "The profile %s names role_arn = %s. Distributed-CellProfiler gave that role to its "
             "workers; here they have TASK_ROLE_ARN, or the role %s. If they need its rights, for "
-            "buckets of others say, put TASK_ROLE_ARN = %r into the config file.",
+            "example for other people's buckets, put TASK_ROLE_ARN = %r into the config file.",
             settings.aws_profile,
             role,
             TASK_ROLE,
             role,
         )
     for flag in UploadFlags.read(settings.upload_flags).ignored:
-        logger.warning("UPLOAD_FLAGS: %s has no meaning for an upload, and is ignored.", flag)
+        logger.warning("UPLOAD_FLAGS: %s has no meaning for an upload and is ignored.", flag)
 
 
 def _task_role(aws: Aws, settings: Settings) -> str:
@@ -92,10 +92,10 @@ def _task_role(aws: Aws, settings: Settings) -> str:
     except ClientError as error:
         if error_code(error) != "AccessDenied":
             raise
-        return TASK_ROLE  # who may not look may still hand it on; ECS says if it is not there
+        return TASK_ROLE  # who may not look may still hand it on; ECS says if it does not exist
     logger.warning(
-        "This account has no role %s: workers have the rights of their machines, which are seldom "
-        "enough. Run `python setup_AWS.py` once, then setup again.",
+        "This account has no role %s: workers have only the rights of their "
+        "machines. Run `python setup_AWS.py` once, then setup again.",
         TASK_ROLE,
     )
     return ""
@@ -151,7 +151,7 @@ def _wait_for_the_name(
     left = min(last.queue_deleted + queues.NAME_FREE_AFTER - now(), queues.NAME_FREE_AFTER)
     if left > 0:
         logger.info(
-            "The last run's queue was deleted a moment ago; SQS lets its name go in %.0f seconds.",
+            "The last run's queue was just deleted; SQS allows a new one in %.0f seconds.",
             left,
         )
         sleep(left)

@@ -70,7 +70,7 @@ def scope_of_account(
     wanted = tuple(dict.fromkeys(one for one in named if one and one != PLACEHOLDER))
     if not wanted and otherwise is None:
         raise UsageError(
-            "Roles are made for certain buckets: set AWS_BUCKET in the config file, or give "
+            "Roles are created for specific buckets: set AWS_BUCKET in the config file, or pass "
             "--bucket NAME."
         )
     caller = who_calls(aws.sts)

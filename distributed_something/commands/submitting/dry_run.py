@@ -155,7 +155,7 @@ def _lacks_queue(aws: Aws, settings: Settings) -> bool:
     except NotFound:
         return True
     except (ClientError, BotoCoreError) as error:
-        logger.debug("The queue cannot be seen: %s", error)
+        logger.debug("The queue cannot be read: %s", error)
     return False
 
 
@@ -217,7 +217,7 @@ def _limits(settings: Settings, estimate: Estimate, paid: float) -> Iterator[str
     if paid > settings.max_hours:
         yield (
             f"The jobs need about {paid:,.1f} h, and MAX_HOURS ends the machines after "
-            f"{settings.max_hours:,g} h: raise MAX_HOURS, or take more machines."
+            f"{settings.max_hours:,g} h: raise MAX_HOURS, or use more machines."
         )
     if not settings.max_cost:
         return

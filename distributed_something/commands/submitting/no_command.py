@@ -18,19 +18,19 @@ _WORKERS_CODE = Path(__file__).resolve().parents[3] / "worker" / "something.py"
 # Of the file as it is shipped, which makes no command of its own.
 SHIPPED = "f5719036da1c9d2267d7560b5d2262de21fa4a3f8b084a18972e81267769d2af"
 # By the word of a family: what an image was built with that makes commands, and the next step.
-_SOMETHING_OF_ITS_OWN = "a something.py of its own"
-_EXAMPLE = "Take JOB_DEFAULTS from examples/{}/config.py, which name the command."
+_SOMETHING_OF_ITS_OWN = "its own something.py"
+_EXAMPLE = "Copy JOB_DEFAULTS from examples/{}/config.py, which contain the command."
 _OF_FAMILY = {
     CELLPROFILER.word: (
         "`--something examples/cellprofiler/something.py`",
-        "If it was not, build it again with that option.",
+        "If it was not, rebuild it with that option.",
     ),
     FIJI.word: (_SOMETHING_OF_ITS_OWN, _EXAMPLE.format("fiji")),
     OMEZARR.word: (_SOMETHING_OF_ITS_OWN, _EXAMPLE.format("omezarr")),
 }
 _OF_ANY = (
     _SOMETHING_OF_ITS_OWN,
-    "Give the job file a `command`, or change worker/something.py and build the image again.",
+    "Add a `command` to the job file, or change worker/something.py and rebuild the image.",
 )
 
 
@@ -53,7 +53,7 @@ def warn_of_no_command(file: JobFile, lacking: int, groups: int) -> None:
     whose = "No job" if lacking == groups else f"{lacking:,} of the {groups:,} jobs"
     own, mend = _OF_FAMILY.get(file.family.word, _OF_ANY)
     logger.warning(
-        "%s of %s %s `command`, and worker/something.py here is as shipped and makes none: each "
+        "%s of %s %s `command`, and the unchanged worker/something.py makes none: each "
         "would fail, unless the workers' image was built with %s. %s",
         whose,
         file.path,

@@ -72,11 +72,11 @@ def find_order(
         return Order("the size of their inputs", size_of=_Sizes(aws, by_size).of)
     try:
         if aws and last and last.run_id and (seconds := _of_last_run(aws, last)):
-            return Order("what jobs of the same names took in the app's last run", seconds)
+            return Order("the times of jobs with the same names in the app's last run", seconds)
     except (ClientError, BotoCoreError) as error:
         logger.debug("The last run cannot be read: %s", error)
     if seconds := _of_rehearsal(rehearsal):
-        return Order("what jobs of the same names took in the app's last rehearsal", seconds)
+        return Order("the times of jobs with the same names in the app's last rehearsal", seconds)
     return AS_LISTED
 
 
@@ -126,7 +126,7 @@ class _Sizes:
             try:
                 self._known[found] = size_of(self._aws.s3, *found)
             except (ClientError, BotoCoreError) as error:
-                logger.debug("The size of s3://%s/%s cannot be seen: %s", *found, error)
+                logger.debug("The size of s3://%s/%s cannot be read: %s", *found, error)
                 self._known[found] = None
         return self._known[found]
 

@@ -43,16 +43,16 @@ def refuse_shared_outputs(
     said = (
         f"The {len(jobs):,} jobs of {file.path} have {len(places):,} "
         f"{'place' if len(places) == 1 else 'places'} for their results (several have {shared}), "
-        f"and CHECK_IF_DONE_BOOL passes over a job when its place holds EXPECTED_NUMBER_FILES = "
-        f"{settings.expected_number_files} files, whosesoever they are"
+        f"and CHECK_IF_DONE_BOOL skips a job when its place has EXPECTED_NUMBER_FILES = "
+        f"{settings.expected_number_files} files, whichever job wrote them"
     )
     if len(jobs) > len(places) * max(1, settings.expected_number_files):
         raise UsageError(
-            f"{said}: some would never run. Nothing was sent. Give each job a place of its own, "
+            f"{said}: some would never run. Nothing was queued. Give each job its own place, "
             f"{_how(maker)}; or set CHECK_IF_DONE_BOOL = 'False' and run `{run_line('setup')}` "
             "again."
         )
-    logger.warning("%s: that must be the number of all of them together.", said)
+    logger.warning("%s: that must be the total number of all of them.", said)
 
 
 def _place(job: Job) -> str:
@@ -63,5 +63,5 @@ def _place(job: Job) -> str:
 
 def _how(maker: JobMaker) -> str:
     if maker.family is CELLPROFILER:
-        return "with an `output_structure` that names all of the Metadata"
+        return "with an `output_structure` that uses all of the Metadata"
     return 'with a field of the group in `output`, such as "output": "results/{plate}"'

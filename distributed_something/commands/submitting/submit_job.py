@@ -205,7 +205,8 @@ def say_family(file: JobFile) -> None:
     logger.info("%s is read as a %s job file.", file.path, file.family.title)
     if file.dropped:
         logger.warning(
-            "Not sent, since %s has no use for them: %s. With --family something all is sent.",
+            "Left out, because %s does not use them: %s. With --family something, everything is "
+            "kept.",
             file.family.title,
             ", ".join(file.dropped),
         )
@@ -242,8 +243,8 @@ def check_groups(
         raise _usage_error(file, check.sentences())
     if check.idle:
         logger.warning(
-            "In a group of %s no template uses %s: there it is a value like any other. What it "
-            "means beside `groups` it can mean for a single job in a table or in JSON Lines.",
+            "In a group of %s no template uses %s: there it is an ordinary value. "
+            "To set it per job, use a table or JSON Lines.",
             file.path,
             ", ".join(f"`{key}`" for key in sorted(check.idle)),
         )
@@ -318,7 +319,7 @@ class _Check:
             self._add(
                 "name",
                 f"{self._file.noun} {number}: its name {name!r} is an earlier job's too, and both "
-                "would write to the same place; tell them apart with `name` or `output`, such as "
+                "would write to the same place; give them different `name`s or `output`s, such as "
                 f'"name": "{name[:20]}-{{job_id}}".',
             )
 
@@ -332,12 +333,12 @@ class _Check:
             for first, count in list(self.faults.values())[:_KINDS]
         ]
         more = len(self.faults) - _KINDS
-        return [*shown, f"And {more} other kinds of fault."] if more > 0 else shown
+        return [*shown, f"And {more} other kinds of error."] if more > 0 else shown
 
 
 def _usage_error(file: JobFile, problems: list[str]) -> UsageError:
     count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-    return UsageError("\n  ".join([f"{file.path} has {count}; nothing was sent:", *problems]))
+    return UsageError("\n  ".join([f"{file.path} has {count}; nothing was queued:", *problems]))
 
 
 def _check_size(largest: int, limit: int, settings: Settings, file: JobFile) -> None:

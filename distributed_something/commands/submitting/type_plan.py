@@ -80,8 +80,8 @@ def _refuse_taken_tags(aws: Aws, settings: Settings, file: JobFile, tag_offset: 
     command = f"`{run_line(words)}`"
     if taken := wanted.keys() & live:
         raise UsageError(
-            f"The runs of {settings.app_name} that are live have jobs with the tags "
-            f"{_some(taken)} already. To add jobs to them: {command}."
+            f"The runs of {settings.app_name} that are live already have jobs with "
+            f"the tags {_some(taken)}. To add jobs to them: {command}."
         )
     if taken := {tag for tag in wanted.keys() & done.keys() if wanted[tag] != done[tag]}:
         raise UsageError(

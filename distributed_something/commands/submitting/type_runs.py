@@ -69,8 +69,8 @@ def types_of_jobs(file: JobFile, settings: Settings) -> tuple[str, ...]:
         raise UsageError(
             "\n  ".join(
                 [
-                    f"{file.path} names machine types that MACHINE_TYPE does not have "
-                    f"({', '.join(settings.machine_type)}); nothing was sent:",
+                    f"{file.path} has machine types that are missing in MACHINE_TYPE "
+                    f"({', '.join(settings.machine_type)}); nothing was queued:",
                     *faults[:_SHOWN],
                     *([f"and {more} more"] if more > 0 else []),
                 ]
@@ -86,5 +86,5 @@ def _refuse_types_unasked(file: JobFile) -> None:
         raise UsageError(
             f"{file.path} names an {TYPE_KEY} for each command. To run each on its type, set "
             "RUN_PER_MACHINE_TYPE = 'True' in the config, and MACHINE_TYPE to the types; "
-            "documentation/from-aws-runner.md tells more."
+            "see documentation/from-aws-runner.md."
         )

@@ -110,7 +110,7 @@ def _leave_alone(aws: Aws, record: RunRecord) -> bool:
     name = schedule_name(record.app_name, record.run_id)
     delete_schedule(aws.scheduler, SCHEDULE_GROUP, name)
     logger.warning(
-        "%s The schedule %s is deleted: startCluster makes it again.", stranded(record), name
+        "%s The schedule %s is deleted: startCluster creates it again.", stranded(record), name
     )
     return True
 
@@ -143,7 +143,9 @@ def _write_state(ledger: RunLedger, state: MonitorState) -> None:
     try:
         ledger.write_monitor_state(json.dumps(asdict(state)).encode())
     except (ClientError, BotoCoreError) as error:
-        logger.warning("What this look saw is not kept; the next knows what others left: %s", error)
+        logger.warning(
+            "The state of this step is not kept; the next step reads the others': %s", error
+        )
 
 
 def _until(
@@ -153,7 +155,7 @@ def _until(
 
     def sleep_in_time(seconds: float) -> None:
         if now() + seconds > deadline:
-            raise DistributedSomethingError("this call's time is over; the next one goes on.")
+            raise DistributedSomethingError("this call's time is over; the next one continues.")
         sleep(seconds)
 
     return sleep_in_time

@@ -73,7 +73,7 @@ def stop_if_all_fail_alike(ledger: RunLedger, survey: Survey, pace: Pace, machin
     reason = "".join(job.reason for job in ledger.given_up_jobs([job_id]))
     ledger.stop(
         f"none of its jobs is done, and {count_of(len(survey.dead), 'job')} failed alike: {reason} "
-        f"Fix the cause, then `{run_line('retry')}` goes on with it."
+        f"Fix the cause, then `{run_line('retry')}` continues it."
     )
     return True
 
@@ -106,5 +106,5 @@ class FailureWatch:
             self.given_up = len(survey.dead)
             self._last = failing_jobs(aws, record, survey)
         except (ClientError, BotoCoreError) as error:
-            logger.warning("Could not see which jobs fail; the next look tries again: %s", error)
+            logger.warning("Could not read which jobs fail; the next step retries: %s", error)
         return self._last

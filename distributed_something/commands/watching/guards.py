@@ -25,8 +25,8 @@ GRACE = 0.1
 LAST_SHARE = 0.05
 LAST_SECONDS = 900.0  # but no longer than this
 _UNPRICED = (
-    "MAX_COST cannot be held to: what %s cost is not known. Set MACHINE_PRICE before the next "
-    "startCluster, or give whoever watches the right ec2:DescribeSpotPriceHistory."
+    "MAX_COST cannot be enforced: the cost of %s is unknown. Set MACHINE_PRICE before the next "
+    "startCluster, or give the monitor the right ec2:DescribeSpotPriceHistory."
 )
 
 
@@ -87,5 +87,5 @@ def _time_limit(record: RunRecord, book: MachineBook, now: float) -> Limit | Non
         return None
     return Limit(
         f"its machines end in {(until - now) / 60:.0f} minutes, when MAX_HOURS are over, so no "
-        "more jobs are begun. To go on, raise MAX_HOURS in config.py."
+        "more jobs are started. To continue, raise MAX_HOURS in config.py."
     )

@@ -67,7 +67,7 @@ def end_hopeless(
     if not hopeless or not record.run_id or any(one.is_changing for one in seen.fleets):
         return seen
     if cluster.cluster_tags(aws.ecs, record.cluster) is None:
-        logger.warning("The cluster %s is not there, so no machine can join it.", record.cluster)
+        logger.warning("The cluster %s does not exist, so no machine can join it.", record.cluster)
         return seen
     ledger = RunLedger.of(aws.s3, record)
     known = ledger.machines.broken_machines()
@@ -109,7 +109,7 @@ def tidy_alarms(aws: Aws, record: RunRecord, seen: RunSnapshot, hopeless_seconds
     gone = [known[name] for name in unsure if name not in there]
     alarms.delete_alarms(aws.cloudwatch, gone)
     if gone:
-        logger.info("Deleted alarms of machines that are gone: %d.", len(gone))
+        logger.info("Deleted alarms of ended machines: %d.", len(gone))
     bare = [
         machine.instance_id
         for machine in seen.machines
@@ -121,7 +121,9 @@ def tidy_alarms(aws: Aws, record: RunRecord, seen: RunSnapshot, hopeless_seconds
     old = instances.describe_machines(aws.ec2, bare)
     never = [m.instance_id for m in old if m.is_live and m.age >= hopeless_seconds]
     for name in never:
-        logger.warning("Machine %s joined the cluster, and no container ran on it: it ends.", name)
+        logger.warning(
+            "Machine %s joined the cluster, but no container ran on it: it is ended.", name
+        )
     instances.terminate_instances(aws.ec2, never)
 
 
@@ -132,8 +134,8 @@ def _shrink(aws: Aws, seen: RunSnapshot, not_replaced: set[str]) -> RunSnapshot:
     for one in lowered:
         lower_target(aws.ec2, one.fleet_id, one.target)
         logger.warning(
-            "Machines that cannot work are replaced %d times at most: the spot fleet %s now asks "
-            "for %d.",
+            "Machines that cannot work are replaced at most %d times: the target of the spot "
+            "fleet %s is now %d.",
             REFILLS,
             one.fleet_id,
             one.target,
@@ -144,13 +146,13 @@ def _shrink(aws: Aws, seen: RunSnapshot, not_replaced: set[str]) -> RunSnapshot:
 def likely_cause(machine: instances.Instance, cluster: str) -> str:
     """Why a machine does not join its cluster, as far as EC2 shows; a sentence."""
     if not machine.has_profile:
-        return "it has no role; name one in the fleet file (IamInstanceProfile)."
+        return "it has no role; add one to the fleet file (IamInstanceProfile)."
     if not machine.has_public_address:
         return (
             "it has no public address; unless its subnet has a NAT gateway or endpoints for ECS, "
-            "set ASSIGN_IP = 'True' in config.py, or name another subnet in the fleet file."
+            "set ASSIGN_IP = 'True' in config.py, or set another subnet in the fleet file."
         )
     return (
-        f"its image may have no ECS agent, its security group may let nothing out, or its role may "
-        f"not be allowed to join {cluster} (AmazonEC2ContainerServiceforEC2Role)."
+        f"its image may have no ECS agent, its security group may have no outbound rules, or its "
+        f"role may not be allowed to join {cluster} (AmazonEC2ContainerServiceforEC2Role)."
     )

@@ -1,4 +1,4 @@
-"""Tell people by mail when a run has ended, and when it does not go on.
+"""Tell people by mail when a run has ended, and when it is stalled.
 
 The Lambda runs this too: standard library and boto3 alone.
 """
@@ -53,12 +53,12 @@ def ready_topic(aws: Aws, settings: Settings) -> str:
         topic = topics.ensure_topic(aws.sns, name, app_tags(settings.app_name))
         if not topics.ensure_subscription(aws.sns, topic, settings.notify_email):
             logger.warning(
-                "AWS has sent a mail to %s: until the link in it is clicked, nobody is told of "
-                "this app's runs.",
+                "AWS has sent a mail to %s: click the link in it to get mails about this "
+                "app's runs.",
                 settings.notify_email,
             )
     except _FAULTS as error:
-        logger.warning("NOTIFY_EMAIL cannot be told of this run: %s", error)
+        logger.warning("NOTIFY_EMAIL will get no mail about this run: %s", error)
         return ""
     return topic
 
@@ -80,7 +80,7 @@ def tell_if_due(aws: Aws, record: RunRecord, now: float) -> bool:
     try:
         amend_ended(aws.s3, replace(record, notice_due=False))
     except _FAULTS as error:
-        logger.warning("The monitor file goes on to say that people are to be told: %s", error)
+        logger.warning("The monitor file could not record that the mail was sent: %s", error)
     return True
 
 
@@ -95,7 +95,7 @@ def tell_end(aws: Aws, record: RunRecord, now: float, *, cancelled: bool = False
         text = "\n".join(_end_lines(aws, record, summary, stopped, now))
         return _tell(aws, record, "end", _end_subject(record, summary, how), text)
     except _FAULTS as error:
-        logger.warning("Nobody could be told that the run has ended: %s", error)
+        logger.warning("The mail about the run's end could not be sent: %s", error)
         return not may_pass(error)
 
 
@@ -105,7 +105,7 @@ def tell_stall(aws: Aws, record: RunRecord, why: str, finished: int) -> None:
         return
     text = "\n".join(
         [
-            f"Run {record.run_id} of {record.app_name} does not go on.",
+            f"Run {record.run_id} of {record.app_name} is stalled.",
             "",
             why,
             "",
@@ -114,9 +114,9 @@ def tell_stall(aws: Aws, record: RunRecord, why: str, finished: int) -> None:
         ]
     )
     try:
-        _tell(aws, record, f"stall-{finished}", f"{record.app_name}: the run does not go on", text)
+        _tell(aws, record, f"stall-{finished}", f"{record.app_name}: the run is stalled", text)
     except _FAULTS as error:
-        logger.warning("Nobody could be told that the run does not go on: %s", error)
+        logger.warning("The mail about the stalled run could not be sent: %s", error)
 
 
 def _tell(aws: Aws, record: RunRecord, what: str, subject: str, text: str) -> bool:
@@ -126,7 +126,7 @@ def _tell(aws: Aws, record: RunRecord, what: str, subject: str, text: str) -> bo
     if notice is Notice.OURS:
         topics.publish(aws.sns, record.topic, subject, text)
         notices.note_told(what)
-        logger.info("Told %s: %s.", record.topic.rsplit(":", 1)[-1], subject)
+        logger.info("Notified %s: %s.", record.topic.rsplit(":", 1)[-1], subject)
     return notice is not Notice.ANOTHERS
 
 
@@ -150,11 +150,11 @@ def _end_lines(
         *_cost_lines(aws, record, now),
         *_failure_lines(aws, record),
         "",
-        f"The whole of it:  {run_line('report')}",
-        f"The results:      {run_line('download')}",
+        f"Report:           {run_line('report')}",
+        f"Results:          {run_line('download')}",
     ]
     if summary.dead or summary.unfinished:
-        lines.append(f"Jobs once more:   {run_line('setup')}, then retry, then startCluster")
+        lines.append(f"Retry the jobs:   {run_line('setup')}, then retry, then startCluster")
     return lines
 
 
@@ -185,7 +185,7 @@ def topic_arn(aws: Aws, topic: str) -> str:
         account = who_calls(aws.sts).account
     except _FAULTS as error:
         logger.warning(
-            "NOTIFY_TOPIC: give its whole ARN, for the account cannot be seen: %s", error
+            "NOTIFY_TOPIC: give its whole ARN, for the account cannot be read: %s", error
         )
         return ""
     partition = aws.session.get_partition_for_region(aws.region)

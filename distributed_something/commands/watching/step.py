@@ -85,7 +85,7 @@ def step(
     now: Callable[[], float] = time.time,
 ) -> tuple[MonitorState, RunProgress]:
     """Look once, set right what is not, and tell whether the run is over."""
-    with _going_on("look for fleets that startCluster could not note"):
+    with _going_on("find fleets that startCluster could not record"):
         record, state = _adopt(aws, record, state, pace, now())
     seen = RunSnapshot(aws, record, now(), state.submitted, pace.heartbeat_seconds)
     state = replace(state, submitted=seen.submitted)
@@ -95,7 +95,7 @@ def step(
         with _going_on("keep a single machine"):
             seen = _cap(aws, seen, 1)
     state, plan = _plan(record, seen, state, pace, now())
-    with _going_on("give machines back"):
+    with _going_on("release machines"):
         carry_out(aws, record, plan, state.closed)
         balance_service(aws, record, seen, plan.applied(seen.machines))
     holder = _lease_holder(aws, record, seen) if seen.load.is_quiet else None
@@ -193,15 +193,15 @@ def _going_on(what: str) -> Iterator[None]:
     try:
         yield
     except (ClientError, BotoCoreError) as error:
-        logger.warning("Could not %s; the next look tries again: %s", what, error)
+        logger.warning("Could not %s; the next step retries: %s", what, error)
 
 
 def stranded(record: RunRecord) -> str:
     """What to say of a run whose machines are all gone for good before its jobs are done."""
     return (
         f"All spot fleets of {record.app_name} have ended (their time, MAX_HOURS, is over, or they "
-        "were cancelled) or were lowered to no machines while jobs remain. No machine runs; the "
-        "jobs are kept in the queue. "
+        "were cancelled) or their target is 0, while jobs remain. No machine runs; the "
+        "jobs stay in the queue. "
         f"`{run_line('startCluster FLEET.json')}` goes on with them; `{run_line('cancel')}` "
         "removes everything."
     )
@@ -263,19 +263,19 @@ def _note(
     if seen.stopped:
         return f"The run was stopped: {seen.stopped}"
     if state.is_over:
-        return "All is done; removing everything."
+        return "All jobs have ended; removing everything."
     if late[0]:
         return f"Machines that do not join the cluster: {late[0]}. Likely {' Or '.join(late[1])}"
     if not seen.has_begun:
         return f"Nothing was submitted yet: run `{run_line('submitJob JOBS.json')}`."
     if holder:
         beat, work = holder
-        return f"The queue is empty, but {beat.instance_id} is still at {work.name}."
+        return f"The queue is empty, but {beat.instance_id} is not done: {work.name}."
     if state.quiet:
-        gone = "" if seen.has_queue else " (it is gone)"
-        return f"The queue is empty{gone}; looking again to be sure."
+        gone = "" if seen.has_queue else " (it no longer exists)"
+        return f"The queue is empty{gone}; checking again to be sure."
     if state.stranded:
-        return "No spot fleet asks for machines while jobs remain; looking again to be sure."
+        return "No spot fleet has a target above 0 while jobs remain; checking again to be sure."
     if seen.has_no_machines:
         return f"There are no machines: run `{run_line('startCluster FLEET.json')}`."
     return ""

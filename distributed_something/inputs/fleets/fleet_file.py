@@ -108,7 +108,9 @@ def read_fleet_file(text: str, source: str) -> FleetFile:
     templates = _template_configs(values, problems)
     specifications = []
     if raw and templates:
-        problems.append("it has LaunchSpecifications and LaunchTemplateConfigs: take one out.")
+        problems.append(
+            "it has LaunchSpecifications and LaunchTemplateConfigs: delete one of them."
+        )
     elif templates:
         pass  # what they hold is in the account
     elif isinstance(raw, list) and raw:
@@ -153,7 +155,7 @@ def _read_object(text: str, source: str) -> dict[str, Any]:
 
 def _placeholders(values: object) -> list[str]:
     return [
-        f"{path} is still the placeholder {text!r}: put your own value in its place."
+        f"{path} is a placeholder, {text!r}: replace it with your own value."
         for path, text in _texts(values, "")
         if is_placeholder(text) and "_comment" not in path
     ]
@@ -187,8 +189,8 @@ def _fleet_problems(values: Mapping[str, Any]) -> list[str]:
 
 def _unknown_keys(values: Mapping[str, Any], known: Set[str], owner: str) -> list[str]:
     return [
-        f"{owner} has the key {key!r}, which a spot fleet does not know: mend its spelling or "
-        "take it out."
+        f"{owner} has the key {key!r}, which is not a key of a spot fleet: correct its spelling "
+        "or delete it."
         for key in values
         if key not in known and not key.startswith("_")
     ]

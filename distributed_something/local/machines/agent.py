@@ -90,7 +90,7 @@ class Agent:
             try:
                 self.tick()
             except (ClientError, BotoCoreError) as error:
-                logger.warning("The simulated machines missed a beat: %s", error)
+                logger.warning("The simulated machines had an error: %s", error)
             except DistributedSomethingError as error:
                 self._give_up(str(error))
                 return

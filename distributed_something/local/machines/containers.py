@@ -45,7 +45,7 @@ _PROBE = "import socket, sys; socket.create_connection(('127.0.0.1', int(sys.arg
 
 
 def _make_it() -> str:
-    return f"`{build_line(options='')}` makes it"
+    return f"`{build_line(options='')}` creates it"
 
 
 class DockerWorker:
@@ -202,7 +202,7 @@ def remove_leftovers(client: docker.DockerClient) -> None:
     """Remove the containers of rehearsals whose process is gone."""
     for container in client.containers.list(all=True, filters={"label": OWNER_LABEL}):
         if not _is_running(container.labels[OWNER_LABEL]):
-            logger.info("Removing the container %s of a rehearsal that is gone.", container.name)
+            logger.info("Removing the container %s of an earlier rehearsal.", container.name)
             with contextlib.suppress(APIError):
                 container.remove(force=True, v=True)
 
@@ -227,7 +227,7 @@ def _image_obstacle(client: docker.DockerClient, image: str) -> str:
     except ImageNotFound:
         return f"the image {image} is not on this computer ({_make_it()})"
     if version != PROTOCOL_VERSION:
-        return f"the image {image} holds no worker of this version ({_make_it()})"
+        return f"the image {image} contains no worker of this version ({_make_it()})"
     return ""
 
 

@@ -176,7 +176,7 @@ class Machines:
             del self.joined[machine.instance_id]
 
     def _give_notice(self, machine: Machine, now: float) -> None:
-        logger.info("The spot market takes %s away.", machine.instance_id)
+        logger.info("The spot market interrupts %s.", machine.instance_id)
         machine.noticed = now
         self.interrupted += 1
         if machine.drained_first:

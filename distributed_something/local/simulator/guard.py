@@ -36,8 +36,8 @@ _WITHOUT_PREFIX = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LE
 _STREAMED = "x-amz-content-sha256"  # S3 signs this in place of the body
 
 CURE = (
-    "This simulated AWS obeys its owner alone: paste the line that begins with `export`, as its "
-    "`rehearse --serve` printed it, in this terminal"
+    "This simulated AWS obeys only its owner: paste the line that starts with `export`, which "
+    "`rehearse --serve` printed, into this terminal"
 )
 
 

@@ -18,7 +18,7 @@ class Rules:
     deleted_queue_seconds: float = 60.0  # a deleted queue's name cannot be used again so soon
     draining_seconds: float = 0.0  # a deleted service drains this long after its last task stopped
     refill_seconds: float = 0.0  # from a machine's end until its fleet has bought another
-    # A new thing is not there yet for its first so many uses, and for so long:
+    # A new thing does not exist yet for its first so many uses, and for so long:
     # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html
     # https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html
     unseen_uses: int = 1

@@ -290,7 +290,7 @@ class SimulatedSqs(SQSBackend):
         return super().set_queue_attributes(queue_name, attributes)
 
     def _check_dead_letters(self, policy: str | None) -> None:
-        """Refuse a target that was made just now, as one that is not there."""
+        """Refuse a target that was made just now, as one that does not exist."""
         arn = json.loads(policy).get("deadLetterTargetArn", "") if policy else ""
         if self.new.hides(f"dead letters of {arn.rpartition(':')[2]}"):
             raise InvalidParameterValue(

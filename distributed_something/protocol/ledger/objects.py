@@ -119,7 +119,7 @@ class Objects:
         return True
 
     def delete(self, key: str) -> None:
-        """Delete an object; one that is not there is fine."""
+        """Delete an object; one that does not exist is fine."""
         self._s3.delete_object(Bucket=self.bucket, Key=key)
 
     def delete_all(self, keys: Iterable[str]) -> None:

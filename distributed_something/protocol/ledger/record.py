@@ -208,9 +208,9 @@ def _refuse_other_version(values: Mapping[str, Any], source: str) -> None:
     version = str(values.get("protocol", "1"))
     if values.get("run_id") and version != PROTOCOL_VERSION:
         raise UsageError(
-            f"{source} tells of a run of another version of this program (its protocol is "
-            f"{version}, and this is {PROTOCOL_VERSION}): end that run with the version that began "
-            "it, or delete this file once nothing of the run is left."
+            f"{source} is the record of a run of another version of this program (its protocol is "
+            f"{version}, and this is {PROTOCOL_VERSION}): end that run with the version that "
+            "started it, or delete this file once nothing of the run is left."
         )
 
 
@@ -248,7 +248,7 @@ def find_record(s3: S3Client, bucket: str, app_name: str) -> RunRecord | None:
     record = read_record(Objects(s3, bucket), record_key(app_name))
     if record is not None and (record.app_name, record.bucket) != (app_name, bucket):
         raise UsageError(
-            f"s3://{bucket}/{record_key(app_name)} is no record of {app_name}: it names "
+            f"s3://{bucket}/{record_key(app_name)} is not a record of {app_name}: it names "
             f"{record.app_name} and the bucket {record.bucket}."
         )
     return record

@@ -184,9 +184,9 @@ class RunLedger:
         """Why a job is given up whose attempts were too many: the last reason, if all said one."""
         if history.vanished or history.last_failed is None:
             return (
-                f"{history.failures} attempts failed or vanished without a word, "
-                f"{history.vanished} of them vanished: a worker that vanishes has most often run "
-                "out of memory."
+                f"{history.failures} attempts failed or disappeared, "
+                f"{history.vanished} of them disappeared: a worker that disappears has usually "
+                "run out of memory."
             )
         last = [attempt.reason for attempt in self.read_attempts([history.last_failed])]
         return f"{history.failures} attempts failed; the last one: {''.join(last)}"

@@ -51,7 +51,7 @@ class LeftOut:
             self._first = error
             if not self._is_quiet and key not in _told:
                 _told.add(key)
-                logger.warning("%s is left out of the run's ledger: %s.", key, error)
+                logger.warning("%s is ignored in the run's ledger: %s.", key, error)
         self.keys.append(key)
 
     def take_in(self, other: LeftOut) -> None:

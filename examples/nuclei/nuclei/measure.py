@@ -42,7 +42,7 @@ def measure_tile(tile: Path, output: Path, *, margin: int = 0) -> int:
     """Write the tile's nuclei.csv and overlay.png, and return how many nuclei are its own.
 
     A nucleus belongs to the tile that its centre lies in; the margin's are drawn, not counted.
-    Raises OSError for a file that is not there, ValueError for a picture without colours.
+    Raises OSError for a file that does not exist, ValueError for a picture without colours.
     """
     picture = io.imread(tile)
     if picture.ndim != 3 or picture.shape[2] < 3:

@@ -232,7 +232,7 @@ def test_a_role_of_the_wrong_kind_is_told_from_a_missing_one(
 def test_an_instance_profile_without_its_role_is_refused(aws: Aws) -> None:
     aws.iam.create_instance_profile(InstanceProfileName="empty")
     profile = {"Arn": "arn:aws:iam::123456789012:instance-profile/empty"}
-    assert "holds no role" in refusal(aws, file_of(plain(IamInstanceProfile=profile)))
+    assert "has no role" in refusal(aws, file_of(plain(IamInstanceProfile=profile)))
 
 
 @pytest.mark.parametrize(
@@ -295,8 +295,8 @@ def test_what_these_credentials_may_not_look_at_is_said_and_not_refused(aws: Aws
     refuse(aws.iam, "GetRole", "AccessDenied")
     refuse(aws.ec2, "DescribeSubnets", "UnauthorizedOperation")
     assert check(aws, file_of(plain(), IamFleetRole=f"{ROLE}/nobodys")) == (
-        "These credentials may not look at its network; it was not checked.",
-        "These credentials may not look at its fleet role; it was not checked.",
+        "These credentials may not read its network; it was not checked.",
+        "These credentials may not read its fleet role; it was not checked.",
     )
 
 

@@ -207,7 +207,7 @@ def test_the_person_sees_what_is_to_be_bought(aws: Aws, tmp_path: Path, clock: C
         start(aws, tmp_path, settings(MACHINE_PRICE=0.3), confirm=decline, clock=clock)
     assert len(shown[1].fleets_already) == 1
     assert shown[1].already_per_hour == pytest.approx(0.2)
-    assert any("ami-fad25980 is not there" in note for note in purchase.notes)
+    assert any("ami-fad25980 does not exist" in note for note in purchase.notes)
 
 
 def notes_of(aws: Aws, folder: Path, **constants: Any) -> str:
@@ -234,10 +234,10 @@ def test_machines_that_no_job_waits_for_are_told_before_they_are_bought(
     assert "9 jobs for 9 slots: much of the bill" in said and 'FINISH = "cheap" asks for 1' in said
     assert "job" not in notes_of(aws, tmp_path, CLUSTER_MACHINES=1, DOCKER_CORES=3)
     said = notes_of(aws, tmp_path, CLUSTER_MACHINES=3, DOCKER_CORES=5, CPU_SHARES=1024)
-    assert "3 machines would be there for 9 jobs that wait or run, and 2 machines can" in said
+    assert "3 machines would be bought for 9 jobs that wait or run, and 2 machines can" in said
     start(aws, tmp_path, settings(CLUSTER_MACHINES=2, DOCKER_CORES=3))
     said = notes_of(aws, tmp_path, CLUSTER_MACHINES=2, DOCKER_CORES=3)  # with those that are there
-    assert "4 machines would be there for 9 jobs that wait or run, and 3 machines can" in said
+    assert "4 machines would be bought for 9 jobs that wait or run, and 3 machines can" in said
 
 
 def test_cheap_buys_as_many_machines_as_give_each_slot_ten_jobs(aws: Aws, tmp_path: Path) -> None:
@@ -315,7 +315,7 @@ def test_without_a_terminal_the_price_is_told_and_the_machines_are_bought(
     code, _, seen = screen(words, tmp_path, simulator.environment)
     assert code == 0
     assert "Machines: 2; price: at most $0.10 a machine-hour, $0.20 an hour for all." in seen
-    assert "They are bought now: there is no terminal to ask at." in seen
+    assert "Buying now: there is no terminal to ask on." in seen
     assert seen.index("price:") < seen.index("bought now") < seen.index("machines are up")
     assert len(machines(aws)) == 2
     code, _, seen = screen(["cancel"], tmp_path, simulator.environment)
@@ -650,7 +650,7 @@ def test_want_of_capacity_is_waited_for_and_the_fleet_stays(
     assert live_fleets(aws) == list(record.fleet_ids)
     assert "MACHINE_TYPE" in caplog.text
     assert caplog.text.count("allLaunchSpecsTemporarilyBlacklisted") == 1
-    assert "EC2 goes on trying" in caplog.text
+    assert "EC2 keeps trying" in caplog.text
 
 
 def test_machines_that_work_are_kept_when_others_cannot_start(aws: Aws, tmp_path: Path) -> None:

@@ -50,7 +50,9 @@ def test_a_profile_of_the_environment_that_does_not_exist_is_not_blamed_on_the_c
     monkeypatch.setenv(variable, "nobody")
     code, said = run("setup")
     assert code == 2
-    assert f"No profile named nobody in the AWS configuration: mend or unset {variable} in" in said
+    assert (
+        f"No profile named nobody in the AWS configuration: correct or unset {variable} in" in said
+    )
     assert "config.py" not in said
 
 
@@ -58,7 +60,7 @@ def test_a_profile_of_the_config_that_does_not_exist_is(folder: Path, run: Run) 
     write_config(folder, AWS_PROFILE="nobody")
     code, said = run("setup")
     assert code == 2
-    assert "mend AWS_PROFILE in config.py" in said
+    assert "correct AWS_PROFILE in config.py" in said
 
 
 def test_an_endpoint_that_is_no_address_is_named_with_its_variable(
@@ -68,7 +70,9 @@ def test_an_endpoint_that_is_no_address_is_named_with_its_variable(
     monkeypatch.setenv("AWS_ENDPOINT_URL", "notaurl")
     code, said = run("setup")
     assert code == 2
-    assert "'notaurl' is no address of an AWS endpoint: mend AWS_ENDPOINT_URL, which" in said
+    assert (
+        "'notaurl' is not the address of an AWS endpoint: correct AWS_ENDPOINT_URL, which" in said
+    )
 
 
 def test_who_has_no_account_hears_of_that_before_the_image(folder: Path, run: Run) -> None:
@@ -93,5 +97,5 @@ def test_the_next_command_is_for_the_same_config(folder: Path, run: Run) -> None
 def test_who_names_the_config_after_the_verb_is_told_where_it_stands(run: Run) -> None:
     code, said = run("submitJob", "--config", "c.py", "jobs.json")
     assert code == 2
-    assert "--config stands before the verb: python run.py --config FILE VERB" in said
+    assert "--config comes before the verb: python run.py --config FILE VERB" in said
     assert "before the verb" not in run("submitJob", "--confg", "c.py")[1]

@@ -174,6 +174,6 @@ def test_the_verb_prints_the_folder_alone_where_nobody_watches(aws: Aws, tmp_pat
     )
     assert (done.returncode, done.stdout) == (0, "downloads\n"), done.stderr
     told, then = done.stderr.splitlines()
-    assert told == "Brought 1 file, 4 bytes, of 1 job of run r1; 0 were there."
+    assert told == "Downloaded 1 file, 4 bytes, of 1 job of run r1; 0 are already up to date."
     assert then == f"Next: python run.py --config {config} report"
     assert tree(tmp_path / "downloads") == {"r/a.csv": b"1234"}

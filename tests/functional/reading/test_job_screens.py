@@ -85,7 +85,7 @@ def test_startcluster_tells_a_program_what_it_bought(simulator: Simulator, tmp_p
     assert told["price_cap_in_all"] == pytest.approx(0.2 * 168)
     record = json.loads((tmp_path / "files" / "CountingSpotFleetRequestId.json").read_text())
     assert told["run_id"] == record["run_id"]
-    assert "at most in all" in seen and "Next: python run.py monitor" in seen
+    assert "total at most" in seen and "Next: python run.py monitor" in seen
 
 
 def test_the_screens_of_retry_download_and_cancel(simulator: Simulator, tmp_path: Path) -> None:

@@ -298,11 +298,11 @@ def test_the_verb_says_that_a_run_goes_on_whose_jobs_all_wait(life: Life, tmp_pa
     RunLedger.of(life.aws.s3, record).stop("The run has cost $9 (MAX_COST)")
     write_config(tmp_path)
     with on_terminal(["retry"], tmp_path, own_environment(life)) as terminal:
-        terminal.wait_for(lambda shown: "Let the run go on? [y/N]" in shown)
+        terminal.wait_for(lambda shown: "Continue the run? [y/N]" in shown)
         terminal.type(b"y\n")
         assert terminal.end() == 0
-    assert "The run was stopped, and goes on: The run has cost $9" in terminal.shown
-    assert "The run goes on; 1 job still waits." in terminal.shown
+    assert "The run was stopped, and continues: The run has cost $9" in terminal.shown
+    assert "The run continues; 1 job waits." in terminal.shown
     assert "startCluster" in terminal.shown.rpartition("Next: ")[2]
     assert "nothing to queue" not in terminal.shown and "To be queued" not in terminal.shown
 

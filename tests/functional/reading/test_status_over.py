@@ -61,7 +61,7 @@ def test_the_screens_of_a_run_that_is_over(
 
 def test_a_table_of_failed_jobs_ends_somewhere_and_says_where_all_are() -> None:
     assert more_failed(1000, 1000) == ""
-    assert more_failed(1000, 1001) == "And 1 more job: `status --failed --json` tells of all."
+    assert more_failed(1000, 1001) == "And 1 more job: `status --failed --json` lists all of them."
     assert more_failed(0, 3) == ""  # their attempts were not to be read: there is no table
 
 

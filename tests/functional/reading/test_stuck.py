@@ -301,7 +301,7 @@ def test_a_queue_that_is_not_in_this_region(life: Life) -> None:
     life.world.sqs.delete_queue(QueueUrl=url)
     trouble = why(life, record)
     assert trouble.kind == "no queue"
-    assert "CountingQueue is not there in us-east-1" in trouble.cause
+    assert "CountingQueue does not exist in us-east-1" in trouble.cause
 
 
 def fail(life: Life, record: RunRecord, reason: str, times: int = 3) -> None:

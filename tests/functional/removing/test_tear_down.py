@@ -136,7 +136,7 @@ def test_a_fleet_added_during_the_teardown_keeps_the_run_live(life: Life) -> Non
 
     life.aws.ecs.meta.events.register("before-call.ecs.DeleteService", another)
     failures = end(life, record)
-    assert failures == ["A fleet was added to the run while it was being removed: remove it again."]
+    assert failures == ["A fleet was added to the run during its removal: remove it again."]
     life.aws.ecs.meta.events.unregister("before-call.ecs.DeleteService", another)
     assert end(life, record) == []
 

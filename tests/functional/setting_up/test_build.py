@@ -138,7 +138,7 @@ def test_a_base_that_cannot_be_had_is_a_matter_of_usage(
     path = dockerfile(tmp_path, "FROM scratch\nCOPY Dockerfile /\n")
     build_image(engine, tmp_path, path.name, here, {}, platform, nothing)
     fetch_image(engine, here, platform, nothing)
-    with pytest.raises(UsageError, match=f"is here for {platform[6:]} alone"):
+    with pytest.raises(UsageError, match=f"is here only for {platform[6:]}"):
         fetch_image(engine, here, other, nothing)
 
 

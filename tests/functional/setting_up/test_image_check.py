@@ -191,7 +191,7 @@ def test_upstreams_images_are_refused_by_name_with_the_whole_line_that_builds_ou
         check_image(image, lambda _: OURS)
     said = str(refusal.value)
     assert said.endswith(f": python run.py build {options} --push")
-    assert (f"take JOB_DEFAULTS from {config}" in said) is bool(config)
+    assert (f"copy JOB_DEFAULTS from {config}" in said) is bool(config)
     for path in [one for one in (*options.split(), config) if one.startswith("examples/")]:
         assert (ROOT / path).is_file()
     if config:

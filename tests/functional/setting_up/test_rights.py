@@ -104,7 +104,7 @@ class Estate:
 
     @contextmanager
     def without(self, part: str) -> Iterator[None]:
-        """One of the printed documents is not there meanwhile."""
+        """One of the printed documents does not exist meanwhile."""
         if part in OPERATOR:
             self.admin.iam.delete_user_policy(UserName="person", PolicyName=part.replace(" ", "-"))
         else:

@@ -189,7 +189,7 @@ def test_an_endpoint_that_does_not_answer_is_named(tmp_path: Path) -> None:
 
 
 def test_a_server_that_is_no_server_for_this_is_named(tmp_path: Path) -> None:
-    """TLS to a port that speaks something else, and a proxy that is not there."""
+    """TLS to a port that speaks something else, and a proxy that does not exist."""
     write_config(tmp_path)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(60)

@@ -95,7 +95,7 @@ def test_the_screen_shows_time_against_money_where_the_time_of_a_job_is_given(
     assert code == 0
     assert "Time against money" in seen and "fast (as asked)" in seen and "cheap" in seen
     assert re.search(r"In each row: requests to S3, SQS and CloudWatch, about \$0\.0[1-9]\.", seen)
-    assert "Long jobs would be sent first, by their weight in the job file." in seen
+    assert "Long jobs would be queued first, by their weight in the job file." in seen
 
 
 def test_setup_is_next_only_while_there_is_no_queue(account: Aws, tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_a_served_rehearsals_aws_is_told_once_from_a_real_one(
     served = {**simulator.environment, "REHEARSAL_FLEET_FILE": "fleet.json"}
     _, out, seen = screen(words, tmp_path, served)
     assert out == "" and seen.count(f"Simulated AWS at {simulator.endpoint_url}") == 1
-    assert "(simulated spot prices of now)" in seen
+    assert "(simulated current spot prices)" in seen
     aws = new_account(simulator)
     monkeypatch.delenv("REHEARSAL_FLEET_FILE", raising=False)
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
@@ -241,7 +241,7 @@ def test_the_time_of_a_job_is_the_last_rehearsals_or_runs(account: Aws, tmp_path
 def test_jobs_that_were_passed_over_tell_no_time(account: Aws, tmp_path: Path) -> None:
     life = Life(account, settings(), tmp_path, Clock())
     record = life.record()
-    there = "The results were there already (CHECK_IF_DONE_BOOL)."
+    there = "The results already existed (CHECK_IF_DONE_BOOL)."
     for number, (ended, reason) in enumerate([(1000.0, there)] * 3 + [(1120.0, "")]):
         attempt = Attempt(
             *(f"{number:020x}", "job", "1000000-a", 1, "done", "i-1", "s", 1000.0, ended),

@@ -174,7 +174,7 @@ def test_a_dry_run_tells_the_same_and_sends_nothing(
     code, out, seen = screen(words, tmp_path, simulator.environment)
     assert code == 0 and not out, seen
     assert "has 5 of these 5 jobs already: 2 waiting, 1 running, 1 done, 1 given up." in seen
-    assert "Nothing was sent and nothing was made." in seen
+    assert "Nothing was queued and nothing was created." in seen
     assert messages(aws) == 5
     _, out, _ = screen([*words, "--json"], tmp_path, simulator.environment)
     assert json.loads(out)["again"]["waiting"] == 2

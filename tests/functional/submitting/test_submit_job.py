@@ -112,7 +112,7 @@ def test_long_jobs_are_sent_first_and_the_next_run_knows_them_by_name(
     )
     submit(aws, path)
     assert [json.loads(body)["group"]["images"] for body, _ in received(aws)] == [8, 5, 3, 1]
-    assert "Long jobs are sent first, by their weight in the job file." in caplog.text
+    assert "Long jobs are queued first, by their weight in the job file." in caplog.text
     slowest = [{"name": f"P{site}", "seconds": 60.0 / site} for site in sites]
     report = write_json(tmp_path / "report.json", {"slowest": slowest})
     path = write_json(path, {"command": "t2 {plate}", "name": "{plate}", "groups": groups})

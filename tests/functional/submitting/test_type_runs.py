@@ -304,7 +304,7 @@ def test_what_setup_made_for_a_type_without_jobs_goes_with_the_others_runs(
         finish(aws, one)
     live = [find_run(aws, one) for one in own[:2]]
 
-    for record in live:  # whose app may have been set up anew, for a run that is not there yet
+    for record in live:  # whose app may have been set up anew, for a run that does not exist yet
         save_record(aws.s3, replace(record, ended=1.0), None)
     watch_each(aws, sweep())
     assert "python run.py cancel" in capsys.readouterr().err

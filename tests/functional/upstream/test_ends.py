@@ -121,7 +121,7 @@ def test_a_run_whose_queue_is_empty_already_is_ended_and_its_jobs_are_not_counte
     outcome = watch(begun, life_of(begun, clock))
     assert not begun.aws.sqs.list_queues(QueueNamePrefix=begun.queue).get("QueueUrls")
     shown = said(outcome, capsys)
-    assert "its queue was empty, so that its jobs could not be counted" in shown
+    assert "its queue was empty, so its jobs could not be counted" in shown
     assert "0 jobs" not in shown
     assert outcome.is_complete
 

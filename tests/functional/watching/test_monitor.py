@@ -370,7 +370,7 @@ def test_one_look_that_caps_and_gives_back_never_raises_the_target(life: Life) -
     script = Script(life, scenes)
     event = "provide-client-params.ec2.ModifySpotFleetRequest"
     with handling([life.aws.ec2], event, note):
-        # The look that may give machines back for the first time is the one that caps.
+        # The look that may release machines for the first time is the one that caps.
         script.play(record, cheapest=True, pace=replace(PACE, cheapest_after=60.0))
     assert asked == [1]
 

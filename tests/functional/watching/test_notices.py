@@ -244,7 +244,7 @@ def test_a_run_that_does_not_go_on_is_told_once_for_each_standstill(life: Life) 
     call(life, record)
     call(life, record, minutes=120)
     ((subject, text),) = told()
-    assert subject == "Counting: the run does not go on"
+    assert subject == "Counting: the run is stalled"
     assert "3 jobs wait, and none has run for 31 minutes." in text
     finish_all(life, record, 1)
     call(life, record)

@@ -218,7 +218,7 @@ def test_the_book_and_the_refusal_give_an_apps_name_the_same_length() -> None:
     page = (ROOT / "documentation" / "step_1_configuration.md").read_text()
     most = int(re.findall(r"`APP_NAME` \|.*up to (\d+) letters", page)[0])
     assert settings(APP_NAME="x" * most).app_name
-    with pytest.raises(UsageError, match=f"1 to {most} letters.*beginning with a letter or digit"):
+    with pytest.raises(UsageError, match=f"1 to {most} letters.*starting with a letter or digit"):
         settings(APP_NAME="x" * (most + 1))
 
 
@@ -234,4 +234,4 @@ def test_the_worked_sum_is_what_the_dry_run_comes_to(tmp_path: Path) -> None:
 
 
 def test_an_anchor_is_made_as_github_makes_it() -> None:
-    assert anchor("When is a job done? `done_when`") == "when-is-a-job-done-done_when"
+    assert anchor("When is per job done? `done_when`") == "when-is-a-job-done-done_when"

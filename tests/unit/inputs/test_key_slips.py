@@ -120,8 +120,8 @@ def test_jobs_for_which_nothing_makes_a_command_are_warned_of_before_they_are_se
     ("case", "words"),
     [
         ("CellProfiler, text", "built with `--something examples/cellprofiler/something.py`"),
-        ("Fiji", "Take JOB_DEFAULTS from examples/fiji/config.py"),
-        ("OMEZarr", "Take JOB_DEFAULTS from examples/omezarr/config.py"),
+        ("Fiji", "Copy JOB_DEFAULTS from examples/fiji/config.py"),
+        ("OMEZarr", "Copy JOB_DEFAULTS from examples/omezarr/config.py"),
     ],
 )
 def test_a_familys_jobs_without_a_command_are_warned_of_in_words_that_name_the_remedy(

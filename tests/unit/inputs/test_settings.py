@@ -429,7 +429,7 @@ def test_a_misspelt_constant_is_refused_with_the_one_that_was_likely_meant(
     slip: str, meant: str
 ) -> None:
     said = refusal(**{slip: 1})
-    assert f"{slip} is no constant of ours; did you mean {meant}?" in said
+    assert f"{slip} is not a setting; did you mean {meant}?" in said
     assert "1 problem:" in said and "names that are not all capitals" in said
 
 
@@ -456,7 +456,7 @@ def test_another_form_of_a_constant_may_be_ones_own_and_is_only_warned_of(
     own: str, near: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert settings(**{own: "mine"}).extra == {own: "mine"}
-    assert f"{own} is no constant of ours; did you mean {near}?" in caplog.text
+    assert f"{own} is not a setting; did you mean {near}?" in caplog.text
 
 
 def test_what_may_cost_money_is_refused_even_where_the_right_one_is_there_too() -> None:

@@ -98,7 +98,7 @@ def test_a_table_needs_where_for_groups_that_are_bare_texts(tmp_path: Path) -> N
 
 def test_upload_flags_of_a_job_file_are_checked_like_the_configs(tmp_path: Path) -> None:
     told = refusal(tmp_path, upload_flags="--delete --acl private")
-    assert "upload_flags: --delete: of no use here; these are:" in told
+    assert "upload_flags: --delete: not supported here; supported are:" in told
     assert "upload_flags is 3; it must be text" in refusal(tmp_path, upload_flags=3)
     flags = job([], upload_flags="--acl private --exclude *.tmp").keys.upload_flags
     assert flags.arguments == {"ACL": "private"}

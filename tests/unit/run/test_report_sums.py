@@ -85,9 +85,9 @@ def test_jobs_are_counted_by_their_attempts() -> None:
 
 
 def test_reasons_are_grouped_without_what_is_a_jobs_own() -> None:
-    one = replace(attempt(1, 0, 1, "failed"), reason="s3://lab/P1.tif of job-1 is not there")
-    other = replace(attempt(2, 0, 1, "failed"), reason="s3://lab/P2.tif of job-2 is not there")
-    assert reason_of(one) == reason_of(other) == "s3://… of … is not there"
+    one = replace(attempt(1, 0, 1, "failed"), reason="s3://lab/P1.tif of job-1 does not exist")
+    other = replace(attempt(2, 0, 1, "failed"), reason="s3://lab/P2.tif of job-2 does not exist")
+    assert reason_of(one) == reason_of(other) == "s3://… of … does not exist"
     assert reason_of(replace(one, reason="", exit_code=3)) == "exit code 3"
     found = collected(one, other)
     (group,) = found.failures({one.job_id})

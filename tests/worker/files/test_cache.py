@@ -108,7 +108,7 @@ def test_waiting_for_another_loop_ends_when_the_job_must(tmp_path: Path) -> None
     kept = Kept(tmp_path, 1_000_000)
 
     def check() -> None:
-        raise Interruption("the worker was told to stop")
+        raise Interruption("the worker was asked to stop")
 
     with kept.shelf("a"), pytest.raises(Interruption), kept.cache.shelf("bucket", "a", check):
         raise AssertionError("two had the lock")

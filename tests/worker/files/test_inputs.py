@@ -410,7 +410,7 @@ def test_a_large_transfer_ends_soon_after_its_job_must(world: World) -> None:
 
     def check() -> None:
         if began.is_set():
-            raise Interruption("the worker was told to stop")
+            raise Interruption("the worker was asked to stop")
 
     with pytest.raises(Interruption):
         Inputs(world.aws.s3, buckets(world), world.folder / "input", check).bring("big.bin")

@@ -102,7 +102,7 @@ def test_waiting_to_try_again_ends_when_the_job_must(world: World) -> None:
 
     def check() -> None:
         if failed:
-            raise Interruption("the worker was told to stop")
+            raise Interruption("the worker was asked to stop")
 
     with cutter(world.simulator.environment["AWS_ENDPOINT_URL"]) as wire:
         wire.cuts = 1000
@@ -121,7 +121,7 @@ def test_a_large_upload_ends_soon_after_its_job_must_and_leaves_no_parts(world: 
 
     def check() -> None:
         if parts:
-            raise Interruption("the worker was told to stop")
+            raise Interruption("the worker was asked to stop")
 
     with pytest.raises(Interruption):
         send(world, "out", check)

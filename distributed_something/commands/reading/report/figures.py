@@ -88,7 +88,7 @@ def _over_time(report: RunReport) -> Figure | None:
         traces.append(trace("interrupted", line.interrupted, "interrupted", "dashdot"))
     filled = {"fill": "tozeroy", "fillcolor": "rgba(153,153,153,0.25)", "yaxis": "y2"}
     running = [round(one, 1) for one in line.running]
-    traces.append(trace("running at a time", running, "started", "dot", **filled))
+    traces.append(trace("running in parallel", running, "started", "dot", **filled))
     return _figure(
         traces,
         270,
@@ -172,7 +172,7 @@ def _in_slots(lane: Lane) -> list[tuple[Work, int, int]]:
 
 
 def _life_text(lane: Lane) -> str:
-    taken = ", taken away by EC2" if lane.taken_away else ""
+    taken = ", interrupted by EC2" if lane.taken_away else ""
     return f"{lane.zone or lane.instance_type}, {span(lane.seconds)}{taken}"
 
 
@@ -227,7 +227,7 @@ def _attempts(report: RunReport) -> Figure | None:
     return _figure(
         [bars],
         280,
-        xaxis=_axis("attempts a job", type="category"),
+        xaxis=_axis("attempts per job", type="category"),
         yaxis=_count_axis(max(n for _, n in found)),
         showlegend=False,
     )

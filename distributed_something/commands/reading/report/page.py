@@ -95,13 +95,13 @@ def _tiles(report: RunReport) -> list[tuple[str, str, str, str]]:
         tiles.append(("median", span(spread.median), "a job takes", ninetieth))
     machines = len(report.lanes) + report.more_machines
     taken = sum(lane.taken_away for lane in report.lanes)
-    known = "that had a job; of others nobody knows" if report.is_unwatched else ""
+    known = "that had a job; others are unknown" if report.is_unwatched else ""
     machines_word = "machine" if machines == 1 else "machines"
-    more = known or f"{taken:,} taken away by EC2"
+    more = known or f"{taken:,} interrupted by EC2"
     tiles.append(("machines-count", f"{machines:,}", machines_word, more))
     if report.money:
         done = max(1, counts.done)
-        each = f"{usd(report.cost / done, 4)} a job done" if counts.done else "no job done"
+        each = f"{usd(report.cost / done, 4)} per job done" if counts.done else "no job done"
         tiles.append(("cost", usd(report.cost), "spent on machines", each))
     return tiles
 

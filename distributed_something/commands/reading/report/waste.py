@@ -10,8 +10,8 @@ _WORTH_A_WORD = 0.02  # of the total: below it a kind of waste has no advice
 _ADVICE = {
     "starting": 'fewer machines (FINISH = "cheap" in config.py)',
     "waiting": "long jobs first (`weight` in the job file)",
-    "lost": '`"checkpoint": true` in the job file, where the tool can go on from one',
-    "ending": 'somebody who watches (`monitor`, or AUTO_MONITOR = "True" in config.py)',
+    "lost": '`"checkpoint": true` in the job file, if the tool can continue from one',
+    "ending": 'a monitor (`monitor`, or AUTO_MONITOR = "True" in config.py)',
 }
 _WAITING_ON_FAST = 'fewer machines at the end (FINISH = "cheap" in config.py)'
 
