@@ -17,7 +17,7 @@ _TOLD = b"told"
 class Notice(Enum):
     """How something stands that people are to be told of."""
 
-    OURS = "ours to tell"
+    OURS = "ours to report"
     ANOTHERS = "another's, who is about to"
     TOLD = "told"
 
