@@ -73,7 +73,7 @@ def figures(attempts: list[tuple[str, Attempt]]) -> str:
     begun = [a for state, a in attempts if state == "started"]
     vanished = [a for a in begun if a.attempt_id not in ended]
     cut = [a for state, a in attempts if state == "interrupted"]
-    twice = [a for a in cut if "Another attempt finished" in a.reason]
+    twice = [a for a in cut if "Another attempt completed" in a.reason]
     longest = max(lasted(a) for state, a in attempts if state == "done")
     return (
         f"{len(begun)} attempts, {len(cut)} interrupted "

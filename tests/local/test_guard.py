@@ -85,7 +85,7 @@ def test_a_foreign_key_is_refused_by_every_service_in_words_that_name_the_cure(
         assert refused.value.response["Error"].get("Code") == REFUSED_CODE
         told = explain(refused.value)
         assert told is not None and told[1] == 1
-        assert told[0].startswith("This simulated AWS obeys its owner alone")
+        assert told[0].startswith("This simulated AWS obeys only its owner")
         assert "rehearse --serve" in told[0] and reason in told[0]
 
 
@@ -162,7 +162,7 @@ def test_a_signature_that_is_none_is_refused_and_breaks_nothing(
     key = simulator.environment["AWS_ACCESS_KEY_ID"]
     given = authorization.replace("{key}", key).replace("\x00", "")
     status, said = ask(simulator, "POST", "/", "{}", {"Authorization": given})
-    assert status == 403 and "obeys its owner alone" in said
+    assert status == 403 and "obeys only its owner" in said
 
 
 def test_even_the_owners_request_is_refused_under_a_foreign_name(simulator: Simulator) -> None:

@@ -179,7 +179,7 @@ def test_machines_that_came_for_others_are_told_beside_what_was_made_at_first(
     show_rehearsal(replace(ended(failed=0), created=made, machines=machines))
     said = capsys.readouterr().err
     assert "3 things: 2 machines, 1 queue" in said
-    assert "later 3 machines in place of others" in said
+    assert "3 machines more replaced others" in said
     show_rehearsal(replace(ended(failed=0), created=made, machines=machines[:2]))
     assert "later" not in capsys.readouterr().err
 

@@ -125,7 +125,7 @@ class Model:
 
     def bury(self, body: str, reason: str, had_its_letter: bool) -> None:
         self.dead_letters.append(body)
-        self.reached["letter that may be a second"] += "there may be two of it" in reason
+        self.reached["letter that may be a second"] += "there may be two copies" in reason
         if had_its_letter:
             self.repeated.append(body)
 

@@ -104,7 +104,7 @@ def download(
         raise DistributedSomethingError(
             "\n  ".join(
                 [
-                    f"{len(failures)} of {count_of(len(missing), 'file')} were not downloaded; "
+                    f"{len(failures)} of {count_of(len(missing), 'file')} could not be downloaded; "
                     "the same command continues:",
                     *failures[:_FAILED_SHOWN],
                     *([f"and {more} more"] if more > 0 else []),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-UNWATCHED = "The run's cost is unknown: no monitor ran, and EC2 forgets its machines."
+UNWATCHED = "The cost of the run is unknown: no monitor ran, and EC2 forgets its machines."
 
 
 def look_at_machines(aws: Aws, record: RunRecord, now: float) -> MachineBook:

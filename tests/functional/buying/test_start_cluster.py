@@ -286,7 +286,7 @@ def test_who_buys_for_a_run_that_was_stopped_is_told_first(aws: Aws, tmp_path: P
     RunLedger.of(aws.s3, run).stop("5 jobs were given up (MAX_FAILURES)")
     said = notes_of(aws, tmp_path)
     assert f"Run {run.run_id} of Counting was stopped (5 jobs were given up (MAX_FAILURES))" in said
-    assert "`python run.py retry` lets it go on" in said
+    assert "`python run.py retry` continues it" in said
 
 
 def test_one_machine_is_counted_as_one(
@@ -294,7 +294,7 @@ def test_one_machine_is_counted_as_one(
 ) -> None:
     caplog.set_level("INFO", "distributed_something")
     start(aws, tmp_path, settings(CLUSTER_MACHINES=1))
-    assert "keeps 1 container." in caplog.text
+    assert "runs 1 container." in caplog.text
     assert "of 1 machine." in caplog.text
 
 
@@ -302,7 +302,9 @@ def test_a_queue_that_does_not_say_how_many_jobs_wait_stops_no_purchase(
     aws: Aws, tmp_path: Path
 ) -> None:
     on_call(aws.sqs, "GetQueueAttributes", fail("AccessDenied", "Not you."))
-    assert "How many jobs wait in CountingQueue could not be seen" in notes_of(aws, tmp_path)
+    assert "The number of jobs waiting in CountingQueue could not be read" in notes_of(
+        aws, tmp_path
+    )
     start(aws, tmp_path)
     assert len(machines(aws)) == 2
 
@@ -316,10 +318,10 @@ def test_without_a_terminal_the_price_is_told_and_the_machines_are_bought(
     assert code == 0
     assert "Machines: 2; price: at most $0.10 a machine-hour, $0.20 an hour for all." in seen
     assert "Buying now: there is no terminal to ask on." in seen
-    assert seen.index("price:") < seen.index("bought now") < seen.index("machines are up")
+    assert seen.index("price:") < seen.index("Buying now") < seen.index("machines are up")
     assert len(machines(aws)) == 2
     code, _, seen = screen(["cancel"], tmp_path, simulator.environment)
-    assert code == 2 and "give --yes" in seen
+    assert code == 2 and "pass --yes" in seen
     assert len(machines(aws)) == 2
 
 
@@ -573,7 +575,9 @@ def test_after_a_kill_another_wish_is_a_fleet_of_its_own(aws: Aws, tmp_path: Pat
 
 def test_a_request_that_ec2_refuses_leaves_nothing(aws: Aws, tmp_path: Path) -> None:
     on_call(aws.ec2, "RequestSpotFleet", fail("UnauthorizedOperation", "You may not."))
-    with pytest.raises(DistributedSomethingError, match=r"You may not.*Nothing is left"):
+    with pytest.raises(
+        DistributedSomethingError, match=r"You may not.*Nothing of the purchase remains"
+    ):
         start(aws, tmp_path)
     assert nothing_is_left(aws)
     record = find_run(aws, settings())
@@ -609,7 +613,7 @@ def test_a_record_that_cannot_be_saved_after_the_purchase_cancels_it(
 def test_a_fleet_that_cannot_be_cancelled_stays_in_the_record(aws: Aws, tmp_path: Path) -> None:
     simulated_ec2().refused_types.add("m5.xlarge")
     on_call(aws.ec2, "CancelSpotFleetRequests", fail())
-    with pytest.raises(DistributedSomethingError, match=r"Machines may still run.*monitor"):
+    with pytest.raises(DistributedSomethingError, match=r"Machines may be running.*monitor"):
         start(aws, tmp_path, each_sleep=lambda: note_fault("spotFleetRequestConfigurationInvalid"))
     assert list(find_run(aws, settings()).fleet_ids) == live_fleets(aws)
 

@@ -1,4 +1,4 @@
-"""`check` says of each thing that a run leans on whether it is there, and how to mend it."""
+"""`check` says of each thing that a run leans on whether it is there, and how to fix it."""
 
 from __future__ import annotations
 
@@ -144,13 +144,13 @@ def test_a_config_without_any_limit_is_warned_of(tmp_path: Path) -> None:
     ("constants", "state", "fix"),
     [
         ({"AWS_BUCKET": "your-bucket-name"}, "missing", "setup_AWS.py --bucket NAME"),
-        ({"SOURCE_BUCKET": "bucket-name"}, "missing", "set SOURCE_BUCKET to a bucket of yours"),
+        ({"SOURCE_BUCKET": "bucket-name"}, "missing", "set SOURCE_BUCKET to your bucket"),
         ({"DESTINATION_BUCKET": "your-bucket"}, "missing", "set DESTINATION_BUCKET"),
         ({"DOCKERHUB_TAG": "user/distributed-something:sometag"}, "missing", "build --base"),
         ({"DOCKERHUB_TAG": "user/distributed-gpu:1.0"}, "missing", "build --base"),
         ({"SSH_KEY_NAME": "your-key-file.pem"}, "warning", "your key pair"),
         ({"TASK_ROLE_ARN": "arn:aws:iam::111111111111:role/x"}, "missing", "a role of your"),
-        ({"NOTIFY_EMAIL": "you@example.org"}, "missing", "mend NOTIFY_EMAIL"),
+        ({"NOTIFY_EMAIL": "you@example.org"}, "missing", "correct NOTIFY_EMAIL"),
     ],
 )
 def test_a_constant_that_still_has_its_placeholder_is_told_with_the_fix(
@@ -182,7 +182,7 @@ def test_a_fleet_file_whose_account_is_one_digit_is_not_filled_in(tmp_path: Path
     content["IamFleetRole"] = content["IamFleetRole"].replace("123456789012", "111111111111")
     found = check(None, settings(), None, write_json(tmp_path / "fleet.json", content)).findings
     (told,) = (one for one in found if one.state is State.MISSING)
-    assert "IamFleetRole is still the placeholder 'arn:aws:iam::111111111111" in told.text
+    assert "IamFleetRole is a placeholder, 'arn:aws:iam::111111111111" in told.text
 
 
 def test_a_rehearsals_account_has_what_the_placeholders_name(
@@ -214,7 +214,7 @@ def test_without_a_network_the_files_are_looked_at_all_the_same(tmp_path: Path) 
     for told in ("ok        config", "DOCKERHUB_TAG", "2 jobs", "missing   fleet file"):
         assert told in seen
     assert re.search(r"missing +credentials +no answer came from AWS .*127\.0\.0\.1:9", seen)
-    assert re.search(r"not seen +account +could not see", seen)
+    assert re.search(r"not seen +account +not seen:", seen)
 
 
 def test_a_program_that_gives_no_credentials_is_told(tmp_path: Path) -> None:
@@ -369,7 +369,7 @@ def test_with_a_run_for_each_type_every_ones_run_is_looked_at(account: Aws, tmp_
         assert f"warning queue: {queue} does not exist yet" in told
         assert f"price of {name}" in told
         assert f"fit on {name}" in told
-    assert texts.count("ok network: ok") == 1
+    assert texts.count("ok network: no problem found") == 1
     assert len(texts) == len(set(texts))
     quota(7)
     found = check(account, settings(**constants), facts_of=lambda _: OURS).findings
@@ -437,7 +437,7 @@ def test_a_fleet_that_may_not_be_planned_is_looked_at_all_the_same(
     refuse(getattr(account, client), operation, "UnauthorizedOperation", "You may not.")
     checkup = checked(account, None, write_fleet_file(account, tmp_path))
     assert f"needs the right {operation}" in line(checkup, "machine images", State.UNSEEN)
-    assert "not looked at" in line(checkup, "image terms", State.UNSEEN)
+    assert "not checked" in line(checkup, "image terms", State.UNSEEN)
     states = {one.subject: one.state for one in checkup.findings}
     assert {one: states.get(one) for one in OF_FLEET} == dict.fromkeys(OF_FLEET, State.OK)
 

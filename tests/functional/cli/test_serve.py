@@ -92,7 +92,7 @@ def served(clone: Path) -> Iterator[dict[str, str]]:
         serving.send_signal(signal.SIGINT)
         assert serving.wait(timeout=60) == 130
     last = said.read_text().splitlines()[-6:]
-    assert any("The simulated AWS is gone" in line for line in last), last
+    assert any("The simulated AWS has ended" in line for line in last), last
     assert any("What stays: " in line for line in last), last
     assert f"  unset {' '.join(exported)}" in last
 

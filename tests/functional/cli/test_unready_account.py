@@ -1,4 +1,4 @@
-"""What a person reads whose environment or config is not ready: whose fault, and how to mend it."""
+"""What a person reads whose environment or config is not ready: whose fault, and how to fix it."""
 
 from __future__ import annotations
 
@@ -70,9 +70,7 @@ def test_an_endpoint_that_is_no_address_is_named_with_its_variable(
     monkeypatch.setenv("AWS_ENDPOINT_URL", "notaurl")
     code, said = run("setup")
     assert code == 2
-    assert (
-        "'notaurl' is not the address of an AWS endpoint: correct AWS_ENDPOINT_URL, which" in said
-    )
+    assert "'notaurl' is not the address of an AWS endpoint: correct AWS_ENDPOINT_URL, for" in said
 
 
 def test_who_has_no_account_hears_of_that_before_the_image(folder: Path, run: Run) -> None:

@@ -132,7 +132,7 @@ def part_of(aws: Aws, folder: Path) -> Path:
     whole = folder / "r/a.csv"
     whole.unlink()
     whole.mkdir()
-    with pytest.raises(DistributedSomethingError, match="1 of 1 file did not come"):
+    with pytest.raises(DistributedSomethingError, match="1 of 1 file could not be downloaded"):
         bring(aws, folder)
     whole.rmdir()
     whole.touch()

@@ -138,5 +138,5 @@ def test_a_run_goes_on_if_nothing_can_be_kept(
 
     account.s3.meta.events.register("provide-client-params.s3.PutObject", act)
     record = submitted(account, tmp_path)
-    assert "could not be kept beside its ledger" in caplog.text
+    assert "could not be kept with its ledger" in caplog.text
     assert kept(account, record) == {}

@@ -223,7 +223,7 @@ def test_who_sends_jobs_to_a_run_that_was_stopped_is_told(
     assert (
         "was stopped (The run has cost $9 (MAX_COST)), and its workers take no job" in caplog.text
     )
-    assert "`python run.py retry` lets it go on" in caplog.text
+    assert "`python run.py retry` continues it" in caplog.text
     assert waiting(life) == ["a", "b"]
 
 
@@ -277,7 +277,7 @@ def test_the_verb_asks_and_says_what_it_does(life: Life, tmp_path: Path) -> None
     assert run()[0] == 2  # nobody is there to be asked
     code, words = run("--yes", "--reason", "no such words")
     assert code == 0, words
-    assert "No job was given up for a reason with these words in it" in words
+    assert "No job was given up for a reason with these words" in words
     assert "\n  exit code 3\n" in words
     with on_terminal(["retry"], tmp_path, variables) as terminal:
         terminal.wait_for(lambda shown: "Queue them again? [y/N]" in shown)

@@ -243,7 +243,7 @@ def test_a_job_given_up_without_a_failed_attempt_has_the_reason_of_its_mark(life
     vanished = attempt(life, record, 1, STARTED)
     interrupted = attempt(life, record, 2, INTERRUPTED, reason="spot notice")
     unreadable = "f" * 20
-    why = "3 attempts failed or vanished without a word, 3 of them vanished."
+    why = "3 attempts failed or disappeared, 3 of them disappeared."
     for job_id, reason in (
         (vanished, why),
         (interrupted, why),

@@ -117,7 +117,7 @@ def test_the_last_lines_are_in_the_ledger_when_the_log_group_is_gone(
     name = text.split(":")[0]
     code, out, text = run(over, simulator, "logs", name)
     assert (code, "Traceback" in out) == (0, True)
-    assert "CloudWatch has nothing of it" in text
+    assert "CloudWatch has no output of it" in text
 
 
 def test_a_machine_without_a_line_is_told_of(over: Path, simulator: Simulator) -> None:
@@ -125,7 +125,9 @@ def test_a_machine_without_a_line_is_told_of(over: Path, simulator: Simulator) -
     machine = json.loads(out)["attempts"][0]["instance_id"]
     code, out, text = run(over, simulator, "logs", "--machine", machine, "--follow")
     assert (code, out) == (1, "")
-    assert f"The log group Counting_perInstance is gone, and with it what {machine}" in text
+    assert (
+        f"The log group Counting_perInstance is gone, and with it the output of {machine}" in text
+    )
     slip = f"{machine[:-1]}{'0' if machine[-1] != '0' else '1'}"
     code, _, text = run(over, simulator, "logs", "--machine", slip)
     assert code == 1
@@ -137,7 +139,7 @@ def test_a_machine_without_a_line_is_told_of(over: Path, simulator: Simulator) -
 def test_two_ways_to_look_are_refused(over: Path, simulator: Simulator) -> None:
     code, _, text = run(over, simulator, "status", "--failed", "--running")
     assert code == 2
-    assert "Give one of --watch, --failed, --running and --job" in text
+    assert "Pass only one of --watch, --failed, --running and --job" in text
     assert run(over, simulator, "logs", "a", "--failed")[0] == 2
 
 

@@ -189,7 +189,7 @@ def test_containers_that_stop_while_another_runs_and_takes_no_job(life: Life) ->
     stop_a_container(life, "OutOfMemoryError: Container killed due to memory usage")
     trouble = why(life, record)
     assert trouble.kind == "out of memory"
-    assert "No container takes a job: a container took more than its MEMORY" in trouble.cause
+    assert "No container takes a job: a container used more than its MEMORY" in trouble.cause
     long_ago = datetime.fromtimestamp(life.clock.now() - 1200, timezone.utc)
 
     def date(parsed: dict[str, Any]) -> None:
@@ -290,7 +290,7 @@ def test_bucket_denied_to_every_job(life: Life) -> None:
 def test_wrong_region(life: Life, simulator: Simulator) -> None:
     """https://github.com/smaskalik/sqsmover/issues/12"""
     record = life.buy()
-    with pytest.raises(UsageError, match="begun in us-east-1, and AWS_REGION is now eu-west-1"):
+    with pytest.raises(UsageError, match="started in us-east-1, and AWS_REGION is now eu-west-1"):
         status(simulator.aws("eu-west-1"), record)
 
 
@@ -330,7 +330,7 @@ def test_inputs_missing(life: Life) -> None:
     trouble = why(life, record)
     assert trouble.kind == "inputs missing"
     assert "s3://lab-data/plates/1.tif does not exist" in trouble.cause
-    assert "upload it, or mend `inputs`" in trouble.fix
+    assert "upload it, or correct `inputs`" in trouble.fix
 
 
 def test_every_job_failing(life: Life) -> None:

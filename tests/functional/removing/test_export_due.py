@@ -118,5 +118,5 @@ def test_an_export_that_takes_long_is_left_to_cloudwatch_and_not_asked_for_again
 
     with handling([life.aws.logs], "after-call.*.DescribeExportTasks", unfinished):
         watch(life, record)
-    assert "CloudWatch goes on" in caplog.text
+    assert "CloudWatch continues" in caplog.text
     assert "CreateExportTask" not in watch(life, record)

@@ -131,7 +131,7 @@ def test_without_an_engine_the_command_says_so_in_a_sentence(tmp_path: Path) -> 
 def test_a_base_that_cannot_be_had_is_a_matter_of_usage(
     engine: docker.DockerClient, platform: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(UsageError, match="is not on this computer, and cannot be fetched"):
+    with pytest.raises(UsageError, match="is not on this computer, and cannot be pulled"):
         fetch_image(engine, "127.0.0.1:9/nobody/nothing:1.0", platform, nothing)
     other = ARM64 if platform == AMD64 else AMD64
     here = "127.0.0.1:9/lab/here:1.0"
@@ -159,7 +159,7 @@ def test_a_python_that_cannot_be_fetched_may_come_from_another_image(
     engine: docker.DockerClient, platform: str, tmp_path: Path
 ) -> None:
     base = {"BASE_IMAGE": BASE, "PYTHON_IMAGE": "127.0.0.1:9/nobody/python:3.12"}
-    with pytest.raises(DistributedSomethingError, match="`--python IMAGE` names another image"):
+    with pytest.raises(DistributedSomethingError, match="`--python IMAGE` sets another source"):
         build_image(engine, ROOT, "worker/Dockerfile", "lab/fails:1.0", base, platform, nothing)
 
 

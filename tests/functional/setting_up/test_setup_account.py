@@ -284,7 +284,7 @@ def test_to_look_and_to_remove_no_bucket_need_be_named(
     assert run("--show") == 0
     shown = capsys.readouterr()
     assert "arn:aws:s3:::your-bucket-name/*" in shown.out
-    assert "read yours for your-bucket-name" in shown.err
+    assert "replace your-bucket-name with yours" in shown.err
     setup_account(aws, SCOPE)
     assert run("destroy", "--yes") == 0
     assert account_inventory(aws) == before
@@ -331,7 +331,7 @@ def test_a_bucket_that_is_the_books_placeholder_is_refused_before_anything_is_as
         words = ["setup_AWS.py", "--config", config, "--bucket", name]
         monkeypatch.setattr("sys.argv", words)
         assert main("Help.") == 2
-        assert f"--bucket {name} names a placeholder" in capsys.readouterr().err
+        assert f"--bucket {name} is a placeholder" in capsys.readouterr().err
 
 
 def test_every_role_is_made_within_a_boundary(aws: Aws) -> None:

@@ -156,7 +156,7 @@ def test_who_has_no_credentials_is_told_all_but_the_prices(
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("HOME", str(tmp_path))
     nobody = Aws(boto3.Session(region_name="us-east-1"))
-    assert "could not be seen" in planned(nobody, jobs(tmp_path)).estimate.prices
+    assert "could not be read" in planned(nobody, jobs(tmp_path)).estimate.prices
 
 
 def test_a_fault_in_a_group_is_refused_as_if_it_were_sent(tmp_path: Path) -> None:
@@ -217,7 +217,7 @@ def test_jobs_that_surely_cost_more_than_max_cost_are_told_so(account: Aws, tmp_
 
 def test_prices_that_are_all_above_the_cap_are_said(account: Aws, tmp_path: Path) -> None:
     answer_prices(account, ("us-east-1a", "2026-11-21T03:00", 4.0))
-    assert "none would come" in planned(account, jobs(tmp_path)).estimate.prices
+    assert "no machine would come" in planned(account, jobs(tmp_path)).estimate.prices
 
 
 def test_the_time_of_a_job_is_the_last_rehearsals_or_runs(account: Aws, tmp_path: Path) -> None:

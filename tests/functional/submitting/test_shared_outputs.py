@@ -69,7 +69,7 @@ def test_a_number_of_files_that_may_be_that_of_all_jobs_is_left_to_the_user(
 ) -> None:
     shared = {"command": "x", "output": "out", "groups": PLATES}
     look(tmp_path, shared, EXPECTED_NUMBER_FILES=3)
-    assert "all of them together" in caplog.text
+    assert "the total number of all of them" in caplog.text
     with pytest.raises(UsageError):
         look(tmp_path, shared, EXPECTED_NUMBER_FILES=2)
 
@@ -85,7 +85,7 @@ def test_nothing_is_sent_and_no_run_begins(aws: Aws, tmp_path: Path) -> None:
     aws.s3.create_bucket(Bucket=told.aws_bucket)
     aws.sqs.create_queue(QueueName=told.sqs_queue_name)
     shared = write_json(tmp_path / "jobs.json", {"command": "x", "output": "out", "groups": PLATES})
-    with pytest.raises(UsageError, match="Nothing was sent"):
+    with pytest.raises(UsageError, match="Nothing was queued"):
         submit_job(aws, told, shared, folder=None)
     assert find_record(aws.s3, told.aws_bucket, told.app_name) is None
     submit_job(aws, told, shared, folder=None, limit=1)

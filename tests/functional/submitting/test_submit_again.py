@@ -161,7 +161,7 @@ def test_a_script_is_told_and_goes_on_as_it_always_did(
         "is live and has 5 of these 5 jobs already: 2 waiting, 1 running, 1 done, 1 given up."
         in seen
     )
-    assert "those that run are begun a second time" in seen
+    assert "running jobs are started a second time" in seen
     assert messages(aws) == 10
 
 

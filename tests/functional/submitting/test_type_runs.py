@@ -244,7 +244,7 @@ def test_a_report_of_each_type_has_a_file_of_its_own(aws: Aws, tmp_path: Path) -
     ]
     told = run(aws, tmp_path, "report", "--csv", "-o", "attempts.csv")
     assert told.returncode == 0, told.stderr
-    assert "a file of its own: attempts-Sweep_m5-large.csv" in told.stderr
+    assert "its own file: attempts-Sweep_m5-large.csv" in told.stderr
     files = [tmp_path / f"attempts-{own.app_name}.csv" for own in (c5, m5)]
     assert [len(file.read_text().splitlines()) for file in files] == [2, 2]
     assert not (tmp_path / "attempts.csv").exists()

@@ -97,7 +97,7 @@ def test_monitor_tells_of_jobs_that_fail_before_they_are_given_up(
     line = json.loads(capsys.readouterr().out)
     assert line["given_up"] == 0
     progress_printer(as_json=False)(replace(seen[-1], given_up=1))
-    assert "finished 3 of 3 (1 given up)  machines" in capsys.readouterr().err
+    assert "ended 3 of 3 (1 given up)  machines" in capsys.readouterr().err
     assert line["failing"] == {"jobs": 2, "most": 2, "reason": "exit code 4"}
 
 
@@ -135,7 +135,7 @@ def test_a_large_ledger_is_not_listed_at_every_look_and_one_that_cannot_be_stops
     watch = FailureWatch()
     with refusing(life.aws.s3, "ListObjectsV2"):
         assert watch.look(life.aws, record, 1, now=0.0) is None
-    assert "Could not see which jobs fail" in caplog.text
+    assert "Could not read which jobs fail" in caplog.text
     with watch_calls(life.aws) as calls:
         found = [watch.look(life.aws, record, 100_000, now) for now in (30.0, 60.0, 300.0, 331.0)]
     assert found == [Failing(1, 1, "exit code 3")] * 4

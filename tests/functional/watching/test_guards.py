@@ -116,7 +116,7 @@ def test_where_nothing_tells_what_machines_cost_it_is_said_and_their_time_is_kep
     assert until is not None
     with refusing(life.aws.ec2, "DescribeSpotPriceHistory"):
         look_once(life, record)
-        assert "MAX_COST cannot be held to: what 2 machines cost is not known" in caplog.text
+        assert "MAX_COST cannot be enforced: the cost of 2 machines is unknown" in caplog.text
         life.clock.time = until - 890
         assert "MAX_HOURS are over" in str(look_once(life, record)["note"])
 

@@ -177,7 +177,7 @@ def test_a_dead_workers_heartbeat_does_not_hold_a_job_that_is_done(life: Life) -
         ],
     )
     script.play(record)
-    assert not any("still at" in seen.note for seen in script.seen)
+    assert not any("is not done" in seen.note for seen in script.seen)
 
 
 def test_idle_machines_are_given_back_and_the_working_one_is_not(life: Life) -> None:
@@ -499,7 +499,7 @@ def test_the_run_is_looked_for_as_patiently_as_it_is_looked_at(
         found = find_watched(life.aws, life.settings, reconnect=reconnect, **life.times)
     assert found == record
     assert len(renewed) == times
-    assert "This look failed and will be tried again" in caplog.text
+    assert "This step failed and will be retried" in caplog.text
 
 
 @pytest.mark.parametrize("error", [OFFLINE, refusal("AccessDenied"), NoCredentialsError()])
@@ -587,7 +587,7 @@ def test_a_fleet_that_was_lowered_to_nothing_leaves_its_jobs_stranded(life: Life
     script = Script(life, [lower])
     with pytest.raises(DistributedSomethingError, match="No machine runs"):
         script.play(record)
-    assert "No spot fleet asks for machines" in script.seen[-1].note
+    assert "No spot fleet has a target above 0" in script.seen[-1].note
     assert fleet.describe_fleet(life.aws.ec2, record.fleet_ids[0]).is_live
 
 
@@ -655,7 +655,7 @@ def test_a_monitor_that_was_killed_in_the_teardown_is_finished_by_the_next(life:
     queues.delete_queue(life.aws.sqs, record.queue_name)
     script = Script(life)
     script.play(record)
-    assert any("it is gone" in seen.note for seen in script.seen)
+    assert any("it no longer exists" in seen.note for seen in script.seen)
     assert not refresh(life.aws, record).is_live
     assert not any(one.startswith("spot fleet ") for one in take_inventory(life.aws))
 

@@ -133,7 +133,7 @@ def test_a_run_ends_whatever_a_job_writes_under_its_keys(
     report = make_report(life.aws, outcome.record, now=life.clock.now)
     assert report.counts.done >= 2
     assert "\x1b" not in page(report)
-    told = [one for one in caplog.messages if "left out of the run's ledger" in one]
+    told = [one for one in caplog.messages if "ignored in the run's ledger" in one]
     assert len(told) == len(set(told))
     if way != "absent":
         assert any(record.keys.prefix in one for one in told)

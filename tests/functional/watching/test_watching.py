@@ -35,7 +35,7 @@ def test_who_stops_watching_hears_that_there_are_no_machines_and_what_ends_the_r
         code = terminal.end()
     said = re.sub(r"\x1b\[[\d;]*m", "", terminal.shown).split("^C")[-1]
     assert code == 130
-    assert "No machine of the run is up, and none is asked for" in said
+    assert "The run has no machines, and its target is 0" in said
     assert re.search(r"Watch the run: +python run.py monitor\b", said)
     assert re.search(r"End the run now: +python run.py cancel\b", said)
     assert "Lambda" not in said
@@ -55,13 +55,13 @@ def test_so_does_who_stops_waiting_for_machines_that_were_bought(
         code = terminal.end()
     said = re.sub(r"\x1b\[[\d;]*m", "", terminal.shown).split("^C")[-1]
     assert code == 130
-    assert "Machines that were bought go on, and cost money" in said
+    assert "The machines you bought continue, and cost money" in said
     assert re.search(r"End the run now: +python run.py cancel\b", said)
     with on_terminal(["monitor"], tmp_path, simulator.environment) as terminal:
         terminal.wait_for(lambda shown: "machines 0 of 2" in shown)
         terminal.type(CTRL_C)
         assert terminal.end() == 130
-    assert "Machines that were bought go on, and cost money" in terminal.shown
+    assert "The machines you bought continue, and cost money" in terminal.shown
 
 
 def test_status_is_refreshed_in_place_and_leaves_the_terminal_as_it_was(

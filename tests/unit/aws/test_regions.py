@@ -43,4 +43,4 @@ def test_an_answer_that_is_a_web_page_is_told_in_a_line() -> None:
     page = "<!doctype html>\n<html lang=en><title>500 Internal Server Error</title>"
     answer = ClientError({"Error": {"Code": "500", "Message": page}}, "GetQueueUrl")
     told = explain(answer)
-    assert told is not None and "<" not in told[0] and "GetQueueUrl was answered" in told[0]
+    assert told is not None and "<" not in told[0] and "GetQueueUrl got" in told[0]

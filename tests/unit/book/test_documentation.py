@@ -234,4 +234,4 @@ def test_the_worked_sum_is_what_the_dry_run_comes_to(tmp_path: Path) -> None:
 
 
 def test_an_anchor_is_made_as_github_makes_it() -> None:
-    assert anchor("When is per job done? `done_when`") == "when-is-a-job-done-done_when"
+    assert anchor("When is a job done? `done_when`") == "when-is-a-job-done-done_when"

@@ -45,9 +45,9 @@ EXPIRED = {
         ),
         (
             exceptions.ConfigParseError(path="/home/ada/.aws/config", error="no headers"),
-            ("(no headers)", "mend /home/ada/.aws/config"),
+            ("(no headers)", "correct /home/ada/.aws/config"),
         ),
-        (exceptions.ConfigParseError(path="/x/config"), ("parse", "mend /x/config")),
+        (exceptions.ConfigParseError(path="/x/config"), ("parse", "correct /x/config")),
         (exceptions.UnauthorizedSSOTokenError(), ("aws sso login",)),
         (
             exceptions.MissingDependencyException(msg="needs botocore[crt]"),

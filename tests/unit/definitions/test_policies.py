@@ -30,7 +30,7 @@ from distributed_something.resources.table import RESOURCE_KINDS
 
 SCOPE = Scope("123456789012", ("us-east-1",), ("lab-data", "lab-results"), ("Lab_*",))
 ALL = documents(SCOPE)
-RIGHTS = {name: one for name, one in ALL.items() if "who may take it" not in name}
+RIGHTS = {name: one for name, one in ALL.items() if "who may assume it" not in name}
 # Actions for which AWS knows no resource, or only one that is made by the action itself:
 # https://docs.aws.amazon.com/service-authorization/latest/reference/reference.html
 UNLIMITED = (

@@ -142,7 +142,7 @@ def test_a_launch_template_without_an_instance_profile_is_refused_by_its_place()
 
 def test_launch_templates_and_specifications_at_once_are_refused() -> None:
     both = {**fleet(), "LaunchTemplateConfigs": [config()]}
-    assert "LaunchSpecifications and LaunchTemplateConfigs: take one out" in refused(both)
+    assert "LaunchSpecifications and LaunchTemplateConfigs: delete one of them" in refused(both)
 
 
 def test_what_an_override_may_not_say_and_a_template_without_a_name_are_told() -> None:
@@ -196,8 +196,8 @@ def test_every_placeholder_is_named_with_its_place() -> None:
     )
     assert "4 problems" in text
     for place in (
-        "IamFleetRole is still the placeholder",
-        "LaunchSpecifications[0].KeyName is still the placeholder 'your-key-file'",
+        "IamFleetRole is a placeholder",
+        "LaunchSpecifications[0].KeyName is a placeholder, 'your-key-file'",
         "LaunchSpecifications[0].NetworkInterfaces[0].SubnetId is still",
         "LaunchSpecifications[0].NetworkInterfaces[0].Groups[0] is still",
     ):

@@ -330,7 +330,7 @@ def test_the_first_group_of_each_fault_is_named_and_the_others_are_counted(
     path = tmp_path / "job.json"
     path.write_text(json.dumps({"command": "t {plate} {well}", "groups": groups}))
     said = refusal(path)
-    assert "2 problems; nothing was sent" in said
+    assert "2 problems; nothing was queued" in said
     assert "Group 17: The template '{well}'" in said and "(1 more like it.)" in said
     assert "Group 26: null is no group" in said
 

@@ -69,7 +69,7 @@ def test_a_misspelt_shared_key_is_refused_with_the_one_that_was_likely_meant(
         else refusal(tmp_path, **{slip: "tool {plate}"})
     )
     assert f"`{slip}` means nothing here" in said and f"did you mean `{meant}`?" in said
-    assert "nothing was sent" in said
+    assert "nothing was queued" in said
 
 
 def test_a_value_that_a_template_or_the_shells_line_uses_is_no_slip(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def test_a_file_that_cannot_be_read_is_named(path: str) -> None:
         ('{"a": "b', "the string that starts here has no closing quote"),
         ('{"a": "b\nc"}', "a string contains a line break or control character"),
         ('{"a": "C:\\dir"}', "a backslash stands before"),
-        ("{} {}", "more follows after the end"),
+        ("{} {}", "there is more text after the end"),
         ("[" * 100_000, "nested too deeply"),
         ("9" * 5000, "a number of thousands of digits"),
     ],

@@ -108,7 +108,7 @@ def test_a_run_of_another_version_is_refused_and_one_of_upstream_is_not() -> Non
         old = {key: value for key, value in values.items() if key != "protocol"} | version
         with pytest.raises(UsageError, match="of another version of this program") as refused:
             RunRecord.from_json(json.dumps(old), "the file")
-        assert "end that run with the version that began it" in str(refused.value)
+        assert "end that run with the version that started it" in str(refused.value)
     assert RunRecord.from_json(json.dumps(UPSTREAM), "the file").app_name == "Fly"
 
 

@@ -38,7 +38,7 @@ from distributed_something.run.failures import (
             "'mytol' cannot be started: No such file or directory",
         ),
         (
-            "4 attempts failed or vanished without a word, 2 of them vanished: a worker that",
+            "4 attempts failed or disappeared, 2 of them disappeared: a worker that",
             "worker vanished",
         ),
         ("Only 0 of 3 files. Look at done_when.", "Only 0 of 3 files"),

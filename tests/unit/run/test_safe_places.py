@@ -24,7 +24,7 @@ def test_no_link_leads_a_file_out_of_the_folder(tmp_path: Path) -> None:
     folder.mkdir()
     outside.mkdir()
     (folder / "results").symlink_to(outside)
-    with pytest.raises(OSError, match="a link in the folder leads out"):
+    with pytest.raises(OSError, match="a link in the folder points out"):
         refuse_place(folder / "results" / "a.csv", folder, clone=tmp_path / "clone")
     (folder / "inner").mkdir()
     (folder / "link").symlink_to(folder / "inner")

@@ -141,7 +141,7 @@ def test_what_brings_two_things_to_one_place_is_refused(world: World) -> None:
     world.put("b/x.csv", "c\n2\n")
     with pytest.raises(Hopeless, match=r"a/x.csv and .*b/x.csv would both be x.csv"):
         inputs(world).bring("a/x.csv", "b/x.csv")
-    with pytest.raises(Hopeless, match="named twice"):
+    with pytest.raises(Hopeless, match="listed twice"):
         inputs(world).bring("a/x.csv", {"csv": "a/x.csv", "where": {}})
     assert inputs(world).bring("a/x.csv", "a/x.csv")[0].read_text() == "c\n1\n"
 

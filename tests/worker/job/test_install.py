@@ -59,7 +59,8 @@ def test_one_that_is_not_there_is_named(world: World) -> None:
     world.stop()
     (broken,) = world.object_keys(world.keys.broken_machines)
     assert (
-        "setup/instal.sh (INSTALL_SCRIPT) cannot be had" in json.loads(world.read(broken))["reason"]
+        "setup/instal.sh (INSTALL_SCRIPT) cannot be downloaded"
+        in json.loads(world.read(broken))["reason"]
     )
 
 

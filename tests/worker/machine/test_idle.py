@@ -138,7 +138,7 @@ def test_a_closed_machine_ends_its_job_and_takes_no_other(world: World) -> None:
     world.ledger.machines.write_closed_machines([run.machines[1]])
     job = world.send({"command": "true", "group": {"plate": "P1"}})
     world.start_worker({"INSTANCE_ID": run.machines[1], "WORKER_SPARE_SECONDS": "600"})
-    until(lambda: "this machine is to end first" in world.worker_log(), "it hears of it")
+    until(lambda: "this machine ends first" in world.worker_log(), "it hears of it")
     world.stop()
     assert len(world.attempts(job)) <= 1  # it may have asked for a job before it heard
 

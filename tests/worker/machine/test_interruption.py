@@ -194,7 +194,7 @@ def test_a_job_that_kills_its_worker_every_time_is_a_dead_letter_after_job_retri
     world.stop()
     assert [state for state, _ in world.attempts(job)] == ["started"] * 3
     ((_, reason),) = world.dead_letters()
-    assert reason.startswith("3 attempts failed or vanished without a word")
+    assert reason.startswith("3 attempts failed or disappeared")
 
 
 @pytest.mark.slow
