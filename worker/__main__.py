@@ -90,7 +90,7 @@ def _listen(stopping: Stopping, directory: Path, parent: int) -> None:
         elif has_ended(parent):
             stopping.ask(_CRASH, is_crash=True)
         else:
-            stopping.ask(f"the worker was told to stop ({number.name})")
+            stopping.ask(f"the worker was asked to stop ({number.name})")
 
     listen(on_signal, *STOP_SIGNALS, SAVE_SIGNAL)
 

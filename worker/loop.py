@@ -174,7 +174,7 @@ class Loop:
             self._give_up(lease, ledger, job.job_id, str(refusal))
             return
         if there:
-            logger.info("Job %s: its results are there already.", job.name)
+            logger.info("Job %s: its results already exist.", job.name)
             lease.release()
             self._delete(message)
             return

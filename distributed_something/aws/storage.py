@@ -45,7 +45,8 @@ def bucket_region(s3: S3Client, bucket: str, constant: str = "AWS_BUCKET") -> st
             raise DistributedSomethingError(off) from None
         if error_code(error) in ("403", "AccessDenied"):
             raise DistributedSomethingError(
-                f"The bucket {bucket} is not open to you: mend {constant} in the config file, "
+                f"The bucket {bucket} is not accessible to you: correct {constant} in the config "
+                "file, "
                 f"or ask its owner for the right to use it{_OR_PAY}."
             ) from None
         raise

@@ -76,7 +76,7 @@ def rehearse(
     """
     listener = listener or Listener()
     if not 0 <= interrupt <= 1:
-        raise UsageError(f"--interrupt {interrupt} is no probability: give one from 0 to 1.")
+        raise UsageError(f"--interrupt {interrupt} is not a probability from 0 to 1.")
     refuse_no_something(something)
     # What is wrong with the file is said before anything is started.
     file = open_job_file(job_file, settings.job_defaults, FAMILIES[family] if family else None)

@@ -56,7 +56,7 @@ def fetch(s3: S3Client, item: Input, cache: Cache, crew: Crew) -> None:
 
 
 def _folder_hint(s3: S3Client, item: Input) -> str:
-    """What to write where a key that is not there is the name of a folder; '' if it is none."""
+    """What to write where a key that does not exist is the name of a folder; '' if it is none."""
     try:
         below = s3.list_objects_v2(Bucket=item.bucket, Prefix=f"{item.key}/", MaxKeys=1)
     except ClientError:  # without the bucket, or the right to list it, nothing is known

@@ -24,7 +24,7 @@ def readable(
     """Raise Hopeless with the reason and the fix for what is there and cannot be read, or is not.
 
     `storage_class` asks for that of an archived object, where the refusal does not name it, and
-    `absent_hint` for what to write instead of a name that is not there.
+    `absent_hint` for what to write instead of a name that does not exist.
     """
     try:
         yield

@@ -81,7 +81,8 @@ def _bring(settings: WorkerEnvironment, folder: Path, stopping: Stopping) -> Pat
         except (ClientError, BotoCoreError, Boto3Error, OSError) as error:
             if pause is None or stopping.asked or not may_pass(error):
                 raise MachineFault(
-                    f"The install script s3://{bucket}/{key} (INSTALL_SCRIPT) cannot be had: "
+                    f"The install script s3://{bucket}/{key} (INSTALL_SCRIPT) cannot be "
+                    "downloaded: "
                     f"{error}"
                 ) from error
             logger.warning("The install script cannot be had (%s); again in %g s.", error, pause)

@@ -125,7 +125,7 @@ def _ended(error: Exception, is_sound: Callable[[], bool], *, own_code: bool) ->
     chain = list(_chain(error))
     for cause in chain:
         if isinstance(cause, Ended) and not isinstance(cause, Hopeless):
-            return cause  # the worker was told to stop, say, and another error was made of it
+            return cause  # the worker was asked to stop, say, and another error was made of it
     if any(may_pass(cause) or _is_of_ground(cause, is_sound) for cause in chain):
         return Trouble(reason + _full(chain))
     if not own_code:

@@ -81,7 +81,7 @@ class _Limits:
             return f"it ran longer than its timeout of {self.timeout:g} s"
         if self.memory is not None and peaks.memory > self.memory * _MIB:
             return (
-                f"it held {peaks.memory / _MIB:.0f} MiB of memory, more than its memory_limit of "
+                f"it used {peaks.memory / _MIB:.0f} MiB of memory, more than its memory_limit of "
                 f"{self.memory:g} MiB"
             )
         return ""

@@ -241,7 +241,7 @@ def _consoles(machines: Sequence[MachineRow]) -> list[RenderableType]:
 
 def _money(money: Money, is_over: bool) -> Text:
     text = Text("Money: ", style="bold")
-    text.append(f"{usd(money.so_far)} {'in all' if is_over else 'so far'}", style="not bold")
+    text.append(f"{usd(money.so_far)} {'total' if is_over else 'so far'}", style="not bold")
     if not is_over:
         text.append(f", {usd(money.per_hour)} an hour now", style="not bold")
         if money.expected is not None:

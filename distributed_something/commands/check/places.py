@@ -46,10 +46,10 @@ def _bucket(aws: Aws, constant: str, name: str, pays: bool) -> Iterator[Finding]
         yield missing(subject, f"no bucket has this name ({constant})", make)
         return
     except DistributedSomethingError:
-        fix = f"mend {constant} in config.py, or ask its owner for the right to use it"
+        fix = f"correct {constant} in config.py, or ask its owner for access"
         if not pays:
             fix += "; if its readers pay, set REQUESTER_PAYS = 'True'"
-        yield missing(subject, f"is not open to these credentials ({constant})", fix)
+        yield missing(subject, f"is not accessible with these credentials ({constant})", fix)
         return
     if home and home != aws.region:
         text = f"is in {home}, and the machines in {aws.region}: every byte costs, and takes time"

@@ -102,7 +102,7 @@ def _check_files(base: str, file: Path | None, something: Path | None) -> None:
 
 
 def refuse_no_something(something: Path | None) -> None:
-    """Raise UsageError if the file that is to be used instead of something.py is not there."""
+    """Raise UsageError if the file that is to be used instead of something.py does not exist."""
     if something is not None and not something.is_file():
         raise UsageError(
             f"No {something} here: --something names a file to use instead of worker/something.py."

@@ -223,6 +223,6 @@ def _limits(settings: Settings, estimate: Estimate, paid: float) -> Iterator[str
         return
     limit = f"MAX_COST, at which `monitor` stops the run, is {usd(settings.max_cost)}"
     if estimate.low is not None and estimate.low > settings.max_cost:
-        yield f"The jobs cost {usd(estimate.low)} or more, and {limit}: raise it, or send fewer."
+        yield f"The jobs cost {usd(estimate.low)} or more, and {limit}: raise it, or queue fewer."
     elif estimate.high is not None and estimate.high > settings.max_cost:
         yield f"The jobs may cost as much as {usd(estimate.high)}, and {limit}."

@@ -186,7 +186,7 @@ def _ordered_jobs(
     """The jobs, long ones first where it is known which they are."""
     order = find_order(aws, work.maker, last, rehearsal, by_size)
     if order.source:
-        logger.info("Long jobs are sent first, by %s.", order.source)
+        logger.info("Long jobs are queued first, by %s.", order.source)
     return in_order(work.jobs(), order)
 
 

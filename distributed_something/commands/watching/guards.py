@@ -72,7 +72,7 @@ def _cost_limit(aws: Aws, record: RunRecord, book: MachineBook, now: float) -> L
 def _too_dear(record: RunRecord, cost: Cost) -> str:
     return (
         f"it has cost {usd(cost.total)}, and MAX_COST is {usd(record.max_cost)}. Jobs that run "
-        f"may end until it is {1 + GRACE:.0%} of that. To go on, raise MAX_COST in config.py."
+        f"may end until it is {1 + GRACE:.0%} of that. To continue, raise MAX_COST in config.py."
     )
 
 

@@ -122,7 +122,7 @@ def _care_for_machines(
         late = find_late(aws, record, seen, pace.late_seconds)
         seen = end_hopeless(aws, record, seen, late, pace.hopeless_seconds, now())
     if now() - state.alarms_seen >= pace.alarms_every:
-        with _going_on("see to the machines' alarms"):
+        with _going_on("update the machines' alarms"):
             tidy_alarms(aws, record, seen, pace.hopeless_seconds)
             state = replace(state, alarms_seen=now())
     return state, seen, late
@@ -133,7 +133,7 @@ def _hold_to_limits(
 ) -> tuple[RunSnapshot, bool]:
     """Stop a run that has come to its MAX_HOURS or MAX_COST; whether it ends at once for that."""
     is_spent = False
-    with _going_on("see what the run has cost"):
+    with _going_on("read what the run has cost"):
         book = keep_book(aws, record, now())
         limit = find_limit(aws, record, book, now()) if seen.fleets else None
         if limit and not seen.stopped:

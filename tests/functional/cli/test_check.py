@@ -270,7 +270,7 @@ def test_a_bucket_that_is_missing_and_one_far_away_are_told_apart(account: Aws) 
 def test_a_bucket_of_others_is_no_missing_one(account: Aws) -> None:
     refuse(account.s3, "HeadBucket", "403", "Forbidden")
     told = line(checked(account), "bucket lab-data", State.MISSING)
-    assert "not open to these credentials" in told
+    assert "is not accessible with these credentials" in told
     assert "if its readers pay, set REQUESTER_PAYS = 'True'" in told
     told = line(checked(account, REQUESTER_PAYS="True"), "bucket lab-data", State.MISSING)
     assert "REQUESTER_PAYS" not in told

@@ -262,7 +262,7 @@ def test_every_dollar_is_accounted_for(made: Made, tmp_path: Path) -> None:
     assert [float(one) for one in column(page, "money", 6)] == pytest.approx(
         sorted(by_hand.values(), reverse=True)
     )
-    left_out = page.text("money").partition("Left out: ")[2]
+    left_out = page.text("money").partition("Not included: ")[2]
     for word in ("NAT gateways", "logs", "data transfer"):
         assert word in left_out
     row = next(row for row in made.report.money if row.instance_type == "m6a.xlarge")

@@ -123,7 +123,7 @@ def test_without_an_engine_the_command_says_so_in_a_sentence(tmp_path: Path) -> 
     (tmp_path / "config.py").write_text(CONFIG.format(tag="lab/tool:1.0"))
     done = run(tmp_path, "--base", "tool", DOCKER_HOST=f"unix://{tmp_path}/none.sock")
     assert done.returncode == 1
-    assert done.stderr.startswith("No Docker engine answers")
+    assert done.stderr.startswith("Building an image needs a Docker engine")
     assert "Traceback" not in done.stderr
 
 

@@ -50,7 +50,7 @@ PASSING = [
     OSError(errno.ENOSPC, "No space left on device"),
     OSError(errno.EIO, "Input/output error"),
     OSError(errno.ENOTCONN, "Transport endpoint is not connected"),
-    Damaged("came damaged"),
+    Damaged("arrived damaged"),
     http.client.IncompleteRead(b""),
     urllib.error.URLError("no route"),
     urllib.error.HTTPError("https://x", 503, "busy", Message(), None),
