@@ -22,7 +22,7 @@ _KINDS = (
     (re.compile(r"[Tt]he input .* is archived"), "input archived"),
     (re.compile(r"[Tt]he input .* (?:may not be read|is encrypted)"), "input may not be read"),
     (re.compile(r"^('[^']*') cannot be started: ([^.]*)"), "{0} cannot be started: {1}"),
-    (re.compile(r"failed or vanished without a word"), "worker vanished"),
+    (re.compile(r"failed or disappeared"), "worker disappeared"),
 )
 # What workers write around a tool's own lines.
 _OURS = re.compile(r"^(start run |Attempt \d+ )")

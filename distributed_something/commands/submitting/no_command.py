@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 _WORKERS_CODE = Path(__file__).resolve().parents[3] / "worker" / "something.py"
 # Of the file as it is shipped, which makes no command of its own.
-SHIPPED = "f5719036da1c9d2267d7560b5d2262de21fa4a3f8b084a18972e81267769d2af"
+SHIPPED = "8959e8cf3054aed3e3fda9ec6b0de00ce459a11b49c6645a57faf4069e03d9d4"
 # By the word of a family: what an image was built with that makes commands, and the next step.
 _SOMETHING_OF_ITS_OWN = "its own something.py"
 _EXAMPLE = "Copy JOB_DEFAULTS from examples/{}/config.py, which contain the command."

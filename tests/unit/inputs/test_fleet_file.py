@@ -198,8 +198,8 @@ def test_every_placeholder_is_named_with_its_place() -> None:
     for place in (
         "IamFleetRole is a placeholder",
         "LaunchSpecifications[0].KeyName is a placeholder, 'your-key-file'",
-        "LaunchSpecifications[0].NetworkInterfaces[0].SubnetId is still",
-        "LaunchSpecifications[0].NetworkInterfaces[0].Groups[0] is still",
+        "LaunchSpecifications[0].NetworkInterfaces[0].SubnetId is a placeholder",
+        "LaunchSpecifications[0].NetworkInterfaces[0].Groups[0] is a placeholder",
     ):
         assert place in text
 

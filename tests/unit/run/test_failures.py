@@ -39,7 +39,7 @@ from distributed_something.run.failures import (
         ),
         (
             "4 attempts failed or disappeared, 2 of them disappeared: a worker that",
-            "worker vanished",
+            "worker disappeared",
         ),
         ("Only 0 of 3 files. Look at done_when.", "Only 0 of 3 files"),
         ("", "no reason is known"),

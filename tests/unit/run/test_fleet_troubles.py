@@ -48,7 +48,7 @@ def place(words: str) -> tuple[str, str]:
             True,
             "setup_AWS.py",
         ),
-        ("somethingNew", "Nobody knows", False, "goes on trying"),
+        ("somethingNew", "Nobody knows", False, "keeps trying"),
     ],
 )
 def test_a_complaint_says_what_to_change_and_whether_waiting_helps(

@@ -9,6 +9,7 @@ from statistics import quantiles
 from .facts import Histogram, Spread
 
 _MOST_COLUMNS = 30
+_LEAST = 1e-9  # a smaller span is one of rounding: all in one column
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)  # times a power of ten: widths that people read easily
 
 
@@ -31,7 +32,8 @@ def histogram(values: Sequence[float], each: float = 1.0) -> Histogram | None:
         return None
     low, high = min(values), max(values)
     columns = min(_MOST_COLUMNS, math.ceil(math.sqrt(len(values))))
-    width = _round_up(((high - low) or max(abs(high), each) / 2) / each / columns) * each
+    span = (high - low) / each
+    width = _round_up(span / columns if span > _LEAST else max(abs(high) / each, 1) / 2) * each
     first = math.floor(low / width)
     counts = [0] * (math.floor(high / width) - first + 1)
     for value in values:
