@@ -15,6 +15,7 @@ from ..command_lines import run_line
 from ..errors import UsageError
 from ..protocol.families import CELLPROFILER, SOMETHING, Family, family_of_file, family_of_line
 from ..protocol.jobs import BadJob
+from ..protocol.templates import TemplateError
 from .forms.job_tables import (
     is_table,
     refuse_spreadsheet,
@@ -22,6 +23,7 @@ from .forms.job_tables import (
     split_cells,
     table_rows,
 )
+from .forms.key_patterns import KeyPattern, read_pattern
 from .forms.repeated_keys import KeyWatch, refuse_repeated, unrepeated
 from .jobs import Group, share, split_row, without_comments
 from .json_faults import TOO_DEEP, fault_words, number_words
@@ -53,6 +55,7 @@ class JobFile:
     family: Family = SOMETHING
     dropped: tuple[str, ...] = ()
     table: Path | None = None  # of its groups, where another file holds them
+    pattern: KeyPattern | None = None  # of the files that make its groups
 
 
 def open_job_file(
@@ -98,8 +101,9 @@ def _open_json_file(path: Path, defaults: Mapping[str, object], family: Family |
     if form is CELLPROFILER and lists.get("groups") is _LISTED:
         dropped += [f"{key} (of a group)" for key in _beside_metadata(path)]
     noun = "Plate" if form.list_key == "plates" else "Group"
-    table = _table_of(path, lists.get(form.list_key))
-    return JobFile(path, shared, read_groups, noun, form, tuple(dropped), table)
+    groups = lists.get(form.list_key)
+    table, pattern = _table_of(path, groups), _pattern_of(path, groups)
+    return JobFile(path, shared, read_groups, noun, form, tuple(dropped), table, pattern)
 
 
 def _beside_metadata(path: Path) -> list[str]:
@@ -210,10 +214,30 @@ def _group_reader(path: Path, groups: object, family: Family) -> Callable[[], It
         refuse_spreadsheet(table)
         say_separator(table)
         return lambda: (Group(family.item_of(row)) for row in table_rows(table))
+    if _pattern_of(path, groups):
+        return lambda: iter(())  # `find_files` knows them
     raise UsageError(
-        f'{path}: "groups" must be a list, {{"csv": "plates.csv"}}, or '
+        f'{path}: "groups" must be a list, {{"csv": "plates.csv"}}, '
+        '{"files": "images/{plate}/{well}_*.tif"}, or '
         '{"product": {"plate": ["P1"], "well": "A01..H12"}}.'
     )
+
+
+def _pattern_of(path: Path, groups: object) -> KeyPattern | None:
+    """The pattern of the files that make the groups; raises UsageError for one without fields."""
+    if not (isinstance(groups, Mapping) and set(groups) == {"files"}):
+        return None
+    text = groups["files"]
+    try:
+        pattern = read_pattern(text) if isinstance(text, str) else None
+    except (TemplateError, UsageError) as error:
+        raise UsageError(f"{path}, groups: {error}") from None
+    if pattern is None or not pattern.fields or "files" in pattern.fields:
+        raise UsageError(
+            f'{path}, groups: "files" must be a text with fields, such as '
+            '"images/{plate}/{well}_*.tif"; files that agree in all fields make one job.'
+        )
+    return pattern
 
 
 def _table_of(path: Path, groups: object) -> Path | None:

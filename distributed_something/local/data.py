@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from rich.filesize import decimal
 
 from ..errors import UsageError
+from ..inputs.forms.found_files import ListKeys
+from ..protocol.buckets import Buckets
 from ..protocol.ledger.keys import RUNS
 from ..words import count_of
 from .account import make_bucket
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
     from ..aws.session import Aws
+    from ..inputs.settings import Settings
     from .simulator import Simulator
 
 PARALLEL = 8
@@ -61,6 +64,27 @@ def put_data(
         on_progress(put, total)
     for folder in dict.fromkeys(folders.values()):
         yield _count_words(folder, wanted, is_chosen=named is not None)
+
+
+def keys_of_folders(settings: Settings, data: Path | Mapping[str, Path] | None) -> ListKeys | None:
+    """What lists the keys that a rehearsal's buckets will have; None without folders for them."""
+    if data is None:
+        return None
+    folders = {"": data} if isinstance(data, Path) else data
+    buckets = Buckets.of(settings)
+
+    def list_keys(place: str) -> Iterator[str]:
+        bucket, prefix = buckets.find(place, buckets.source)
+        folder = folders.get(bucket, folders.get(""))
+        if folder is None:
+            return
+        below = folder / prefix[: prefix.rfind("/") + 1]
+        for path in all_files(below) if below.is_dir() else ():
+            key = path.relative_to(folder).as_posix()
+            if key.startswith(prefix):
+                yield key
+
+    return list_keys
 
 
 def _count_words(folder: Path, put: Sequence[tuple[Path, str, Path]], *, is_chosen: bool) -> str:

@@ -13,13 +13,13 @@ from ..commands.buying.start_cluster import start_cluster
 from ..commands.reading.report import make_report, to_json, write_page
 from ..commands.setting_up.build import refuse_no_something
 from ..commands.setting_up.setup import setup
+from ..commands.submitting.open_jobs import open_jobs
 from ..commands.submitting.submit_job import make_maker, submit_job
 from ..commands.submitting.type_runs import jobs_of_type
 from ..commands.watching.monitor import MonitorOutcome, RunProgress, monitor
 from ..errors import DistributedSomethingError, UsageError
-from ..inputs.job_files import JobFile, open_job_file
+from ..inputs.job_files import JobFile
 from ..inputs.job_sample import sample_jobs
-from ..protocol.families import FAMILIES
 from ..protocol.ledger.attempts import AttemptState
 from ..protocol.ledger.run_ledger import RunLedger
 from ..protocol.sources import place_of
@@ -29,6 +29,7 @@ from .account import buckets
 from .data import (
     download,
     find_new,
+    keys_of_folders,
     put_data,
     remember,
     remove_last,
@@ -79,7 +80,7 @@ def rehearse(
         raise UsageError(f"--interrupt {interrupt} is not a probability from 0 to 1.")
     refuse_no_something(something)
     # What is wrong with the file is said before anything is started.
-    file = open_job_file(job_file, settings.job_defaults, FAMILIES[family] if family else None)
+    file = open_jobs(settings, job_file, family, keys_of_folders(settings, data))
     if data is None:
         _refuse_inputs(file)
     folder = directory / settings.app_name

@@ -116,12 +116,14 @@ def _rehearse(
 ) -> bool:
     """Rehearse each run that the jobs belong to; whether all of it went well."""
     from ...commands.submitting.type_plan import runs_of_jobs
+    from ...local.data import keys_of_folders
     from ...local.rehearsal import rehearse
     from ..screens.progress import job_progress
 
     show = _print_rehearsal if as_json else show_rehearsal
     reports = []
-    for own in runs_of_jobs(None, settings, job_file, family):
+    keys = keys_of_folders(settings, options["data"])
+    for own in runs_of_jobs(None, settings, job_file, family, list_keys=keys):
         with job_progress() as bar:
             report = rehearse(
                 own, job_file, family=family, listener=rehearsal_listener(bar), **options

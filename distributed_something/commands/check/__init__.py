@@ -74,7 +74,7 @@ def check(
     note([_config(settings), *_limits(settings)])
     if not is_rehearsal:
         note(placeholders(settings))
-    right_jobs, of_jobs = jobs.job_file(settings, job_file) if job_file else (None, [])
+    right_jobs, of_jobs = jobs.job_file(aws, settings, job_file) if job_file else (None, [])
     if aws is not None and fleet_file and not is_rehearsal:
         note(looked("account number", partial(fleet.fill_own_account, aws, fleet_file)))
     wanted, of_fleet = fleet.fleet_file(fleet_file) if fleet_file else (None, [])

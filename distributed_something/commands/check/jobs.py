@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING
 
 from ...aws.presence import find_absent
 from ...errors import UsageError
-from ...inputs.job_files import JobFile, open_job_file
+from ...inputs.forms.found_files import NotListed
+from ...inputs.job_files import JobFile
 from ...protocol.buckets import Buckets
 from ...protocol.sources import place_of
 from ...words import count_of
+from ..submitting.open_jobs import keys_in, open_jobs
 from ..submitting.shared_outputs import refuse_shared_outputs
 from ..submitting.submit_job import check_groups, make_maker
 from ..submitting.type_runs import tagged_jobs
-from .findings import Finding, missing, ok, warning
+from .findings import Finding, missing, ok, unseen, warning
 
 if TYPE_CHECKING:
     from ...aws.session import Aws
@@ -40,14 +42,19 @@ class RightJobs:
     count: int
 
 
-def job_file(settings: Settings, path: Path) -> tuple[RightJobs | None, list[Finding]]:
+def job_file(
+    aws: Aws | None, settings: Settings, path: Path
+) -> tuple[RightJobs | None, list[Finding]]:
     """The file's jobs, if every group of it is right, and what there is to say of it."""
     subject = "job file"
     try:
-        file = tagged_jobs(open_job_file(path, settings.job_defaults), settings)
+        file = tagged_jobs(open_jobs(settings, path, None, keys_in(aws, settings)), settings)
         maker = make_maker(file)
         checked = check_groups(file, maker)
         refuse_shared_outputs(settings, file, maker)
+    except NotListed as error:
+        what, _, fix = str(error).rstrip(".").rpartition(": ")
+        return None, [unseen(subject, what, fix)]
     except UsageError as error:
         lines = str(error).splitlines()
         told = [line.strip() for line in lines[1:]] or lines

@@ -15,11 +15,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ...aws.messaging.queues import find_queue
 from ...errors import NotFound
-from ...inputs.job_files import JobFile, open_job_file
+from ...inputs.job_files import JobFile
 from ...inputs.job_sample import sample_messages
 from ...inputs.type_runs import type_settings
 from ...protocol.buckets import Buckets
-from ...protocol.families import FAMILIES
 from ...protocol.jobs import DIRECTORY_FIELDS, Job
 from ...protocol.ledger.record import find_record
 from ...protocol.sources import place_of
@@ -36,6 +35,7 @@ from ..runs.outlook import (
     outlook_of,
 )
 from .again import Again, find_again, listed_jobs
+from .open_jobs import keys_in, open_jobs
 from .order import find_order
 from .shared_outputs import refuse_shared_outputs
 from .submit_job import check_groups, make_maker, say_family, unique_jobs
@@ -113,7 +113,7 @@ def dry_run(
     file `rehearsal`) or run is taken, else a guess. Without `aws`, or without the right to ask,
     prices are the config's. Raises UsageError as `submit_job` does.
     """
-    file = open_job_file(job_file, settings.job_defaults, FAMILIES[family] if family else None)
+    file = open_jobs(settings, job_file, family, keys_in(aws, settings))
     file = tagged_jobs(file, settings)
     say_family(file)
     maker = make_maker(file)

@@ -14,11 +14,11 @@ from ...aws.messaging.messages import Message, queue_message_limit, send_message
 from ...aws.messaging.queues import find_queue
 from ...command_lines import run_line
 from ...errors import DistributedSomethingError, UsageError
-from ...inputs.job_files import JobFile, open_job_file
+from ...inputs.job_files import JobFile
 from ...inputs.jobs import Group, JobMaker, JobMessage, add_if_new, fingerprint_of
 from ...inputs.key_slips import idle_keys, misspelt_columns, misspelt_keys, slip_of_column
 from ...inputs.product import near_range
-from ...protocol.families import FAMILIES, SOMETHING
+from ...protocol.families import SOMETHING
 from ...protocol.jobs import RESERVED_KEYS, BadJob
 from ...protocol.ledger.facts import SubmittedJob
 from ...protocol.ledger.keys import new_attempt_id
@@ -29,6 +29,7 @@ from ..runs.runs import ensure_run
 from ..runs.work_ahead import stopped_notes
 from .again import Again, find_again, hash_of, listed_jobs
 from .no_command import warn_of_no_command
+from .open_jobs import keys_in, open_jobs
 from .order import find_order, in_order
 from .shared_outputs import refuse_shared_outputs
 from .type_runs import jobs_of_type
@@ -93,7 +94,7 @@ def submit_job(
     and DistributedSomethingError if `confirm` says no to jobs that the app's last run has already.
     `on_progress` gets the groups checked and None, then the jobs sent and their total.
     """
-    file = open_job_file(job_file, settings.job_defaults, FAMILIES[family] if family else None)
+    file = open_jobs(settings, job_file, family, keys_in(aws, settings))
     file = jobs_of_type(file, settings, tag_offset)
     work = _check_work(aws, settings, file, limit, on_progress, has_own_code=has_own_code)
     last, listed = _confirm_again(aws, settings, work, confirm)

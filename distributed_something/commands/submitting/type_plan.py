@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from ...command_lines import run_line
 from ...errors import UsageError
-from ...inputs.job_files import JobFile, open_job_file
+from ...inputs.forms.found_files import ListKeys
+from ...inputs.job_files import JobFile
 from ...inputs.type_runs import type_settings
-from ...protocol.families import FAMILIES
 from ...protocol.ledger.record import RunRecord, find_record
 from ...protocol.ledger.run_ledger import RunLedger, list_runs
+from .open_jobs import keys_in, open_jobs
 from .submit_job import check_groups, make_maker, unique_jobs
 from .type_runs import jobs_of_type, tagged_jobs, types_of_jobs
 
@@ -30,15 +31,17 @@ def runs_of_jobs(
     job_file: Path,
     family: str | None = None,
     tag_offset: int = 0,
+    list_keys: ListKeys | None = None,
 ) -> tuple[Settings, ...]:
     """The settings of the runs that the jobs of a file belong to, once all of them are right.
 
     Without RUN_PER_MACHINE_TYPE that is the config's own, and nothing is looked at. With `aws`, no
-    tag may be that of a job of a live run, or have another command's results. Raises UsageError.
+    tag may be that of a job of a live run, or have another command's results. `list_keys` lists
+    another bucket than that of `aws`. Raises UsageError.
     """
     if not settings.run_per_machine_type:
         return (settings,)
-    file = open_job_file(job_file, settings.job_defaults, FAMILIES[family] if family else None)
+    file = open_jobs(settings, job_file, family, list_keys or keys_in(aws, settings))
     types = types_of_jobs(file, settings)
     whole = tagged_jobs(file, settings)
     check_groups(whole, make_maker(whole))
