@@ -88,6 +88,7 @@ class RunSnapshot:
     now: float
     known_submitted: int = 0
     live_seconds: float = HEARTBEAT_LIVE_SECONDS
+    keeps_attempts: bool = False  # in the survey: the names of all
     unreadable: list[str] = field(default_factory=list)  # a sentence for each part that is missing
 
     @property
@@ -156,7 +157,7 @@ class RunSnapshot:
     @cached_property
     def survey(self) -> Survey:
         """What the keys of the whole ledger say."""
-        return self.ledger.survey()
+        return self.ledger.survey(keeps_attempts=self.keeps_attempts)
 
     @cached_property
     def running(self) -> tuple[Attempt, ...]:
@@ -344,12 +345,14 @@ class RunSnapshot:
         return changed
 
 
-def read_everything(aws: Aws, record: RunRecord, now: float) -> RunSnapshot:
+def read_everything(
+    aws: Aws, record: RunRecord, now: float, *, keeps_attempts: bool = False
+) -> RunSnapshot:
     """A snapshot for people, all parts read; of a run that is over its ledger and book alone.
 
     Raises botocore's errors only if the ledger cannot be listed.
     """
-    seen = RunSnapshot(aws, record, now)
+    seen = RunSnapshot(aws, record, now, keeps_attempts=keeps_attempts)
     live = ["queue", "fleet_states", "events", "instances", "joined", "service", "stopped_tasks"]
     if not record.is_live:
         seen.leave_out([*live, "running", "consoles", "worker_errors"])

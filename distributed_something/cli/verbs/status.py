@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     "--every",
     type=click.FloatRange(min=1),
     default=15.0,
-    help="Seconds between refreshes, with --watch.",
+    help="Seconds between refreshes, with --watch or --web.",
 )
+@click.option("--web", is_flag=True, help="Open the report in a browser, live, until Ctrl-C.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="With --web.")
 @click.option("--failed", is_flag=True, help="The failed jobs, and why.")
 @click.option("--running", is_flag=True, help="The running jobs, and where.")
 @click.option("--job", metavar="NAME", help="All attempts at one job.")
@@ -39,6 +41,8 @@ def status(
     settings: Settings,
     watch: bool,
     every: float,
+    web: bool,
+    port: int,
     failed: bool,
     running: bool,
     job: str | None,
@@ -51,20 +55,24 @@ def status(
 
     Example: python run.py status --watch
     """
-    if sum((watch, failed, running, job is not None)) > 1:
-        raise click.UsageError("Pass only one of --watch, --failed, --running and --job.")
+    if sum((watch, web, failed, running, job is not None)) > 1:
+        raise click.UsageError("Pass only one of --watch, --web, --failed, --running and --job.")
     from ...commands.reading.status import status as look_at_run
     from ...commands.runs.runs import choose_run
     from ..advice import RunState, job_words, next_verbs, start_words
     from ..connection import connect
 
-    refuse_to_wait("--watch", watch, settings)
+    refuse_to_wait("--web" if web else "--watch", watch or web, settings)
     aws = connect(settings)
     record = choose_run(aws, settings, run_id)
     if failed:
         _show_failed(aws, record, as_json)
     elif job is not None:
         _show_job(aws, record, job, as_json)
+    elif web:
+        from ..screens.live_page import show_live_page
+
+        show_live_page(aws, record, every=every, port=port)
     elif watch:
         _watch(aws, settings, record, every, as_json)
     else:

@@ -117,9 +117,9 @@ def status(
     """
     check_region(aws, record)
     seen = read_everything(aws, record, now())
-    reasons = _latest_reasons(aws, record, seen.survey)
+    reasons = latest_reasons(aws, record, seen.survey)
     jobs, running = count_jobs(seen), running_jobs(seen)
-    rate = None if record.ended is not None else _rate(seen.survey)
+    rate = None if record.ended is not None else jobs_an_hour(seen.survey)
     seconds_left = jobs.left / rate * 3600 if rate else None
     spent, unseen = _money(aws, record, seen, seconds_left)
     return Status(
@@ -210,7 +210,7 @@ def machine_rows(
         )
 
 
-def _latest_reasons(aws: Aws, record: RunRecord, survey: Survey) -> list[str]:
+def latest_reasons(aws: Aws, record: RunRecord, survey: Survey) -> list[str]:
     """Why the latest failed attempts failed."""
     lasts = (*survey.open.values(), *survey.dead.values())
     failed = [last.key for last in lasts if last is not None and last.has_failed]
@@ -219,7 +219,7 @@ def _latest_reasons(aws: Aws, record: RunRecord, survey: Survey) -> list[str]:
     return [attempt.reason for attempt in latest]
 
 
-def _rate(survey: Survey) -> float | None:
+def jobs_an_hour(survey: Survey) -> float | None:
     """Jobs done an hour, over the last half hour or since the first was done."""
     if not survey.done_at:
         return None

@@ -60,9 +60,9 @@ class RunLedger:
         """The claims of one job's lease."""
         return LeaseClaims(self.objects, self.keys, job_id)
 
-    def survey(self) -> Survey:
-        """What the keys of the whole ledger say."""
-        return survey_run(self.objects, self.keys)
+    def survey(self, *, keeps_attempts: bool = False) -> Survey:
+        """What the keys of the whole ledger say, with the names of all attempts if asked for."""
+        return survey_run(self.objects, self.keys, keeps_attempts=keeps_attempts)
 
     def summary(self) -> LedgerSummary:
         """How far the run is, in numbers; raises what listing its ledger does."""
@@ -150,8 +150,17 @@ class RunLedger:
         the later in the alphabet counts.
         """
         prefix = self.keys.attempts_of(job_id) if job_id else self.keys.attempts
+        return self._last_of_each(self._attempt_keys(self.objects.keys(prefix)))
+
+    def attempts_of(self, survey: Survey) -> Iterator[AttemptKey]:
+        """The same of a survey that kept the attempts' names."""
+        keys = (self.keys.attempts + name for name in survey.attempt_names)
+        return self._last_of_each(self._attempt_keys(keys))
+
+    @staticmethod
+    def _last_of_each(keys: Iterable[AttemptKey]) -> Iterator[AttemptKey]:
         last: AttemptKey | None = None
-        for key in self._attempt_keys(prefix):
+        for key in keys:
             if last is None or (key.job_id, key.attempt_id) != (last.job_id, last.attempt_id):
                 if last is not None:
                     yield last
@@ -228,7 +237,7 @@ class RunLedger:
         """Of each job that is done, an attempt that has its results in place."""
         done = self.ended_jobs()[0]
         last = ""
-        for key in self._attempt_keys(self.keys.attempts):
+        for key in self._attempt_keys(self.objects.keys(self.keys.attempts)):
             if key.state is AttemptState.DONE and key.job_id != last and key.job_id in done:
                 last = key.job_id
                 yield key
@@ -347,8 +356,8 @@ class RunLedger:
             body = self.objects.fetch_start(item.key, size) if item.size else b""
             yield item.key.removeprefix(self.keys.made_with), body
 
-    def _attempt_keys(self, prefix: str) -> Iterator[AttemptKey]:
-        for key in self.objects.keys(prefix):
+    def _attempt_keys(self, keys: Iterable[str]) -> Iterator[AttemptKey]:
+        for key in keys:
             try:
                 parsed = parse_attempt(key)
                 job_number(parsed.job_id)

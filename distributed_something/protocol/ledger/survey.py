@@ -60,6 +60,7 @@ class Survey:
     watched: float | None = None  # when the monitor or the Lambda last looked
     is_stopped: bool = False
     left_out: LeftOut = field(default_factory=LeftOut)  # keys that could not be read
+    attempt_names: list[str] = field(default_factory=list)  # `<job>/<attempt>`, where asked for
 
     @property
     def summary(self) -> LedgerSummary:
@@ -101,10 +102,13 @@ class Survey:
         return (last.key for last in self.open.values() if last.state is AttemptState.STARTED)
 
 
-def survey_run(objects: Objects, keys: RunKeys) -> Survey:
-    """List the whole ledger of a run, in parallel where it is long."""
+def survey_run(objects: Objects, keys: RunKeys, *, keeps_attempts: bool = False) -> Survey:
+    """List the whole ledger of a run, in parallel where it is long.
+
+    With `keeps_attempts` the survey has the names of all attempts too, in the order of their keys.
+    """
     first, has_more, looked = objects.first_page(keys.prefix)
-    parts = [_Part(keys)]
+    parts = [_Part(keys, keeps_attempts)]
     if not has_more:
         parts[0].take(first, until=None)
     else:
@@ -112,7 +116,9 @@ def survey_run(objects: Objects, keys: RunKeys) -> Survey:
         parts[0].take(first, until)
         ranges = cut_ranges(keys.prefix, after)
         with ThreadPoolExecutor(PARALLEL_LISTINGS) as pool:
-            parts += pool.map(lambda cut: _list_part(objects, keys, *cut), ranges)
+            parts += pool.map(
+                lambda cut: _list_part(objects, _Part(keys, keeps_attempts), *cut), ranges
+            )
     return _together(parts, looked)
 
 
@@ -168,9 +174,10 @@ def _digits(fraction: float) -> str:
 class _Part:
     """What a part of the listing says, key by key in order; a job's attempts are all in one."""
 
-    def __init__(self, keys: RunKeys) -> None:
+    def __init__(self, keys: RunKeys, keeps_attempts: bool = False) -> None:
         self.survey = Survey(left_out=LeftOut(is_quiet=True))
-        self._keys = keys
+        self.keys = keys
+        self._keeps_attempts = keeps_attempts
         self._skip = len(keys.prefix)
         self._job = ""
         self._attempt = ""  # its id
@@ -207,13 +214,15 @@ class _Part:
         try:
             return AttemptKey.parse(self._job, name)
         except Unreadable as error:
-            self.survey.left_out.add(f"{self._keys.attempts_of(self._job)}{name}", error)
+            self.survey.left_out.add(f"{self.keys.attempts_of(self._job)}{name}", error)
             return None
 
     def _take_item(self, item: Item) -> None:
         kind, _, name = item.key[self._skip :].partition("/")
         if kind == "attempts":
             self._take_attempt(name)
+            if self._keeps_attempts:
+                self.survey.attempt_names.append(name)
         elif kind == "done":
             job_number(name)
             self.survey.done.append(name)
@@ -227,9 +236,9 @@ class _Part:
             self.survey.broken.add(name)
         elif kind == "jobs":
             self.survey.submitted += job_list_count(item.key)
-        elif item.key == self._keys.machine_book:
+        elif item.key == self.keys.machine_book:
             self.survey.watched = item.written
-        elif item.key == self._keys.stopped:
+        elif item.key == self.keys.stopped:
             self.survey.is_stopped = True
 
     def _take_attempt(self, name: str) -> None:
@@ -259,9 +268,8 @@ class _Part:
             self._last_failed = self._last
 
 
-def _list_part(objects: Objects, keys: RunKeys, after: str, until: str | None) -> _Part:
-    part = _Part(keys)
-    for page in objects.pages(keys.prefix, after):
+def _list_part(objects: Objects, part: _Part, after: str, until: str | None) -> _Part:
+    for page in objects.pages(part.keys.prefix, after):
         if not part.take(page, until):
             break
     return part
@@ -277,6 +285,7 @@ def _together(parts: Sequence[_Part], looked: float) -> Survey:
         whole.done += found.done
         whole.dead |= found.dead
         whole.open |= found.open
+        whole.attempt_names += found.attempt_names
         whole.attempts += found.attempts
         whole.done_at += found.done_at
         whole.beats += found.beats

@@ -11,23 +11,19 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from ....protocol.ledger.attempts import Attempt
 from ....protocol.ledger.facts import LedgerSummary
 from ....protocol.ledger.run_ledger import RunLedger
-from ....protocol.ledger.survey import Survey
-from ....run.machine_book import MachineBook, read_machine_book
 from ....run.money import MachineLife, Prices, cost_of, is_free
 from ....run.requests import requests_of
 from ...runs.failed_jobs import given_up_reasons
-from ...runs.provenance import read_provenance
-from ...runs.spending import is_unwatched, lives, look_at_machines, prices_or_caps
+from ...runs.spending import is_unwatched, lives
 from .collect import MOST_LANES, Collector
 from .facts import Lane, MoneyRow, RunReport
 from .histograms import histogram, spread, time_unit
 from .not_done import read_not_done
 from .page import page
+from .sources import Sources, read_sources
 
 if TYPE_CHECKING:
     from ....aws.session import Aws
@@ -44,28 +40,30 @@ def make_report(
     record: RunRecord,
     *,
     is_rehearsal: bool = False,
+    sources: Sources | None = None,
     on_progress: Callable[[int, int | None], None] = lambda _done, _total: None,
     now: Callable[[], float] = time.time,
 ) -> RunReport:
-    """Read a run's whole ledger and add it up; `on_progress` is told attempts read of how many.
+    """Add a run's whole ledger up; `on_progress` is told attempts read of how many.
 
-    Keys tell of all attempts, bodies of a few what keys do not. A rehearsal has cost nothing.
+    Keys tell of all attempts, bodies of a few what keys do not. Without `sources` all is read.
+    A rehearsal has cost nothing.
     """
     ledger = RunLedger.of(aws.s3, record)
-    survey = ledger.survey()
     until = record.ended if record.ended is not None else now()
-    book = _book(aws, record, until)
+    sources = sources or read_sources(aws, record, until)
+    survey, book = sources.survey, sources.book
     machines = lives(book, record)
-    found = _collect(ledger, survey, machines, until, on_progress)
+    found = _collect(ledger, sources, machines, until, on_progress)
     began, ended = _bounds(record, found, machines, until)
     lanes = _lanes(record, found, machines, began, ended)
     not_done = read_not_done(ledger, survey, is_over=record.ended is not None)
-    prices = Prices() if is_rehearsal else prices_or_caps(aws, record, machines)[0]
+    prices = Prices() if is_rehearsal else sources.prices(machines)
     return replace(
         _report_of_jobs(record, survey.summary, found, set(survey.dead), began, ended),
         made=now(),
         is_rehearsal=is_rehearsal,
-        stopped=ledger.why_stopped() if survey.is_stopped else "",
+        stopped=sources.stopped,
         lanes=tuple(lanes[:MOST_LANES]),
         more_machines=max(0, len(lanes) - MOST_LANES),
         failure_groups=not_done.groups,
@@ -77,28 +75,29 @@ def make_report(
         requests=_requests(survey.summary.attempts, found.output_files, lanes),
         kept_seconds=sum(lane.kept for lane in lanes) if record.has_checkpoints else 0.0,
         taken_free=tuple(machine.instance_id for machine in machines if is_free(machine, until)),
-        provenance=read_provenance(ledger),
+        provenance=sources.provenance,
     )
 
 
 def _collect(
     ledger: RunLedger,
-    survey: Survey,
+    sources: Sources,
     machines: Iterable[MachineLife],
     until: float,
     on_progress: Callable[[int, int | None], None],
 ) -> Collector:
     """Add up all attempts by their keys, then what the bodies of some of them say."""
+    survey = sources.survey
     ends = {machine.instance_id: machine.ended for machine in machines if machine.ended}
     found = Collector(until, ends)
-    for number, key in enumerate(ledger.attempts(), start=1):
+    for number, key in enumerate(sources.attempts, start=1):
         found.add(key)
         if number % _TOLD_EVERY == 0:
             on_progress(number, survey.summary.attempts)
     found.end()
     for job_id, reason in given_up_reasons(ledger, survey, found.unexplained(set(survey.dead))):
         found.add_given_up(job_id, reason)
-    names = ledger.names({key.job_id for key in found.shown()})
+    names = sources.names({key.job_id for key in found.shown()})
     found.learn(names, ledger.read_attempts([*found.samples(), *found.shown(names)]))
     return found
 
@@ -177,14 +176,6 @@ def _cell(value: Any) -> Any:
     if isinstance(value, str) and value.startswith(_FORMULA):
         return f"'{value}"
     return "" if value is None else value
-
-
-def _book(aws: Aws, record: RunRecord, until: float) -> MachineBook:
-    """The machines of the run; as the book has them if EC2 may not be asked."""
-    try:
-        return look_at_machines(aws, record, until)
-    except (ClientError, BotoCoreError):
-        return read_machine_book(RunLedger.of(aws.s3, record))
 
 
 def _bounds(

@@ -29,7 +29,11 @@ def page(report: RunReport) -> str:
     text: str = (
         environment()
         .get_template("page.html")
-        .render(values(report), plotly=Markup(get_plotlyjs()))
+        .render(
+            values(report),
+            title=f"{report.app_name}, run {report.run_id}",
+            plotly=Markup(get_plotlyjs()),
+        )
     )
     return text
 
