@@ -33,21 +33,25 @@ def main() -> int:
     logging.disable(logging.WARNING)
     kinds: Counter[str] = Counter()
     bad: list[int] = []
-    requests = refused = taken = 0
+    why_ended: Counter[str] = Counter()
+    requests = throttled = retries = 0
     minutes: list[float] = []
     for seed in range(given.first, given.first + given.seeds):
         with tempfile.TemporaryDirectory() as folder:
             found = play(seed, Path(folder))
         kinds.update(found.weather.kinds)
-        requests, refused = requests + found.requests, refused + found.refused
-        taken += found.interrupted
+        why_ended.update(found.why_ended)
+        requests, retries = requests + found.requests, retries + found.retries
+        throttled += found.throttled
         minutes.append(found.minutes)
         if not is_good(found):
             bad.append(seed)
             print(f"Seed {seed}: {found}", flush=True)
     print(f"{given.seeds} runs, {given.seeds * JOBS} jobs: {len(bad)} bad {bad}")
-    print(f"{requests:,} calls of our verbs, {refused:,} refused and tried again")
-    print(f"{taken} machines taken by AWS; {sum(minutes) / len(minutes):.0f} minutes a run")
+    print(f"{requests:,} calls of our verbs, {throttled:,} throttled, {retries:,} retries")
+    ends = ", ".join(f"{count} {why}" for why, count in sorted(why_ended.items()))
+    print(f"{sum(why_ended.values())} machines ended: {ends}")
+    print(f"{sum(minutes) / len(minutes):.0f} minutes a run")
     print(", ".join(f"{kind} {kinds[kind] / given.seeds:.0%}" for kind in KINDS))
     return int(bool(bad))
 

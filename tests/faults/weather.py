@@ -136,6 +136,7 @@ class World:
     taken: set[str] = field(default_factory=set)  # machines that AWS took away
     done: Counter[str] = field(default_factory=Counter)
     wronged: list[str] = field(default_factory=list)  # machines ended at a job
+    terminated: dict[str, str] = field(default_factory=dict)  # by our verbs, and why
     has_lambda: bool = False  # whether it looks too, every other minute
     _looks: int = 0
 
@@ -213,6 +214,21 @@ class World:
                     self.wronged.append(name)
                 del self.workers[name]
 
+    def note_terminated(self, params: Any, **_: Any) -> None:
+        """Our verbs end machines by their ids: idle ones that joined, and those that never did."""
+        for name in params["InstanceIds"]:
+            reason = "given back" if name in self.life.machines.joined else "never joined"
+            self.terminated.setdefault(name, reason)
+
+    def why_ended(self) -> Counter[str]:
+        """How many machines there were in the run, by what ended them."""
+        alarms: Any = cloudwatch_backends[ACCOUNT][REGION]
+        reasons = dict.fromkeys((one.id for one in self.ec2.all_instances()), "with its fleet")
+        reasons |= self.terminated | dict.fromkeys(self.taken, "taken by AWS")
+        reasons |= {name: "by its alarm" for _, name, _ in alarms.ended}
+        live = {name for name, _ in self._all_running()}
+        return Counter("still there" if name in live else why for name, why in reasons.items())
+
     def _work(self, record: RunRecord, name: str) -> None:
         if name not in self.workers:
             if not self._has_container(record, name):
@@ -276,10 +292,11 @@ class ThrottledWire(Wire):
 
     def __init__(self, aws: Aws, share: float, chance: random.Random) -> None:
         super().__init__(aws, application)
-        self.refused = 0
+        self.refused = self.attempts = 0
         self._share, self._chance = share, chance
 
     def _send(self, request: Any, event_name: str, **more: Any) -> Any:
+        self.attempts += 1
         first = self._here.attempts == 0
         if first and self._share and self._chance.random() < self._share:
             self._here.attempts += 1
@@ -298,9 +315,10 @@ class Outcome:
     wronged: tuple[str, ...]  # machines that were ended at a job
     by_alarm: int
     left_over: tuple[str, ...]
-    interrupted: int
+    why_ended: Counter[str]  # machines, by what ended them
     requests: int
-    refused: int
+    throttled: int
+    retries: int
     minutes: float
 
 
@@ -329,9 +347,10 @@ def play(seed: int, folder: Path, *, is_watched_twice: bool = False) -> Outcome:
             tuple(world.wronged),
             len(alarms.ended),
             tuple(sorted(left)),
-            len(world.taken),
+            world.why_ended(),
             len(wire.calls),
-            wire.refused,
+            wire.refused + sum(application.throttle.refused.values()),
+            wire.attempts - len(wire.calls),
             (life.clock.time - world.began) / MINUTE,
         )
 
@@ -346,6 +365,8 @@ def world_of(weather: Weather, folder: Path) -> Iterator[tuple[World, ThrottledW
         life.machines._running = world.running  # type: ignore[method-assign]
         Wire(life.world, application)
         wire = ThrottledWire(life.aws, weather.throttled, chance)
+        event = "provide-client-params.ec2.TerminateInstances"
+        life.aws.ec2.meta.events.register(event, world.note_terminated)
         if weather.no_capacity:
             world.ec2.refused_types.add(TYPES[0])
         yield world, wire
