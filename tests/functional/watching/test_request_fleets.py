@@ -28,6 +28,7 @@ def buy(life: Life) -> RunRecord:
     return record
 
 
+@pytest.mark.slow
 def test_a_fleet_of_type_request_is_never_changed_and_its_run_ends_as_any_other(life: Life) -> None:
     before = take_inventory(life.aws)
     life.set_up()

@@ -66,6 +66,7 @@ class Turns:
         self._changed.notify_all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("off", [-600.0, 600.0])
 def test_a_second_monitor_whose_clock_is_ten_minutes_off_ends_the_run_alike(
     tmp_path: Path, off: float
