@@ -29,14 +29,21 @@ from ..protocol.jobs import (
 from ..protocol.safe_values import WORD_BYTES, fill_word, is_taken
 from ..protocol.sources import place_problems
 from ..protocol.templates import is_scalar
-from .shell_lines import fields_of_line, unfilled_fields
+from .shell_lines import (
+    fields_of_line,
+    has_variables,
+    unfilled_fields,
+    variables_in_templates,
+)
 
 _SORTED = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 _PLAIN = json.JSONEncoder(allow_nan=False).encode
 # What needs a longer look: `..` and what may become it, NUL, and what may make a place empty.
 _CLIMBS = re.compile(r"\.\.|\\u0000")
 _HALF = r"\\ud[89a-f]"  # of a pair, which may stand alone
-_SUSPECT = re.compile(rf'{_CLIMBS.pattern}|{_HALF}|"\.|\."|"(?:s3:)?/*"|null')
+_SUSPECT = re.compile(
+    rf'{_CLIMBS.pattern}|{_HALF}|"\.|\."|"(?:s3:)?/*"|null|:[\\/]|"(?:\\\\|~/|arn:)'
+)
 _ALONE = re.compile(r"[\ud800-\udfff]")  # in a text that Python has read: no pair
 _LONG_PLACE = 450  # characters: above it a place's bytes are counted
 _ABSENT = object()
@@ -104,6 +111,7 @@ class JobMaker:
             or self.keys.has_tables()
             or (self.keys.shell and not self.keys.command)
             or bool(fields_of_line(self.keys))
+            or has_variables(self.keys)
             or bool(re.search(f"{_CLIMBS.pattern}|{_HALF}", self._head))
             or any(map(self._is_wrong, self._place_templates))
             or (self.keys.shell and any(map(is_taken, self._shared_values)))
@@ -230,7 +238,8 @@ class JobMaker:
                 "and no argument can.",
             )
             return
-        yield from (Problem(sentence, sentence) for sentence in unfilled_fields(message, keys))
+        for sentence in (*unfilled_fields(message, keys), *variables_in_templates(message, keys)):
+            yield Problem(sentence, sentence)
         broken = list(_unfillable(message, keys))
         yield from broken
         if not broken:

@@ -23,7 +23,7 @@ def misspelt_keys(given: Collection[str], keys: JobKeys, family: Family) -> Iter
     too.
     """
     known = {*RESERVED_KEYS, family.list_key}
-    own = {*known, *family.required, *(family.sent or ()), *family.objects, *_used(keys)}
+    own = {*known, *family.required, *(family.sent or ()), *family.objects, *used_names(keys)}
     for key in sorted(set(given) - own):
         meant = likely_meant(key, known)
         if meant and not (is_other_form(key, meant) and _may_be_own(key, meant, given, keys)):
@@ -44,7 +44,7 @@ def misspelt_columns(
         keys = JobKeys.read(message, family)
     except BadJob:
         return  # which is told elsewhere
-    for name in sorted(set(slips) - _used(keys)):
+    for name in sorted(set(slips) - used_names(keys)):
         meant = slips[name]
         if not (is_other_form(name, meant) and _may_be_own(name, meant, message, keys)):
             yield _sentence(name, meant)
@@ -62,7 +62,7 @@ def idle_keys(values: Mapping[str, object], keys: JobKeys) -> list[str]:
     """The keys of a JSON file's group that would mean something only beside `groups`."""
     if not keys.command:
         return []
-    names = set(values) - _used(keys) - {"name"}
+    names = set(values) - used_names(keys) - {"name"}
     return sorted(one for one in names if one in RESERVED_KEYS or slip_of_column(one))
 
 
@@ -71,7 +71,7 @@ def _may_be_own(name: str, meant: str, given: Collection[str], keys: JobKeys) ->
     return meant in given or (not keys.command and name.casefold() != meant)
 
 
-def _used(keys: JobKeys) -> set[str]:
+def used_names(keys: JobKeys) -> set[str]:
     """The names of which a job's templates make something, or its shell line as variables."""
     used = {field for template, _ in keys.templates() for field in templates.fields(template)}
     if keys.shell:

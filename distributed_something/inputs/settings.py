@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import UsageError
 from ..protocol.upload_flags import UploadFlags
+from .forms.misplaced import misplaced_keys
 from .near_names import misspelt_constants
 from .setting_types import (
     APP_NAME,
@@ -167,6 +168,8 @@ def load_settings(path: Path, defaults: Mapping[str, object] | None = None) -> S
     `defaults` stand for constants that the file leaves out or empty.
     """
     constants = _constants(path)
+    for sentence in misplaced_keys(constants, constant_names(), path.read_text(encoding="utf-8")):
+        logger.warning("%s: %s", path, sentence)
     unset = {name: one for name, one in (defaults or {}).items() if not constants.get(name)}
     return make_settings({**constants, **unset}, str(path))
 
@@ -176,7 +179,9 @@ def make_settings(constants: Mapping[str, object], source: str) -> Settings:
     problems: list[str] = []
     values = _with_defaults(constants)
     values["EXTRA"] = _extra(constants, problems)
-    for sentence, is_slip in misspelt_constants(constants, _known() | _WORKERS_OWN, _GUARDS):
+    for sentence, is_slip in misspelt_constants(
+        constants, constant_names() | _WORKERS_OWN, _GUARDS
+    ):
         if is_slip:
             problems.append(sentence)
         else:
@@ -253,13 +258,14 @@ def _cores(value: object) -> int:
     return int(value) if isinstance(value, (int, str)) and str(value).isdigit() else 1
 
 
-def _known() -> frozenset[str]:
+def constant_names() -> frozenset[str]:
+    """The constants of config.py that have a meaning here."""
     return frozenset(name.upper() for name in Settings.model_fields) - {"EXTRA"}
 
 
 def _extra(constants: Mapping[str, object], problems: list[str]) -> dict[str, str]:
     """The constants that are none of ours: scalars reach the worker, secrets are refused."""
-    known = _known()
+    known = constant_names()
     extra = {}
     for name, value in constants.items():
         if name in known or not isinstance(value, (str, int, float, bool)):

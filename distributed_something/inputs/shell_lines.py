@@ -1,4 +1,4 @@
-"""Find templates in a shell's line, where nothing fills them in: bash would get the braces."""
+"""Find templates in a shell's line, and a shell's variables in templates: nothing fills them in."""
 
 from __future__ import annotations
 
@@ -9,6 +9,30 @@ from ..protocol.jobs import DIRECTORY_FIELDS, JOB_FIELDS, JobKeys, job_values
 
 # `{name}` and `{name:02d}`, neither bash's `${name}` nor `{{name}}`.
 _FIELD = re.compile(r"(?<![${])\{(\w+)(?::[^{}\s]*)?\}(?!\})")
+
+
+_DOLLAR = re.compile(r"\$\{?(\w+)\}?")
+
+
+def variables_in_templates(message: Mapping[str, object], keys: JobKeys) -> Iterator[str]:
+    """A sentence for each `$name` of a job's value in what is no shell's: only `{name}` is filled.
+
+    A command without a shell refuses every variable when it is read.
+    """
+    known = {*job_values(message), *DIRECTORY_FIELDS, *JOB_FIELDS}
+    command = () if keys.shell else keys.command
+    for template in dict.fromkeys(text for text, _ in keys.templates() if text not in command):
+        for found in _DOLLAR.finditer(template):
+            if found[1] in known:
+                yield (
+                    f"{template!r} has {found[0]}, which only a shell would fill in: write "
+                    f"{{{found[1]}}}."
+                )
+
+
+def has_variables(keys: JobKeys) -> bool:
+    """Whether any template has what may be a shell's variable."""
+    return any("$" in text for text, _ in keys.templates())
 
 
 def fields_of_line(keys: JobKeys) -> frozenset[str]:

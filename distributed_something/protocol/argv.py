@@ -5,13 +5,18 @@ from __future__ import annotations
 import re
 import shlex
 
-_FIELD = re.compile(r"\{[^{}\s]*\}")
-# A single-quoted part, an escaped character, or what only a shell understands.
+_FIELD = re.compile(r"(?<!\$)\{[^{}\s]*\}")
+_VARIABLE = r"`|\$\{[^}]*\}?|\$\(|\$\w+|\$[@*#?$!]"
+# A single-quoted part, an escaped character, an address, or what only a shell understands: signs
+# between commands, variables, patterns of names, a home, a comment, a second line.
 _SHELL_PART = re.compile(
-    r"""'[^']*'|\\.|"(?P<quoted>(?:\\.|[^"\\])*)"|(?P<operator>[();<>|&]+|`|\$[A-Za-z_{(])""",
+    r"""'[^']*'|\\.|"(?P<quoted>(?:\\.|[^"\\])*)"|[A-Za-z][\w+.-]*://[^\s'"`$*;|<>()&]*"""
+    rf"|(?P<operator>[();<>|&]+|{_VARIABLE}|[*?\n]|\[[^\]\s,]*\w-\w[^\]\s]*\]|(?<!\S)[~#])",
     re.DOTALL,
 )
-_SHELL_IN_QUOTES = re.compile(r"\\.|(?P<operator>`|\$[A-Za-z_{(])", re.DOTALL)
+_SHELL_IN_QUOTES = re.compile(rf"\\.|(?P<operator>{_VARIABLE})", re.DOTALL)
+# A line that goes on in the next, and what may hold its sign for another reason.
+_CONTINUED = re.compile(r"""'[^']*'|"(?:\\.|[^"\\])*"|\\.""", re.DOTALL)
 _ASSIGNMENT = re.compile(r"\s*(?P<operator>[A-Za-z_]\w*=)")
 
 
@@ -35,17 +40,18 @@ def read_command(value: object, shell: bool, problems: list[str]) -> tuple[str, 
 
 def _split(command: str, problems: list[str]) -> tuple[str, ...]:
     """Split a command as a shell would, refusing what only a shell could do."""
+    line = _CONTINUED.sub(lambda part: " " if part[0] == "\\\n" else part[0], command).strip()
     try:
-        words = shlex.split(command)
+        words = shlex.split(line)
     except ValueError as error:
         problems.append(f"command {command!r} cannot be split into words: {error}.")
         return ()
-    if operator := _shell_operator(_FIELD.sub("x", command)):
+    if operator := _shell_operator(_FIELD.sub("x", line)):
         problems.append(
             f"command {command!r} has {operator!r}, which only a shell understands, "
             'and no shell runs it: put "shell": true in the job file and write '
-            '"$input_dir/$sample.txt", not {input_dir}/{sample}.txt, or give the command as a '
-            "list of words."
+            '"$input_dir/$sample.txt", not {input_dir}/{sample}.txt. If the program itself is to '
+            "get it, put it in single quotes, or give the command as a list of words."
         )
     return tuple(words)
 

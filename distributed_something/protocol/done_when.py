@@ -52,6 +52,12 @@ class DoneWhen:
         if (checked.json_file is None) != (checked.json_path is None):
             problems.append("done_when needs json_file and json_path together.")
         problems += checked.problems()
+        for key in ("file", "json_file"):
+            if {"*", "?"} & set(getattr(checked, key) or ""):
+                problems.append(
+                    f"done_when.{key} is {getattr(checked, key)!r}, and names one file: patterns "
+                    'are for done_when.glob, such as {"*.csv": 1}.'
+                )
         return checked
 
     def problems(self) -> list[str]:

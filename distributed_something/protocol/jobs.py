@@ -168,6 +168,8 @@ class JobKeys:
             checkpoint=_flag(shared.get("checkpoint"), "checkpoint", problems),
             weight=_weight(shared.get("weight"), problems),
         )
+        if keys.output and "*" in keys.output:
+            problems.append(f"output is {keys.output!r}; it names one place, and no pattern.")
         for template, _ in keys.templates():
             try:
                 templates.parse(template)

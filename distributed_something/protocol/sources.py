@@ -16,6 +16,9 @@ from .templates import is_scalar
 # names of buckets have no capitals, so nothing else can be meant.
 BUCKET_ROLES = ("AWS_BUCKET", "SOURCE_BUCKET", "WORKSPACE_BUCKET", "DESTINATION_BUCKET")
 _A_ROLE = re.compile(r"[A-Z_]+")
+# What no key begins with: drives, shared folders and homes of computers, and other addresses.
+_OF_A_COMPUTER = re.compile(r"[A-Za-z]:[/\\]|\\\\|~/|file:", re.IGNORECASE)
+_OTHER_ADDRESS = re.compile(r"(?!s3://)(?:[A-Za-z][A-Za-z0-9+.-]+://|s3:/?[^/]|arn:aws)")
 _PLACE_BYTES = 900  # S3 keys have at most 1,024, and a file's own name is still to come
 
 Pairs = tuple[tuple[str, str], ...]
@@ -137,6 +140,16 @@ def place_problems(key: str, place: str, *, may_be_bare: bool = False) -> Iterat
         yield f"{key} is {place[:60]!r}... for this job; S3 takes no key that long."
     if "\0" in place:
         yield f"{key} is {place!r} for this job; it holds a NUL character."
+    if _OF_A_COMPUTER.match(place):
+        yield (
+            f"{key} is {place!r} for this job, a path of a computer: copy the files to the bucket, "
+            "and name their keys."
+        )
+    elif _OTHER_ADDRESS.match(place):
+        yield (
+            f"{key} is {place!r} for this job; a place is a key, or an address such as "
+            "s3://bucket/key."
+        )
     if not place.startswith("s3://"):
         return
     bucket = place.removeprefix("s3://").partition("/")[0]

@@ -16,9 +16,7 @@ from ...command_lines import run_line
 from ...errors import DistributedSomethingError, UsageError
 from ...inputs.job_files import JobFile
 from ...inputs.jobs import Group, JobMaker, JobMessage, add_if_new, fingerprint_of
-from ...inputs.key_slips import idle_keys, misspelt_columns, misspelt_keys, slip_of_column
-from ...inputs.product import near_range
-from ...protocol.families import SOMETHING
+from ...inputs.key_slips import misspelt_columns, misspelt_keys, slip_of_column
 from ...protocol.jobs import RESERVED_KEYS, BadJob
 from ...protocol.ledger.facts import SubmittedJob
 from ...protocol.ledger.keys import new_attempt_id
@@ -29,6 +27,7 @@ from ..runs.runs import ensure_run
 from ..runs.work_ahead import stopped_notes
 from .again import Again, find_again, hash_of, listed_jobs
 from .no_command import warn_of_no_command
+from .odd_values import OddValues, shared_limits
 from .open_jobs import keys_in, open_jobs
 from .order import find_order, in_order
 from .shared_outputs import refuse_shared_outputs
@@ -42,7 +41,6 @@ logger = logging.getLogger(__name__)
 
 CHUNK = 5000  # jobs in one list of the ledger
 _KINDS = 10  # of faults that are shown
-_RANGES_IN = 1000  # groups that are looked through for ranges
 _CHECK_EVERY = 10_000  # groups between two words on progress
 
 Progress = Callable[[int, int | None], None]
@@ -220,7 +218,8 @@ def make_maker(file: JobFile) -> JobMaker:
     except BadJob as error:
         raise _usage_error(file, error.problems) from None
     given = {*file.shared, *file.dropped}
-    if slips := list(misspelt_keys(given, maker.keys, file.family)):
+    slips = [*misspelt_keys(given, maker.keys, file.family), *shared_limits(file, maker.keys)]
+    if slips:
         raise _usage_error(file, slips)
     return maker
 
@@ -242,15 +241,7 @@ def check_groups(
             on_progress(groups, None)
     if check.faults:
         raise _usage_error(file, check.sentences())
-    if check.idle:
-        logger.warning(
-            "In a group of %s no template uses %s: there it is an ordinary value. "
-            "To set it per job, use a table or JSON Lines.",
-            file.path,
-            ", ".join(f"`{key}`" for key in sorted(check.idle)),
-        )
-    if check.range:
-        logger.warning("%s: %s", file.path, check.range)
+    check.odd.warn()
     if not groups:
         raise UsageError(f"{file.path} has no groups: there is nothing to queue.")
     if not has_own_code:
@@ -265,8 +256,7 @@ class _Check:
         self.faults: dict[str, tuple[str, int]] = {}  # kind: its first sentence, how many groups
         self.largest = 0
         self.lacking = 0  # groups whose jobs have no command
-        self.idle: set[str] = set()  # keys of groups that mean something only elsewhere
-        self.range = ""  # a sentence on a value that was likely meant for a range
+        self.odd = OddValues(file, maker)
         self._file = file
         self._maker = maker
         self._plain_names: set[str] = set()  # of values, which are surely no slips
@@ -284,28 +274,18 @@ class _Check:
         if isinstance(group.value, dict):
             if not group.value.keys() <= self._plain_names:
                 self._look_at_names(number, group, group.value)
-            if number <= _RANGES_IN and not self.range:
-                self._look_for_range(number, group.value)
+            self.odd.look_at_values(number, group.value)
         if not self.faults and self._maker.output_of(group) is None:
             self._compare_names(number, group, look.fingerprint)
 
-    def _look_for_range(self, number: int, values: dict[str, object]) -> None:
-        """Only a product multiplies ranges; elsewhere one is a value like any other."""
-        for key, value in values.items():
-            if isinstance(value, str) and (meant := near_range(value)):
-                self.range = (
-                    f"{self._file.noun} {number} has {key} {value!r}, which is one value there; "
-                    f'a range is written "groups": {{"product": {{"{key}": "{meant}"}}}}.'
-                )
-
     def _look_at_names(self, number: int, group: Group, values: dict[str, object]) -> None:
         """Look for names of values that were likely to be reserved keys; most rows have no new."""
+        refused = list(self.odd.look_at_names(values))
         if self._file.noun in ("Row", "Line"):
             message = self._maker.message(group)
-            for sentence in misspelt_columns(values, message, self._maker.family):
-                self._add(sentence, f"{self._file.noun} {number}: {sentence}")
-        elif self._maker.family is SOMETHING:
-            self.idle |= set(idle_keys(values, self._maker.keys))
+            refused += misspelt_columns(values, message, self._maker.family)
+        for sentence in refused:
+            self._add(sentence, f"{self._file.noun} {number}: {sentence}")
         self._plain_names |= {
             one
             for one in values

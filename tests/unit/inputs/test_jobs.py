@@ -144,6 +144,9 @@ def test_every_fault_of_the_reserved_keys_is_told_at_once() -> None:
     [
         "a > b", "a | b", "a && b", "a; b", "a>b", "a &", "(a)", "echo $(date)", "echo `date`",
         "echo $HOME", 'echo "$HOME"', 'echo "`date`"', "LANG=C sort", "a ${x}", "a\nb; c",
+        "cat {input_dir}/*.vcf", "ls x?.tif", "ls img[0-9].tif", "cat ~/a", "cat ~", "a # b",
+        "a\nb", "awk {print $1}", 'echo "$1"', "echo $@", "cp s3://b/*.tif x", "a ${INPUT_FILE}",
+        "curl http://x/?a=1&b=2",
     ],
 )  # fmt: skip
 def test_what_only_a_shell_understands_is_refused(command: str) -> None:
@@ -157,6 +160,10 @@ def test_what_only_a_shell_understands_is_refused(command: str) -> None:
         ("awk '$1 > 2' x", ["awk", "$1 > 2", "x"]),
         ("tool --cost 5$ --if a=b", ["tool", "--cost", "5$", "--if", "a=b"]),
         ("tool {plate:>4}", ["tool", "  P1"]),
+        ("tool '*.tif' \"a?\" \\*", ["tool", "*.tif", "a?", "*"]),
+        ("curl http://x/?a=1 -o s3://b/c#d", ["curl", "http://x/?a=1", "-o", "s3://b/c#d"]),
+        ("tool a#b x~ [1,2] a[0] --n=~", ["tool", "a#b", "x~", "[1,2]", "a[0]", "--n=~"]),
+        ("\n  tool a \\\n    --b '\\\n'\n", ["tool", "a", "--b", "\\\n"]),
         ('tool "{input_dir}/{plate} x.tif"', ["tool", "/w/in/P1 x.tif"]),
         (["tool", "a > b", "{plate}"], ["tool", "a > b", "P1"]),
     ],
@@ -166,6 +173,50 @@ def test_a_command_becomes_its_words_and_no_value_is_split(
 ) -> None:
     message = {"command": command, "group": {"plate": "P1"}}
     assert Job.from_object(message).argv(DIRECTORIES) == argv
+
+
+def test_what_a_shell_would_have_filled_in_is_shown_as_it_was_written() -> None:
+    assert "has '${INPUT_FILE}'," in refusal(command="samtools index ${INPUT_FILE}")
+    assert "has '*', " in refusal(command="cat *.vcf")
+    assert "in single quotes" in refusal(command="cat *.vcf")
+
+
+@pytest.mark.parametrize(
+    ("keys", "word"),
+    [
+        ({"output": "r/$plate"}, "'r/$plate' has $plate, which only a shell would fill in"),
+        ({"inputs": ["r/${plate}.tif"]}, "write {plate}"),
+        ({"name": "$plate-x"}, "write {plate}"),
+        ({"environment": {"A": "$input_dir/x"}}, "write {input_dir}"),
+        ({"output": "r/*/x"}, "it names one place, and no pattern"),
+        ({"done_when": {"file": "*.csv"}}, "patterns are for done_when.glob"),
+        ({"done_when": {"json_file": "a?.json", "json_path": "x"}}, "patterns are for"),
+        ({"inputs": ["D:\\data\\a.tif"]}, "a path of a computer: copy the files"),
+        ({"inputs": ["\\\\nas\\a.tif"]}, "a path of a computer"),
+        ({"inputs": [{"csv": "file:///D:/a.csv"}]}, "a path of a computer"),
+        ({"output": "~/results"}, "a path of a computer"),
+        ({"inputs": ["https://example.org/a.tif"]}, "an address such as s3://bucket/key"),
+        ({"inputs": ["S3://b/a.tif"]}, "an address such as"),
+        ({"output": "s3:/b/a"}, "an address such as"),
+        ({"output": "arn:aws:s3:::b/a"}, "an address such as"),
+    ],
+)
+def test_shell_signs_and_paths_of_computers_are_refused_where_places_are(
+    keys: dict[str, object], word: str
+) -> None:
+    groups = [Group({"plate": "P1"})]
+    try:
+        problems = [one.sentence for one in JobMaker(keys).look(groups[0]).problems]
+    except BadJob as error:
+        problems = error.problems
+    assert word in " ".join(problems)
+
+
+def test_values_may_have_what_places_may_not_and_dollars_of_their_own_stay() -> None:
+    keys = {"command": "tool {x}", "output": "r/{n}$", "environment": {"A": "pa$$word $other"}}
+    assert not JobMaker(keys).look(Group({"x": "D:\\a", "n": "a*b"})).problems
+    (problem,) = JobMaker({"inputs": ["{x}"]}).look(Group({"x": "D:\\a"})).problems
+    assert "a path of a computer" in problem.sentence
 
 
 @given(st.text(max_size=30))

@@ -78,6 +78,42 @@ def test_a_value_that_a_template_or_the_shells_line_uses_is_no_slip(tmp_path: Pa
     assert look_at(tmp_path, command='tool "$input"', shell=True, input="a.csv") == 1
 
 
+@pytest.mark.parametrize(
+    ("key", "constant"),
+    [
+        ("MAX_COST", "MAX_COST"),
+        ("max_hours", "MAX_HOURS"),
+        ("MAX_FAILURE", "MAX_FAILURES"),
+        ("max_cots", "MAX_COST"),
+    ],
+)
+def test_a_limit_in_a_job_file_is_refused_wherever_it_stands_there(
+    tmp_path: Path, key: str, constant: str
+) -> None:
+    words = f"`{key}` limits nothing here: {constant} belongs in config.py"
+    assert words in refusal(tmp_path, **COMMAND, **{key: 5})
+    assert words in refusal(tmp_path, **{key: 5})  # for something.py too
+    assert words in refusal(tmp_path, **COMMAND, groups=[{"plate": "P1", key: 5}])
+    with pytest.raises(UsageError, match=f"`{key}` limits nothing"):
+        look(write_json(tmp_path / "plain.json", {"groups": [{"plate": "P1"}]}), **{key: 5})
+    (tmp_path / "jobs.csv").write_text(f"plate,{key}\nP1,5\n")
+    with pytest.raises(UsageError, match=f"Row 1: `{key}` limits nothing"):
+        look(tmp_path / "jobs.csv", **COMMAND)
+    assert look_at(tmp_path, command=f"tool {{{key}}} {{plate}}", **{key: 5}) == 1
+
+
+@pytest.mark.parametrize("key", ["JOB_RETRIES", "CHECK_IF_DONE_BOOL", "docker_cores", "MEMORY"])
+def test_another_constant_in_a_job_file_is_warned_of_with_its_file(
+    tmp_path: Path, key: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert look_at(tmp_path, **COMMAND, **{key: 5}) == 1
+    assert f"`{key}` has no effect here: {key.upper()} belongs in config.py" in caplog.text
+    caplog.clear()
+    assert look_at(tmp_path, command=f"tool {{{key}}} {{plate}}", **{key: 5}) == 1
+    assert look_at(tmp_path, memory=5, docker_cores=4) == 1  # something.py may read them
+    assert "no effect" not in caplog.text
+
+
 def test_a_value_in_braces_in_the_shells_line_is_refused_for_bash_would_get_the_braces(
     tmp_path: Path,
 ) -> None:

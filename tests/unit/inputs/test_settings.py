@@ -9,7 +9,7 @@ import pytest
 
 from distributed_something.errors import UsageError
 from distributed_something.inputs.settings import Settings, load_settings, make_settings
-from tests.builders import constants, settings
+from tests.builders import constants, settings, write_config
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 
@@ -546,3 +546,15 @@ def test_a_mount_is_for_inputs_that_are_not_brought(tmp_path: Path) -> None:
         load(tmp_path, mounting.replace("DOWNLOAD_FILES = 'False'", "DOWNLOAD_FILES = 'True'"))
     with pytest.raises(UsageError, match="must be 'auto', 's3fs' or 'mount-s3'"):
         load(tmp_path, mounting.replace("'s3fs'", "'goofys'"))
+
+
+def test_a_key_of_jobs_in_capitals_is_warned_of_unless_the_config_makes_something_of_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = write_config(tmp_path, TIMEOUT=3600, DONE_WHEN={"min_files": 2}, MY_OWN="x")
+    path.write_text(path.read_text() + "NAME = 'x'\nLOG_GROUP_NAME = NAME + 'y'\nOUTPUT = 'r'\n")
+    assert load_settings(path).extra["TIMEOUT"] == "3600"
+    for name in ("TIMEOUT", "DONE_WHEN", "OUTPUT"):
+        key = name.lower()
+        assert f"{name} has no effect here: `{key}` belongs in the job file, or in" in caplog.text
+    assert "NAME has" not in caplog.text and "MY_OWN" not in caplog.text
