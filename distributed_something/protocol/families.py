@@ -37,6 +37,8 @@ class Family:
     """What templates get from the family's own keys in a message, the group's values among them."""
     places: Callable[[Mapping[str, object]], Values] = lambda _: {}
     """The reserved keys that a message's own keys stand for: inputs and output."""
+    reads: Callable[[Mapping[str, object]], list[object]] = lambda _: []
+    """What the family's own worker reads for a message, as `inputs` would name it."""
     own_results: Callable[[Mapping[str, object]], str] = lambda _: ""
     """The template of what is one job's below an output that others share; '' if all of it is."""
 
@@ -143,6 +145,23 @@ def _cellprofiler_places(message: Mapping[str, object]) -> Values:
     return {"output": f"{base}/{{metadataID}}" if base else "{metadataID}"}
 
 
+def _cellprofiler_reads(message: Mapping[str, object]) -> list[object]:
+    """The pipeline, and the data file with the images that it names for the job."""
+    found: list[object] = []
+    if pipeline := _text(message, "pipeline").strip("/"):
+        found.append(f"s3://WORKSPACE_BUCKET/{pipeline}")
+    data_file = _text(message, "data_file").strip("/")
+    place, paths = f"s3://WORKSPACE_BUCKET/{data_file}", message.get("paths", {})
+    if data_file.lower().endswith(".csv"):
+        where = _scalars(_parsed_metadata(message.get("Metadata")))
+        found.append({"csv": place, "where": where, "paths": paths})
+    elif data_file.lower().endswith(".txt"):
+        found.append({"list": place, "paths": paths})
+    elif data_file:
+        found.append(place)
+    return found
+
+
 def _fiji_values(message: Mapping[str, object]) -> Values:
     shared = _scalars(message.get("shared_metadata"))
     if "Metadata" not in message:
@@ -170,6 +189,13 @@ def _omezarr_places(message: Mapping[str, object]) -> Values:
     return own
 
 
+def _omezarr_reads(message: Mapping[str, object]) -> list[object]:
+    """The file of the plate's folder that the converter opens."""
+    place, plate = _address(message, "input"), templates.plain(message.get("plate"))
+    metadata = _text(message, "path_to_metadata").strip("/")
+    return [f"{place}/{plate}/{metadata}".lstrip("/")] if metadata and plate else []
+
+
 def _omezarr_results(message: Mapping[str, object]) -> str:
     """The plate's own Zarr, as the family's converter names it."""
     return "{plate}.ome.zarr" if "output" in _omezarr_places(message) else ""
@@ -194,6 +220,7 @@ CELLPROFILER = Family(
     parsed=_parsed_metadata,
     values=_cellprofiler_values,
     places=_cellprofiler_places,
+    reads=_cellprofiler_reads,
 )
 FIJI = Family(
     "fiji",
@@ -215,6 +242,7 @@ OMEZARR = Family(
     problem=_named,
     values=_omezarr_values,
     places=_omezarr_places,
+    reads=_omezarr_reads,
     own_results=_omezarr_results,
 )
 FAMILIES = {one.word: one for one in (SOMETHING, CELLPROFILER, FIJI, OMEZARR)}

@@ -17,7 +17,7 @@ from ...command_lines import run_line
 from ...definitions.fleet import types_of_overrides
 from ...errors import UsageError
 from ...inputs.type_runs import type_settings
-from . import account, fleet, image, jobs, machines, places
+from . import account, fleet, image, inputs, jobs, machines, places
 from .findings import Finding, State, looked, missing, ok, unseen, warning
 from .placeholders import placeholders
 
@@ -171,7 +171,7 @@ def _online(
         ),
         (
             "inputs",
-            lambda: jobs.inputs(aws, settings, right_jobs) if right_jobs else iter(()),
+            lambda: inputs.inputs(aws, settings, right_jobs) if right_jobs else iter(()),
         ),
     ):
         yield from looked(subject, look)
