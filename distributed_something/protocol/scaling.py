@@ -54,7 +54,8 @@ class Plan:
     targets: tuple[Fleet, ...] = ()  # fleets with their new, lower target
     drain: tuple[Machine, ...] = ()
     terminate: tuple[Machine, ...] = ()
-    close: tuple[Machine, ...] = ()  # machines that end the jobs they have, and take no more
+    # Ids of the machines that end the jobs they have, and take no more; None: those of before.
+    closed: frozenset[str] | None = None
 
     def applied(self, machines: Sequence[Machine]) -> tuple[Machine, ...]:
         """The machines as they are once this has been done."""
@@ -121,15 +122,38 @@ def plan_lowering(fleets: Sequence[Fleet], in_flight: int) -> Plan:
 IDLE_SECONDS = 20.0
 # FINISH = "cheap": a slot has so many jobs to do, or the machines are too many to pay for starting;
 CHEAP_JOBS_A_SLOT = 10
+# or are busy for so many times as long as the longest job, where that is such a share of the work;
+CHEAP_LONG_TIMES = 2.0
+CHEAP_LONG_SHARE = 0.02
 # and so many wait for each slot that still takes jobs, or its machine closes.
 CHEAP_WAITING_A_SLOT = 2
 
 
-def machines_to_buy(asked: int, jobs: int, slots: int, *, is_cheap: bool) -> int:
-    """How many machines to ask for: as many as wanted, or fewer if that is what is cheap."""
+def machines_to_buy(
+    asked: int, jobs: int, slots: int, *, is_cheap: bool, seconds: Sequence[float] = ()
+) -> int:
+    """How many machines to ask for: as many as wanted, or fewer if that is what is cheap.
+
+    `seconds` are times of some of the jobs, none if they are not known.
+    """
     if not is_cheap or not jobs:
         return asked
-    return max(1, min(asked, -(-jobs // (slots * CHEAP_JOBS_A_SLOT))))
+    few = min(asked, -(-jobs // (slots * CHEAP_JOBS_A_SLOT)))
+    return max(1, min(few, _machines_beside_longest(jobs, slots, seconds)))
+
+
+def _machines_beside_longest(jobs: int, slots: int, seconds: Sequence[float]) -> int:
+    """How many machines are busy for twice the time of the longest job, if it counts for much.
+
+    If AWS takes its machine it begins again: on more machines it would then be the last job, and
+    its machine's other slots idle.
+    """
+    if not seconds or slots == 1:
+        return jobs
+    work, longest = jobs * sum(seconds) / len(seconds) / slots, max(seconds)
+    if longest * (slots - 1) / slots < CHEAP_LONG_SHARE * work:
+        return jobs
+    return int(work / (CHEAP_LONG_TIMES * longest))
 
 
 def plan_closing(
@@ -139,15 +163,21 @@ def plan_closing(
     to_take: int,
     slots: int,
 ) -> Plan:
-    """Let machines take no more jobs as those that wait run out; `closed` are ids that do so.
+    """Let fewer machines take jobs as those that wait run out; `closed` are ids that take none.
 
-    Those that have the fewest jobs close first. The fleets keep no more than what stays open.
+    The busiest stay open, for they stay longest. A closed machine that is busier than what is open
+    opens again: a job that comes back costs nothing beside another. The fleets keep no more than
+    what stays open.
     """
     live = [machine for machine in machines if not machine.draining]
     wanted = max(1, -(-to_take // (slots * CHEAP_WAITING_A_SLOT)))
-    open_ones = [machine for machine in live if machine.instance_id not in closed]
-    open_ones.sort(key=lambda m: (-m.busy, not m.tasks, not m.joined, m.instance_id))
-    return Plan(targets=cap_targets(fleets, wanted), close=tuple(open_ones[wanted:]))
+    live.sort(
+        key=lambda m: (-m.busy, m.instance_id in closed, not m.tasks, not m.joined, m.instance_id)
+    )
+    return Plan(
+        targets=cap_targets(fleets, wanted),
+        closed=frozenset(machine.instance_id for machine in live[wanted:]),
+    )
 
 
 def cap_targets(fleets: Sequence[Fleet], total: int) -> tuple[Fleet, ...]:

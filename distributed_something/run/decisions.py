@@ -27,6 +27,8 @@ EXPORT_SECONDS = 900.0  # how long an export of the logs may take
 # for one that we end ourselves is paid for even in its first hour.
 # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/billing-for-interrupted-spot-instances.html
 NOTICE_SECONDS = 180.0
+PACKED_TOO_TIGHT = 8  # of so many jobs one waits for room while the others are packed
+_FEW = 4  # times as many jobs at work as wait: none of them waits for a machine
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,22 @@ class Policy:
     is_cheap: bool = False  # FINISH = "cheap"
     packs: bool = False  # all jobs have checkpoints, and go on elsewhere
 
+    def is_spare(self, load: RunLoad) -> bool:
+        """Whether machines may go: no job waits, or where jobs can move few beside those at work.
+
+        Those few were moved, and wait for a slot to become free.
+        """
+        return load.has_begun and load.to_take <= load.in_flight // _FEW * self.packs
+
+    def room_for(self, load: RunLoad) -> int:
+        """For how many jobs machines are kept.
+
+        Where jobs can move it is for an eighth fewer than there are: jobs end while machines are
+        emptied, and one that waits for a slot costs nothing.
+        """
+        jobs = load.to_take + load.in_flight
+        return jobs - jobs // PACKED_TOO_TIGHT if self.packs else load.in_flight
+
 
 @dataclass(frozen=True)
 class RunLoad:
@@ -132,14 +150,16 @@ def plan_machines(
     now: float,
 ) -> tuple[MonitorState, Plan]:
     """Which machines to give back, after several looks that saw no job waiting for one."""
-    state = _count_spare(load, state, now)
+    state = _count_spare(load, policy, state, now)
     state = _note_draining(machines, state, now)
     if policy.slots == 0:
         return state, Plan()
     plan = _plan(load, fleets, machines, policy, state, pace, now)
     ours = {one.instance_id: 0.0 for one in plan.drain}
     there = {one.instance_id for one in machines}
-    closed = {*state.closed, *(one.instance_id for one in plan.close)} & there
+    before = frozenset(there.intersection(state.closed))
+    closed = before if plan.closed is None else plan.closed
+    plan = replace(plan, closed=None if closed == before else closed)
     state = replace(state, draining={**state.draining, **ours}, closed=tuple(sorted(closed)))
     ended = tuple(one for one in plan.terminate if _may_end(one, state, pace, now))
     return state, replace(plan, terminate=ended)
@@ -154,7 +174,7 @@ def _plan(
     pace: Pace,
     now: float,
 ) -> Plan:
-    if not _may_give_back(state, pace, now):
+    if not _may_give_back(policy, state, pace, now):
         plan = plan_ending_drained(machines)
         if not (policy.is_cheap and policy.slots and load.to_take and load.has_begun):
             return plan
@@ -162,7 +182,9 @@ def _plan(
         return replace(closing, terminate=plan.terminate)
     if policy.slots is None:
         return plan_lowering(fleets, load.in_flight)
-    return plan_giving_back(fleets, machines, load.in_flight, policy.slots, packs=policy.packs)
+    return plan_giving_back(
+        fleets, machines, policy.room_for(load), policy.slots, packs=policy.packs
+    )
 
 
 def count_quiet(
@@ -194,9 +216,9 @@ def count_stalled(
     return replace(state, stalled=state.stalled.after(True, now))
 
 
-def _count_spare(load: RunLoad, state: MonitorState, now: float) -> MonitorState:
+def _count_spare(load: RunLoad, policy: Policy, state: MonitorState, now: float) -> MonitorState:
     """For how long no job waits, and for how long one is in flight that no heartbeat names."""
-    is_spare = load.has_begun and not load.to_take
+    is_spare = policy.is_spare(load)
     return replace(
         state,
         spare=state.spare.after(is_spare, now),
@@ -204,16 +226,16 @@ def _count_spare(load: RunLoad, state: MonitorState, now: float) -> MonitorState
     )
 
 
-def _may_give_back(state: MonitorState, pace: Pace, now: float) -> bool:
+def _may_give_back(policy: Policy, state: MonitorState, pace: Pace, now: float) -> bool:
     """Whether it is plain which machines are idle.
 
     A job that no heartbeat names was taken just now by an unknown worker, and ending that one
-    would interrupt it; after a dead worker's time it is a job that pauses, or was lost with its
-    machine.
+    would interrupt it, which matters where jobs cannot move; after a dead worker's time it is a
+    job that pauses, or was lost with its machine.
     """
     if not state.spare.lasts(pace.spare_looks, pace.spare_seconds, now):
         return False
-    return not state.unseen or state.unseen.lasts(1, pace.heartbeat_seconds, now)
+    return policy.packs or not state.unseen or state.unseen.lasts(1, pace.heartbeat_seconds, now)
 
 
 def _note_draining(machines: Sequence[Machine], state: MonitorState, now: float) -> MonitorState:

@@ -32,7 +32,7 @@ def forecast(
 ) -> Forecast:
     """One forecast; `seconds` are the times of some jobs, `slots` what a machine takes at once."""
     is_cheap = finish == "cheap"
-    bought = machines_to_buy(machines, jobs, slots, is_cheap=is_cheap)
+    bought = machines_to_buy(machines, jobs, slots, is_cheap=is_cheap, seconds=seconds)
     share = max(1.0, jobs / MOST_JOBS)
     few = max(1, round(bought / share))
     times = _spread_over(min(jobs, round(jobs * few / bought)), seconds)

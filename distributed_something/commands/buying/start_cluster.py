@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,15 @@ from ...inputs.text import read_text
 from ...protocol.ledger.record import RunRecord, find_record, save_record
 from ...run.fleet_troubles import judge
 from ...run.money import besides_per_hour
-from ..runs.outlook import NO_OUTLOOK, Outlook, job_times, machine_prices, outlook_of
+from ..runs.outlook import (
+    NO_OUTLOOK,
+    NO_TIMES,
+    JobTimes,
+    Outlook,
+    job_times,
+    machine_prices,
+    outlook_of,
+)
 from ..runs.provenance import DigestOf, keep_purchase
 from ..runs.runs import ensure_run
 from ..runs.schedule import start_schedule
@@ -105,9 +114,9 @@ def start_cluster(
     Whatever fails after the purchase cancels it. `digest_of` is
     asked for the digest of the workers' image, which is kept with what else the run is made with.
     """
-    offer = _prepare(aws, settings, fleet_file, keep_ami, now())
-    quote = _with_outlook(aws, offer, minutes, rehearsal, now())
-    if not confirm(quote):
+    times_of = partial(job_times, aws, given=minutes, rehearsal=rehearsal)
+    offer = _prepare(aws, settings, fleet_file, keep_ami, times_of, now())
+    if not confirm(offer.quote):
         raise DistributedSomethingError("Nothing was bought and nothing was changed.")
     record, order = _begin(aws, offer, folder, digest_of, now)
 
@@ -127,36 +136,35 @@ class _Offer:
     wanted: FleetFile
     text: str  # of the fleet file
     plan: FleetPlan
-    jobs: int | None  # that wait; None if SQS could not say
     quote: Purchase
 
 
-def _prepare(aws: Aws, settings: Settings, fleet_file: Path, keep_ami: bool, now: float) -> _Offer:
+def _prepare(
+    aws: Aws,
+    settings: Settings,
+    fleet_file: Path,
+    keep_ami: bool,
+    times_of: Callable[[Settings], JobTimes],
+    now: float,
+) -> _Offer:
     """Plan and check the machines that a fleet file asks for; creates nothing."""
     text = read_text(fleet_file, "fleet file")
     wanted = read_fleet_file(text, str(fleet_file))
     _check_set_up(aws, settings)
     wanted = read_templates(aws, wanted)
     settings, of_price = with_price_of_file(settings, wanted)
-    jobs, asked = count_waiting(aws, settings), settings.cluster_machines
-    machines = machines_wanted(settings, wanted, jobs)
+    jobs, as_asked = count_waiting(aws, settings), settings
+    times = times_of(settings) if jobs else NO_TIMES
+    machines = machines_wanted(settings, wanted, jobs, times.known)
     settings = settings.model_copy(update={"cluster_machines": machines})
     plan = plan_fleet(aws, settings, wanted, keep_ami=keep_ami)
     unseen = check_purchase(aws, Wish(settings, wanted, plan))
     plan = replace(plan, notes=(*of_price, *plan.notes, *unseen))
-    quote = _purchase(aws, settings, wanted, plan, (jobs, asked), now)
-    return _Offer(settings, wanted, text, plan, jobs, quote)
-
-
-def _with_outlook(
-    aws: Aws, offer: _Offer, minutes: float | None, rehearsal: Path | None, now: float
-) -> Purchase:
-    """The quote with how long the waiting jobs will take, and what that costs."""
-    if not offer.jobs:
-        return offer.quote
-    times = job_times(aws, offer.settings, minutes, rehearsal)
-    prices = machine_prices(aws, offer.settings, now)
-    return replace(offer.quote, outlook=outlook_of(offer.settings, offer.jobs, times, prices))
+    quote = _purchase(aws, settings, wanted, plan, (jobs, as_asked.cluster_machines), now)
+    if jobs:
+        prices = machine_prices(aws, settings, now)
+        quote = replace(quote, outlook=outlook_of(as_asked, jobs, times, prices))
+    return _Offer(settings, wanted, text, plan, quote)
 
 
 def _begin(

@@ -41,8 +41,16 @@ class JobTimes:
     is_guess: bool = False
 
     @property
+    def known(self) -> tuple[float, ...]:
+        """The times that were measured or given; none where they are a guess."""
+        return () if self.is_guess else self.seconds
+
+    @property
     def median(self) -> float:
         return median(self.seconds)
+
+
+NO_TIMES = JobTimes((), "no job waits", is_guess=True)
 
 
 @dataclass(frozen=True)

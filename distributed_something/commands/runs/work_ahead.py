@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -48,13 +48,20 @@ def count_waiting(aws: Aws, settings: Settings) -> int | None:
         return None
 
 
-def machines_wanted(settings: Settings, wanted: FleetFile, jobs: int | None) -> int:
-    """How many machines to ask for: CLUSTER_MACHINES, or fewer where FINISH is cheap."""
+def machines_wanted(
+    settings: Settings, wanted: FleetFile, jobs: int | None, seconds: Sequence[float]
+) -> int:
+    """How many machines to ask for: CLUSTER_MACHINES, or fewer where FINISH is cheap.
+
+    `seconds` are times of some of the jobs, none if they are not known.
+    """
     if jobs is None or _is_weighted(wanted):
         return settings.cluster_machines
     slots = settings.tasks_per_machine * settings.docker_cores
     is_cheap = settings.finish == "cheap"
-    return machines_to_buy(settings.cluster_machines, jobs, slots, is_cheap=is_cheap)
+    return machines_to_buy(
+        settings.cluster_machines, jobs, slots, is_cheap=is_cheap, seconds=seconds
+    )
 
 
 def job_notes(
@@ -79,7 +86,7 @@ def job_notes(
     if settings.cluster_machines < asked:
         yield (
             f'FINISH = "cheap": {count_of(settings.cluster_machines, "machine")} instead of '
-            f"{asked} (CLUSTER_MACHINES) give each of its {slots} slots ten jobs or so."
+            f"{asked} (CLUSTER_MACHINES): each of the {slots} slots has work for long enough."
         )
     useful = -(-jobs // slots)
     machines = machines_already + settings.cluster_machines

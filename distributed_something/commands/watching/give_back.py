@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-def carry_out(aws: Aws, record: RunRecord, plan: Plan, closed: Sequence[str] = ()) -> None:
+def carry_out(aws: Aws, record: RunRecord, plan: Plan) -> None:
     """Do what the plan says: lower first, or a fleet buys what is ended anew."""
     lower_targets(aws, plan.targets)
     if plan.drain:
         arns = [machine.container_instance for machine in plan.drain]
         cluster.drain_instances(aws.ecs, record.cluster, arns)
         logger.info("Idle, and given no more jobs: %s.", count_of(len(arns), "machine"))
-    if plan.close:
-        RunLedger.of(aws.s3, record).machines.write_closed_machines(closed)
-        logger.info("No more jobs for %s.", count_of(len(plan.close), "machine"))
+    if plan.closed is not None:
+        RunLedger.of(aws.s3, record).machines.write_closed_machines(plan.closed)
+        logger.info("No more jobs for %s.", count_of(len(plan.closed), "machine"))
     if plan.terminate:
         instances.terminate_instances(aws.ec2, [machine.instance_id for machine in plan.terminate])
 

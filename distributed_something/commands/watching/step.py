@@ -96,7 +96,7 @@ def step(
             seen = _cap(aws, seen, 1)
     state, plan = _plan(record, seen, state, pace, now())
     with _going_on("release machines"):
-        carry_out(aws, record, plan, state.closed)
+        carry_out(aws, record, plan)
         balance_service(aws, record, seen, plan.applied(seen.machines))
     holder = _lease_holder(aws, record, seen) if seen.load.is_quiet else None
     state = count_quiet(seen.load, holder is not None, state, pace, now())

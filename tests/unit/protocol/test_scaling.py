@@ -172,12 +172,33 @@ def test_machines_whose_jobs_others_have_room_for_go_where_jobs_have_checkpoints
 
 def test_machines_close_as_waiting_jobs_run_out_and_those_with_the_fewest_jobs_first() -> None:
     machines = [machine("1", busy=4), machine("2", busy=3), machine("3", busy=2)]
-    assert not plan_closing([Fleet("a", 3)], machines, (), to_take=24, slots=4).close
+    assert plan_closing([Fleet("a", 3)], machines, (), to_take=24, slots=4).closed == frozenset()
     plan = plan_closing([Fleet("a", 3)], machines, (), to_take=9, slots=4)
-    assert [m.instance_id for m in plan.close] == ["i-3"]
+    assert plan.closed == frozenset({"i-3"})
     assert plan.targets == (Fleet("a", 2),)
     plan = plan_closing([Fleet("a", 2)], machines, ("i-3",), to_take=1, slots=4)
-    assert [m.instance_id for m in plan.close] == ["i-2"], "one stays open as long as a job waits"
+    assert plan.closed == frozenset({"i-2", "i-3"}), "one stays open as long as a job waits"
+
+
+def test_a_closed_machine_at_work_opens_again_for_a_job_that_came_back() -> None:
+    machines = [machine("1", busy=1), machine("2", container_instance="", tasks=0)]
+    plan = plan_closing([Fleet("a", 2)], machines, ("i-1",), to_take=1, slots=4)
+    assert plan.closed == frozenset({"i-2"}), "its other slots are paid for in any case"
+    machines = [machine("1", busy=2), machine("2", busy=2)]
+    plan = plan_closing([Fleet("a", 2)], machines, ("i-1",), to_take=1, slots=4)
+    assert plan.closed == frozenset({"i-1"}), "of two alike the open one stays open"
+
+
+@given(
+    st.lists(st.integers(0, 4), min_size=1, max_size=8),
+    st.integers(1, 99),
+    st.sets(st.integers(0, 7)),
+)
+def test_a_machine_is_open_whatever_closes(busy: list[int], to_take: int, shut: set[int]) -> None:
+    machines = [machine(str(n), busy=jobs) for n, jobs in enumerate(busy)]
+    closed = {f"i-{n}" for n in shut}
+    plan = plan_closing([Fleet("a", len(busy))], machines, closed, to_take, slots=4)
+    assert plan.closed is not None and plan.closed < {m.instance_id for m in machines}
 
 
 def test_cheap_asks_for_no_more_machines_than_give_each_slot_ten_jobs() -> None:
@@ -186,3 +207,15 @@ def test_cheap_asks_for_no_more_machines_than_give_each_slot_ten_jobs() -> None:
     assert machines_to_buy(3, 4000, 4, is_cheap=True) == 3
     assert machines_to_buy(100, 400, 4, is_cheap=False) == 100
     assert machines_to_buy(100, 0, 4, is_cheap=True) == 100, "jobs may be sent later"
+
+
+def test_cheap_asks_for_what_is_busy_for_twice_the_longest_job_where_that_one_counts() -> None:
+    def few(jobs: int, slots: int, longest: float, asked: int = 100) -> int:
+        seconds = [longest, *[600.0] * (jobs - 1)]
+        return machines_to_buy(asked, jobs, slots, is_cheap=True, seconds=seconds)
+
+    assert few(400, 4, 600.0) == 10, "all take as long"
+    assert few(400, 4, 6000.0) == 5, "17 machine-hours of work, and one job of 1.7 hours"
+    assert few(400, 1, 6000.0) == 40, "no slot idles beside it"
+    assert few(40_000, 4, 6000.0, asked=500) == 500, "it hardly counts"
+    assert few(4, 4, 60_000.0) == 1

@@ -83,17 +83,17 @@ def test_cheap_closes_machines_as_jobs_run_out_and_remembers_which() -> None:
     state, plan = plan_machines(
         RunLoad(to_take=24, in_flight=6), fleets, machines, policy, state, PACE, 1000.0
     )
-    assert not plan.close, "two jobs wait for each slot"
+    assert plan.closed is None, "two jobs wait for each slot"
     state, plan = plan_machines(
         RunLoad(to_take=9, in_flight=6), fleets, machines, policy, state, PACE, 1030.0
     )
-    assert [one.instance_id for one in plan.close] == ["i-1"]
+    assert plan.closed == frozenset({"i-1"})
     assert plan.targets == (Fleet("sfr-1", 2),)
     assert state.closed == ("i-1",)
     state, plan = plan_machines(
         RunLoad(to_take=9, in_flight=5), fleets, machines[1:], policy, state, PACE, 1060.0
     )
-    assert not plan.close and state.closed == (), "one that is gone need not be remembered"
+    assert plan.closed is None and state.closed == (), "one that is gone need not be remembered"
 
 
 def test_fast_closes_no_machine() -> None:
@@ -107,7 +107,33 @@ def test_fast_closes_no_machine() -> None:
         PACE,
         1000.0,
     )
-    assert not plan.close and not plan.targets
+    assert plan.closed is None and not plan.targets
+
+
+def test_jobs_with_checkpoints_are_packed_a_little_tighter_than_there_is_room() -> None:
+    machines = [Machine(f"i-{n}", "sfr-1", f"arn:{n}", tasks=1, busy=4) for n in range(8)]
+    for packs, kept in ((True, 7), (False, 8)):
+        state = MonitorState(began=0.0)
+        policy = Policy(slots=4, packs=packs)
+        for now in (0.0, 30.0):
+            load = RunLoad(to_take=0, in_flight=32)
+            state, plan = plan_machines(
+                load, (Fleet("sfr-1", 8),), machines, policy, state, PACE, now
+            )
+        assert len(machines) - len(plan.drain) == kept
+
+
+def test_packing_goes_on_while_the_few_jobs_that_moved_wait_and_not_while_many_are_sent() -> None:
+    machines = [Machine(f"i-{n}", "sfr-1", f"arn:{n}", tasks=1, busy=2) for n in range(8)]
+    policy = Policy(slots=4, packs=True)
+    for to_take, drained in ((4, 3), (5, 0)):
+        state = MonitorState(began=0.0)
+        for now in (0.0, 30.0):
+            load = RunLoad(to_take=to_take, in_flight=16)
+            state, plan = plan_machines(
+                load, (Fleet("sfr-1", 8),), machines, policy, state, PACE, now
+            )
+        assert len(plan.drain) == drained, to_take
 
 
 def test_the_lambda_is_sure_of_the_end_after_two_calls() -> None:
