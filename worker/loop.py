@@ -72,7 +72,7 @@ class Loop:
         logger.info("Waiting for jobs of %s.", self._settings.app_name)
         self._look_at_latest_run()
         while not self._stopping.asked:
-            if not self._readiness.wait():
+            if not self._readiness.must_wait():
                 self.take_one()
         logger.info("Ended: %s.", self._stopping.reason)
 

@@ -1,6 +1,6 @@
 """What a page of 1,000 keys costs to read, with our reading of times and with botocore's own.
 
-Run it: python -m tests.benchmarks.listing [--keys 1000] [--runs 9]
+python -m tests.benchmarks.listing [--keys 1000] [--runs 9]
 """
 
 from __future__ import annotations

@@ -34,13 +34,14 @@ from tests.benchmarks.worker import make_run
 MOST_FROM_NOTICE = 5.0  # seconds
 UPSTREAM = 4 * 3600.0
 MACHINE = "i-0123456789abcdef0"
-RUNS = 3
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lease", type=int, default=20)
-    lease = parser.parse_args().lease
+    parser.add_argument("--runs", type=int, default=3, help="of each")
+    options = parser.parse_args()
+    lease, runs = options.lease, options.runs
     disturbances: dict[str, Callable[[subprocess.Popen[bytes], FakeMetadata], None]] = {
         "spot notice": lambda _worker, metadata: metadata.give_notice(),
         "SIGTERM": lambda worker, _metadata: worker.send_signal(signal.SIGTERM),
@@ -50,10 +51,10 @@ def main() -> int:
     with simulated_aws() as variables:
         os.environ.update(variables, AWS_DEFAULT_REGION="us-east-1")
         for name, disturb in disturbances.items():
-            times = [measure(disturb, lease) for _ in range(RUNS)]
+            times = [measure(disturb, lease) for _ in range(runs)]
             worst[name] = max(times)
             print(
-                f"{name:12} {statistics.median(times):7.2f} s (median of {RUNS}), "
+                f"{name:12} {statistics.median(times):7.2f} s (median of {runs}), "
                 f"worst {max(times):.2f} s; lease {lease} s; upstream {UPSTREAM:.0f} s",
                 flush=True,
             )

@@ -34,7 +34,9 @@ class Rate:
 
     def jobs_per_second(self) -> float:
         assert self.first is not None
-        return (self.last[1] - self.first[1]) / (self.last[0] - self.first[0])
+        seconds = self.last[0] - self.first[0]
+        assert seconds, "Too few jobs: all were done between two looks."
+        return (self.last[1] - self.first[1]) / seconds
 
 
 def measure(count: int) -> float:

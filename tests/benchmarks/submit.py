@@ -59,7 +59,11 @@ def main() -> int:
 
 def write_job_file(path: Path, groups: int) -> None:
     """A job file of a screen: plates of 384 wells with 9 sites."""
-    shared = {"command": COMMAND, "input": "projects/screen", "output": "results/{plate}/{well}"}
+    shared = {
+        "command": COMMAND,
+        "inputs": ["projects/screen/{plate}/"],
+        "output": "results/{plate}/{well}",
+    }
     with path.open("w") as file:
         file.write(json.dumps(shared)[:-1] + ', "groups": [\n')
         for number, group in enumerate(_groups(groups)):
@@ -142,7 +146,11 @@ def _aws() -> Aws:
 
 
 def _body(group: dict[str, Any]) -> str:
-    shared = {"command": COMMAND, "input": "projects/screen", "output": "results/{plate}/{well}"}
+    shared = {
+        "command": COMMAND,
+        "inputs": ["projects/screen/{plate}/"],
+        "output": "results/{plate}/{well}",
+    }
     return json.dumps({**shared, "group": group})
 
 

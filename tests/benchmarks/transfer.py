@@ -1,6 +1,6 @@
 """How long the worker takes to move a job's files, beside `aws s3 cp` on the same endpoint.
 
-    python -m tests.benchmarks.transfer [--small]
+    python -m tests.benchmarks.transfer [--files 200 --megabytes 100 --turns 3]
 
 2,000 files of 20 kB and one of 2 GB are brought and sent, by turns with the command line, five
 times each; the medians' ratio must be 1.25 at most. The command line is installed from PyPI in a
@@ -27,19 +27,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MOST = 1.25  # times `aws s3 cp`
-TURNS = 5
 REPOSITORY = Path(__file__).parents[2]
 
-# A job's own steps, as worker/attempt.py takes them, in a process of their own.
+# A job's own steps, as worker/job/attempt.py takes them, in a process of their own.
 WORKER = """
 import sys, time
 from pathlib import Path
 from distributed_something.protocol.buckets import Buckets
 from distributed_something.protocol.upload_flags import UploadFlags
-from worker.cache import Cache
+from worker.files.cache import Cache
 from worker.clients import make_clients
-from worker.inputs import Inputs
-from worker.results import Destination, send_results, wanted_files
+from worker.files.inputs import Inputs
+from worker.files.results import Destination, send_results, wanted_files
 what, place, folder = sys.argv[1:]
 s3, folder = make_clients("us-east-1").s3, Path(folder)
 began = time.monotonic()
@@ -74,18 +73,16 @@ class Took:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--small", action="store_true", help="200 files, 100 MB, three turns")
-    parser.add_argument("--turns", type=int)
+    parser.add_argument("--files", type=int, default=2000, help="how many small ones")
+    parser.add_argument("--megabytes", type=int, default=2000, help="of the large one")
+    parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--cli", help="the command line, if it is installed already")
     parser.add_argument("--folder", help="where all is kept, such as /dev/shm for no disk at all")
     options = parser.parse_args()
-    scale = 10 if options.small else 1
-    large = 2_000_000_000 // (20 if options.small else 1)
     sizes = [
-        Size(f"{2000 // scale:,} files of 20 kB", "small/", 2000 // scale, 20_000),
-        Size(f"one file of {large // 10**6:,} MB", "large/", 1, large),
+        Size(f"{options.files:,} files of 20 kB", "small/", options.files, 20_000),
+        Size(f"one file of {options.megabytes:,} MB", "large/", 1, options.megabytes * 10**6),
     ]
-    turns = options.turns or (3 if options.small else TURNS)
     worst = 0.0
     with (
         tempfile.TemporaryDirectory(prefix="transfer-", dir=options.folder) as name,
@@ -95,7 +92,7 @@ def main() -> int:
         cli = options.cli or install_cli(folder / "venv")
         environment = environment_for(endpoint)
         for size in sizes:
-            worst = max(worst, compare(size, folder, cli, environment, turns))
+            worst = max(worst, compare(size, folder, cli, environment, options.turns))
     print(f"worst: {worst:.2f}, at most {MOST}")
     return 0 if worst <= MOST else 1
 

@@ -27,6 +27,7 @@ import boto3
 from distributed_something.protocol.environment import WorkerEnvironment
 from distributed_something.protocol.jobs import RUN_ID_ATTRIBUTE
 from distributed_something.protocol.ledger.keys import RunKeys
+from distributed_something.protocol.ledger.run_ledger import RunLedger
 from tests.benchmarks.simulated import simulated_aws
 
 RUN_ID = "20261121-142233-a1b2"
@@ -113,7 +114,7 @@ def measure_worker(jobs: int) -> float:
         aws_bucket=f"bucket-{app}",
         log_group_name=app,
     ).to_environment()
-    s3, prefix = boto3.client("s3"), RunKeys(app, RUN_ID).done_markers
+    ledger = RunLedger(boto3.client("s3"), f"bucket-{app}", app, RUN_ID)
     with tempfile.TemporaryDirectory() as folder:
         worker = subprocess.Popen(
             [sys.executable, "-m", "worker"],
@@ -127,22 +128,19 @@ def measure_worker(jobs: int) -> float:
             stdout=subprocess.DEVNULL,
         )
         try:
-            times = _done_times(s3, f"bucket-{app}", prefix, jobs)
+            times = _done_times(ledger, jobs)
         finally:
             worker.send_signal(signal.SIGTERM)
             worker.wait()
     return (max(times) - min(times)) / (jobs - 1)
 
 
-def _done_times(s3: Any, bucket: str, prefix: str, jobs: int) -> list[float]:
-    """When each job was done, by its own record; waits until all are."""
-    keys: list[str] = []
-    while len(keys) < jobs:
+def _done_times(ledger: RunLedger, jobs: int) -> list[float]:
+    """When each job was done, by its attempt; waits until all are."""
+    while len(ledger.ended_jobs()[0]) < jobs:
         time.sleep(1)
-        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-        keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
-    bodies = (s3.get_object(Bucket=bucket, Key=key)["Body"].read() for key in keys)
-    return [float(json.loads(body)["ended"]) for body in bodies]
+    ends = (attempt.ended for attempt in ledger.read_attempts(ledger.done_attempts()))
+    return [ended for ended in ends if ended is not None]
 
 
 def upstream() -> float:

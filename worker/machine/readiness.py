@@ -29,7 +29,7 @@ class Readiness:
         self._full_since = 0.0  # when the disk was found full; 0: it was not
         self._is_closed = False  # as this loop has said in its log
 
-    def wait(self) -> bool:
+    def must_wait(self) -> bool:
         """Whether no job may be taken, after waiting a while if so; raises MachineFault."""
         return self._wait_for_room() or self._wait_while_closed() or self._wait_for_mount()
 
