@@ -11,10 +11,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ..aws.account.identity import who_calls
 from ..aws.regions import meant_region
 from ..aws.session import DEFAULT_PROFILE, Aws, make_session
-from ..commands.watching.monitor import Pace
 from ..errors import UsageError
 from ..inputs.settings import Settings
 from ..local import FLEET_VARIABLE
+from ..run.decisions import Pace
 from .people import say
 
 _SAID = f"{__name__}.said"  # in a command's context

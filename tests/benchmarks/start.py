@@ -1,10 +1,12 @@
-"""How soon the program answers: CPU seconds of help, completion and slips, and what they import.
+"""How soon the program answers: CPU seconds of help, completion, slips and status; their imports.
 
     python -m tests.benchmarks.start
 
 The baseline is a Python that imports click and nothing else. Each is run several times, and the
 least CPU time counts, since a busy computer adds to it. Then what `--help` imports, slowest first,
-as `python -X importtime` tells it. Exits 1 if an answer takes more than 0.2 s of CPU.
+as `python -X importtime` tells it. `status` is compared with a Python that makes the same requests
+with boto3 and nothing else. Exits 1 if an answer takes more than 0.2 s of CPU, or `status` 0.6 s
+more than its requests.
 """
 
 from __future__ import annotations
@@ -15,9 +17,20 @@ import resource
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 CLONE = Path(__file__).parents[2]
 MOST = 0.2  # seconds of CPU
+MOST_OF_STATUS = 0.6  # more than its requests
+# The clients that `status` of a run that is over makes, and about as many requests.
+REQUESTS = """
+import boto3, datetime
+session = boto3.Session(region_name="us-east-1")
+s3, ec2 = session.client("s3"), session.client("ec2")
+for _ in range(3):
+    s3.list_objects_v2(Bucket="lab-data", Prefix="runs/")
+list(ec2.get_paginator("describe_spot_price_history").paginate(InstanceTypes=["m5.xlarge"]))
+"""
 COMPLETION = {"_RUN_PY_COMPLETE": "bash_complete", "COMP_WORDS": "ds sta", "COMP_CWORD": "1"}
 ANSWERS: dict[str, tuple[list[str], dict[str, str]]] = {
     "python and click": (["-c", "import click"], {}),
@@ -42,7 +55,27 @@ def main() -> int:
     print(f"\nWhat --help imports, of {len(imports(['run.py', '--help']))} modules:")
     for seconds, module in imports(["run.py", "--help"])[: arguments.modules]:
         print(f"{seconds:6.3f} s  {module}")
-    return 0 if slowest <= MOST else 1
+    whole, requests = status_seconds(arguments.times)
+    print(f"\n{whole:6.3f} s of CPU  run.py status, of which its requests {requests:.3f} s")
+    return 0 if slowest <= MOST and whole - requests <= MOST_OF_STATUS else 1
+
+
+def status_seconds(times: int) -> tuple[float, float]:
+    """What `status` of a run that is over takes of CPU, and what its requests alone take."""
+    # What a test of `--help` would import with this module.
+    from distributed_something.local.simulator import Simulator
+    from tests.account import new_account
+    from tests.builders import write_config
+    from tests.made_up_run import write_run
+
+    with Simulator() as simulator, TemporaryDirectory() as folder:
+        write_run(new_account(simulator), 100)
+        config = str(write_config(Path(folder)))
+        environment = simulator.environment
+        words = ["run.py", "--config", config, "status"]
+        whole = min(cpu_seconds(words, environment) for _ in range(times))
+        alone = min(cpu_seconds(["-c", REQUESTS], environment) for _ in range(times))
+    return whole, alone
 
 
 def cpu_seconds(words: list[str], environment: dict[str, str]) -> float:

@@ -76,3 +76,14 @@ def test_the_benchmark_measures_an_answer_and_names_its_modules() -> None:
     assert cpu_seconds(*ANSWERS["run.py --help"]) > 0
     modules = {module for _, module in imports(["run.py", "--help"])}
     assert {"click", "distributed_something.cli.app"} <= modules
+
+
+def test_status_imports_nothing_that_changes_a_run() -> None:
+    read = "cli.advice, cli.connection, commands.reading.status, cli.screens.status_screen"
+    names = [f"distributed_something.{name}" for name in read.split(", ")]
+    code = f"import {', '.join(names)}, json, sys; print(json.dumps([*sys.modules]))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=CLONE, capture_output=True, text=True)
+    loaded = set(json.loads(done.stdout))
+    others = ("commands.watching.monitor", "commands.removing.tear_down", "resources.table")
+    assert not loaded & {f"distributed_something.{name}" for name in others}
+    assert not loaded & {"plotly", "moto", "jinja2"}
