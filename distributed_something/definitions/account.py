@@ -7,6 +7,7 @@ from typing import Any
 
 from .policies.bucket import log_export_policy
 from .policies.roles import (
+    execution_policy,
     fleet_policy,
     instance_policy,
     lambda_policy,
@@ -17,12 +18,13 @@ from .policies.roles import (
 from .policies.running import pushing_policy, running_policy
 from .policies.scope import Scope
 from .policies.statements import Document
-from .policies.watching import watching_policy
+from .policies.watching import upstream_policy, watching_policy
 
 # Upstream's fleet files name these two.
 FLEET_ROLE = "aws-ec2-spot-fleet-tagging-role"
 INSTANCE_ROLE = "ecsInstanceRole"  # of its instance profile too
 TASK_ROLE = "distributed-something-task"
+EXECUTION_ROLE = "distributed-something-execution"  # where a config refers to secrets
 LAMBDA_ROLE = "distributed-something-monitor"
 SCHEDULE_ROLE = "distributed-something-schedule"
 FUNCTION = "distributed-something-monitor"
@@ -55,6 +57,20 @@ class Role:
 
 def roles(scope: Scope) -> tuple[Role, ...]:
     """All roles of an account."""
+    always = _roles(scope)
+    if not scope.secrets:
+        return always
+    execution = Role(
+        EXECUTION_ROLE,
+        "Lets ECS give workers the secrets that a config refers to.",
+        trust("ecs-tasks.amazonaws.com", scope),
+        execution_policy(scope),
+    )
+    return (*always, execution)
+
+
+def _roles(scope: Scope) -> tuple[Role, ...]:
+    """Those that every account has."""
     return (
         Role(
             FLEET_ROLE,
@@ -97,24 +113,35 @@ def operator_policies(scope: Scope) -> dict[str, Document]:
         TASK_ROLE: "ecs-tasks.amazonaws.com",
         SCHEDULE_ROLE: "scheduler.amazonaws.com",
     }
+    if scope.secrets:
+        passed[EXECUTION_ROLE] = "ecs-tasks.amazonaws.com"
     return {
         "to watch runs and to remove them": watching_policy(scope, SCHEDULE_GROUP),
         "to start runs, in addition": running_policy(scope, passed, FUNCTION, SCHEDULE_GROUP),
     }
 
 
-def optional_policies(scope: Scope) -> dict[str, Document]:
+def optional_policies(scope: Scope, *, upstream: bool = False) -> dict[str, Document]:
     """What some people need besides, and no verb of a run does."""
-    return {"to push images to ECR with `build --push`, if you do": pushing_policy(scope)}
+    documents = {"to push images to ECR with `build --push`, if you do": pushing_policy(scope)}
+    if upstream:
+        documents["to end fleets of upstream's programs, which have no tag"] = upstream_policy(
+            scope
+        )
+    return documents
 
 
-def documents(scope: Scope) -> dict[str, Document]:
-    """Every document by what it is for, as `setup_AWS.py --show` prints them."""
+def documents(scope: Scope, *, upstream: bool = False) -> dict[str, Document]:
+    """Every document by what it is for, as `setup_AWS.py --show` prints them.
+
+    `upstream`: with what it takes to end fleets that upstream's programs bought.
+    """
     shown: dict[str, Document] = {}
     for role in roles(scope):
         shown[f"role {role.name}: who may assume it"] = role.trust
         shown[f"role {role.name}: what it may do"] = role.policy
-    for what, document in (operator_policies(scope) | optional_policies(scope)).items():
+    persons = operator_policies(scope) | optional_policies(scope, upstream=upstream)
+    for what, document in persons.items():
         shown[f"operator: what a person needs {what}"] = document
     for bucket in scope.buckets:
         shown[f"bucket {bucket}: lets CloudWatch export logs"] = log_export_policy(scope, bucket)

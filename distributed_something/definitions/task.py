@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..protocol.environment import WorkerEnvironment
+from ..protocol.values.secrets import SECRETS_VARIABLE
 from .logs import container_log_group
 from .tags import app_tags
 from .user_data import APP_ATTRIBUTE
@@ -65,16 +66,23 @@ def worker_environment(settings: Settings, queue_url: str, dead_letter_url: str)
         mount_driver=settings.mount_driver,
         install_script=settings.install_script,
     ).to_environment()
+    # Which of its variables are secrets, so that a worker hides them in what it logs.
+    named = {SECRETS_VARIABLE: ",".join(sorted(settings.secrets))} if settings.secrets else {}
     # Tools in the image read AWS_DEFAULT_REGION; boto3 does not read AWS_REGION.
-    return {**settings.extra, **told, "AWS_DEFAULT_REGION": settings.aws_region}
+    return {**settings.extra, **told, **named, "AWS_DEFAULT_REGION": settings.aws_region}
 
 
 def task_definition(
-    settings: Settings, queue_url: str, dead_letter_url: str, role: str = ""
+    settings: Settings,
+    queue_url: str,
+    dead_letter_url: str,
+    role: str = "",
+    execution_role: str = "",
 ) -> dict[str, Any]:
     """The request that registers the workers' task definition.
 
-    `role`, by name or ARN, is the one whose rights workers have; '': that of their machine.
+    `role`, by name or ARN, is the one whose rights workers have; '': that of their machine. With
+    `execution_role` ECS fetches the secrets that the config refers to, and no worker needs it.
     """
     environment = worker_environment(settings, queue_url, dead_letter_url)
     request: dict[str, Any] = {
@@ -86,6 +94,8 @@ def task_definition(
     }
     if settings.task_role_arn or role:
         request["taskRoleArn"] = settings.task_role_arn or role
+    if execution_role:
+        request["executionRoleArn"] = execution_role
     return request
 
 
@@ -141,6 +151,9 @@ def _container(settings: Settings, environment: dict[str, str]) -> dict[str, Any
             {"name": name, "softLimit": soft, "hardLimit": hard}
             for name, (soft, hard) in sorted(settings.ulimits.items())
         ]
+    if settings.secrets:
+        found = sorted(settings.secrets.items())
+        container["secrets"] = [{"name": name, "valueFrom": arn} for name, arn in found]
     if settings.mounts:
         container["linuxParameters"] |= _FUSE
     if settings.mounts or settings.install_script:

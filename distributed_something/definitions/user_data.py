@@ -44,6 +44,9 @@ def ecs_config(settings: Settings) -> str:
         # A spot notice stops the containers in time instead of cutting them off.
         "ECS_ENABLE_SPOT_INSTANCE_DRAINING": "true",
         "ECS_ENABLE_TASK_IAM_ROLE": "true",
+        # Where ECS fetches secrets with a role of its own, lines are written with it too.
+        # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-agent-config.html
+        "ECS_ENABLE_AWSLOGS_EXECUTIONROLE_OVERRIDE": "true",
         # A container that starts again finds its image on the machine.
         "ECS_IMAGE_PULL_BEHAVIOR": "prefer-cached",
         # A container that was killed leaves its jobs' files and its inputs on the disk that the

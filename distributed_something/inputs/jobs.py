@@ -26,9 +26,10 @@ from ..protocol.jobs import (
     job_name,
     job_values,
 )
-from ..protocol.safe_values import WORD_BYTES, fill_word, is_taken
 from ..protocol.sources import place_problems
 from ..protocol.templates import is_scalar
+from ..protocol.values.safe_values import WORD_BYTES, fill_word, is_taken
+from .secret_faults import job_faults, may_hold_secrets
 from .shell_lines import (
     fields_of_line,
     has_variables,
@@ -94,6 +95,8 @@ class JobMaker:
         self.keys = JobKeys.read(_without(shared, "group", item), family)
         # A weight is for whoever sends a job: another one makes no other job.
         self.shared = _without(shared, "group", item, "weight")
+        if secrets := list(job_faults(self.shared)):
+            raise BadJob(secrets)
         self._head = _PLAIN(self.shared)[:-1] + (", " if self.shared else "") + f'"{item}": '
         before = {key: value for key, value in self.shared.items() if key < item}
         after = {key: value for key, value in self.shared.items() if key > item}
@@ -211,7 +214,7 @@ class JobMaker:
 
     def _is_plainly_right(self, group: object, text: str) -> bool:
         """Whether a glance at a group's JSON is enough to know that its job can be sent."""
-        if len(text) > self._longest or _SUSPECT.search(text):
+        if len(text) > self._longest or _SUSPECT.search(text) or may_hold_secrets(group, text):
             return False
         if self.keys.shell and isinstance(group, Mapping) and any(map(is_taken, group)):
             return False
@@ -229,6 +232,8 @@ class JobMaker:
         except BadJob as error:
             yield from (Problem(sentence, sentence) for sentence in error.problems)
             return
+        own = {**(group.own or {}), self.family.item_key: group.value}
+        yield from (Problem(sentence, sentence) for sentence in job_faults(own))
         if "\\u0000" in _PLAIN(message):
             yield Problem("NUL", "it holds a NUL character, which no program's arguments can.")
         if _has_half(message):

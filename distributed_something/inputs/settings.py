@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import runpy
 import traceback
 from collections.abc import Mapping
@@ -14,8 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import UsageError
 from ..protocol.upload_flags import UploadFlags
+from ..protocol.values.secrets import redacted
 from .forms.misplaced import misplaced_keys
 from .near_names import misspelt_constants
+from .secret_faults import constant_fault, is_secret_reference, reference_fault
 from .setting_types import (
     APP_NAME,
     Amount,
@@ -44,7 +45,6 @@ from .setting_types import (
 
 logger = logging.getLogger(__name__)
 
-_SECRET = re.compile(r"SECRET|TOKEN|PASSWORD|ACCESS_KEY")
 _NUMBERS = {
     "int_parsing": "must be a whole number",
     "int_from_float": "must be a whole number",
@@ -64,6 +64,7 @@ _WHERE = {
 }
 _SHOWN = 100  # characters of a value in a message
 _WORKERS_OWN = frozenset({"WORKER_CACHE_SHARE"})  # a worker's, which tasks get as any extra one
+_COLLECTED = frozenset({"EXTRA", "SECRETS"})  # fields that are no constants
 # What ends a run that costs too much: nothing near these may be taken for anything else.
 _GUARDS = frozenset({"MAX_COST", "MAX_FAILURES", "MAX_HOURS", "MACHINE_PRICE"})
 
@@ -141,6 +142,7 @@ class Settings(BaseModel):
 
     # Extra constants, which reach the worker under their own names
     extra: dict[str, str] = {}
+    secrets: dict[str, str] = {}  # those that refer to a secret, by the ARNs that they hold
 
     @property
     def mounts(self) -> bool:
@@ -155,11 +157,6 @@ class Settings(BaseModel):
     @property
     def container_count(self) -> int:
         return self.cluster_machines * self.tasks_per_machine
-
-
-def is_secret_name(name: str) -> bool:
-    """Whether what has such a name is likely a secret."""
-    return bool(_SECRET.search(name.upper()))
 
 
 def load_settings(path: Path, defaults: Mapping[str, object] | None = None) -> Settings:
@@ -178,7 +175,7 @@ def make_settings(constants: Mapping[str, object], source: str) -> Settings:
     """Check the constants of a config file; `source` names it in the error."""
     problems: list[str] = []
     values = _with_defaults(constants)
-    values["EXTRA"] = _extra(constants, problems)
+    values["EXTRA"], values["SECRETS"] = _extra(constants, problems)
     for sentence, is_slip in misspelt_constants(
         constants, constant_names() | _WORKERS_OWN, _GUARDS
     ):
@@ -251,7 +248,8 @@ def _with_defaults(constants: Mapping[str, object]) -> dict[str, object]:
         "SQS_DEAD_LETTER_QUEUE": f"{app}_DeadMessages",
         "CPU_SHARES": 1024 * _cores(constants.get("DOCKER_CORES", 1)),
     }
-    return {**defaults, **{name: value for name, value in constants.items() if name != "EXTRA"}}
+    own = {name: value for name, value in constants.items() if name not in _COLLECTED}
+    return {**defaults, **own}
 
 
 def _cores(value: object) -> int:
@@ -260,24 +258,31 @@ def _cores(value: object) -> int:
 
 def constant_names() -> frozenset[str]:
     """The constants of config.py that have a meaning here."""
-    return frozenset(name.upper() for name in Settings.model_fields) - {"EXTRA"}
+    return frozenset(name.upper() for name in Settings.model_fields) - _COLLECTED
 
 
-def _extra(constants: Mapping[str, object], problems: list[str]) -> dict[str, str]:
-    """The constants that are none of ours: scalars reach the worker, secrets are refused."""
+def _extra(
+    constants: Mapping[str, object], problems: list[str]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """The constants that are none of ours, and those of them that refer to secrets.
+
+    Scalars reach the worker; secrets are refused, in ours too.
+    """
     known = constant_names()
-    extra = {}
+    extra: dict[str, str] = {}
+    secrets: dict[str, str] = {}
     for name, value in constants.items():
-        if name in known or not isinstance(value, (str, int, float, bool)):
+        if fault := constant_fault(name, value):
+            problems.append(fault)
+        elif name in known or not isinstance(value, (str, int, float, bool)):
             continue
-        if _SECRET.search(name):
-            problems.append(
-                f"{name}: everyone who can see the task definition could read its value; delete "
-                "it and give the task role the right instead (documentation/step_0_prep.md)."
-            )
-        else:
+        elif not is_secret_reference(name, value):
             extra[name] = str(value)
-    return extra
+        elif fault := reference_fault(name):
+            problems.append(fault)
+        else:
+            secrets[name] = str(value)
+    return extra, secrets
 
 
 def _units(kind: str, name: str) -> str:
@@ -298,4 +303,4 @@ def _sentences(error: ValidationError) -> list[str]:
         rule = _NUMBERS.get(fault["type"], fault["msg"]).removeprefix("Value error, ")
         rule = rule.replace("Input should", "should") + _units(fault["type"], str(name))
         sentences.append(f"{place} = {repr(fault['input'])[:_SHOWN]}: {rule[0].lower()}{rule[1:]}.")
-    return sentences
+    return [redacted(sentence) for sentence in sentences]

@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..definitions.account import TASK_ROLE
+from ..definitions.account import EXECUTION_ROLE, POLICY, TASK_ROLE
+from ..definitions.policies.roles import execution_policy
+from ..definitions.policies.scope import Scope, secret_arns
 from .simulator import ACCOUNT, iam
 
 if TYPE_CHECKING:
@@ -34,8 +36,17 @@ def prepare_account(aws: Aws, settings: Settings) -> None:
         make_bucket(aws, bucket)
     make_roles(aws)
     _make_role(aws, TASK_ROLE, "ecs-tasks", _WORKERS)
+    if settings.secrets:
+        _make_execution_role(aws, settings)
     for name in {KEY_PAIR, settings.ssh_key_name.removesuffix(".pem") or KEY_PAIR}:
         aws.ec2.create_key_pair(KeyName=name)
+
+
+def _make_execution_role(aws: Aws, settings: Settings) -> None:
+    """Make the role that may fetch the config's secrets, which a rehearsal's agent never does."""
+    names = secret_arns(settings.secrets.values())
+    scope = Scope(ACCOUNT, (aws.region,), (settings.aws_bucket,), secrets=names)
+    _make_role(aws, EXECUTION_ROLE, "ecs-tasks", execution_policy(scope), POLICY)
 
 
 def make_roles(aws: Aws) -> None:
@@ -121,12 +132,16 @@ def make_bucket(aws: Aws, name: str) -> None:
     aws.s3.create_bucket(**request)
 
 
-def _make_role(aws: Aws, name: str, service: str, rights: dict[str, Any] | None = None) -> None:
+def _make_role(
+    aws: Aws,
+    name: str,
+    service: str,
+    rights: dict[str, Any] | None = None,
+    policy: str = "workers",
+) -> None:
     aws.iam.create_role(RoleName=name, AssumeRolePolicyDocument=_trust(service))
     if rights:
-        aws.iam.put_role_policy(
-            RoleName=name, PolicyName="workers", PolicyDocument=json.dumps(rights)
-        )
+        aws.iam.put_role_policy(RoleName=name, PolicyName=policy, PolicyDocument=json.dumps(rights))
 
 
 def _trust(service: str) -> str:

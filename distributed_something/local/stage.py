@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..commands.watching.monitor import RunProgress
+from ..errors import UsageError
 from .account import prepare_account, write_fleet_file
 from .ending import isolation, unwinding, without_real_account
 from .machines.agent import Agent
@@ -61,7 +62,11 @@ def staged(
     something: Path | None = None,
     port: int = 0,
 ) -> Iterator[Stage]:
-    """A simulated account with its machines, all gone once it is left; main thread only."""
+    """A simulated account with its machines, all gone once it is left; main thread only.
+
+    Raises UsageError where the config refers to secrets that this computer has no value for.
+    """
+    secrets = _own_secrets(settings)
     with ExitStack() as stack:
         ending = stack.enter_context(unwinding())
         stack.enter_context(without_real_account())
@@ -82,6 +87,7 @@ def staged(
             aws,
             chosen,
             environment={**simulator.environment, **isolation(os.environ), **WORKER_PACE},
+            secrets=secrets,
             logs=logs,
             most_tasks=max(1, most_loops() // settings.docker_cores),
             interruptions=interruptions,
@@ -99,6 +105,18 @@ def staged(
             chosen.has_own_code,
             logs,
         )
+
+
+def _own_secrets(settings: Settings) -> dict[str, str]:
+    """What stands for the secrets that the config refers to: this computer's own variables."""
+    lacking = [name for name in sorted(settings.secrets) if name not in os.environ]
+    if lacking:
+        raise UsageError(
+            f"{', '.join(lacking)}: the config refers to a secret in an account, and a rehearsal "
+            "asks none. Give it a value of this computer, which only the workers see: "
+            + " ".join(f"export {name}=..." for name in lacking)
+        )
+    return {name: os.environ[name] for name in settings.secrets}
 
 
 def most_loops() -> int:

@@ -16,7 +16,6 @@ from . import templates
 from .argv import read_command
 from .done_when import DoneWhen
 from .families import SOMETHING, Family, family_of_message
-from .safe_values import VARIABLE, fill_word, variable_problems
 from .sources import (
     Source,
     fill_source,
@@ -28,6 +27,7 @@ from .sources import (
 )
 from .templates import is_scalar
 from .upload_flags import UploadFlags
+from .values.safe_values import VARIABLE, fill_word, variable_problems
 
 # Fields that every template of a job may use beside the job's own values.
 JOB_FIELDS = frozenset({"job_id", "name"})

@@ -94,6 +94,26 @@ def test_every_machine_gets_one_worker_with_its_tasks_settings(world: World) -> 
     assert world.service()["runningCount"] == 2
 
 
+SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:omero-AbCdEf"
+
+
+def test_a_worker_gets_this_computers_value_for_a_secret_that_no_definition_holds(
+    aws: Aws, clock: Clock, tmp_path: Path
+) -> None:
+    config = settings(OMERO_PASSWORD=SECRET)
+    world = World(aws, clock, tmp_path, config, secrets={"OMERO_PASSWORD": "opensesame"})
+    (given, *_) = [worker.container.environment for worker in world.runtime.running]
+    assert given["OMERO_PASSWORD"] == "opensesame"
+    assert given["WORKER_SECRETS"] == "OMERO_PASSWORD"
+    definition = aws.ecs.describe_task_definition(taskDefinition="CountingTask")
+    assert "opensesame" not in str(definition)
+
+
+def test_a_secret_without_a_value_here_is_said(aws: Aws, clock: Clock, tmp_path: Path) -> None:
+    with pytest.raises(DistributedSomethingError, match="for which this rehearsal has no value"):
+        World(aws, clock, tmp_path, settings(OMERO_PASSWORD=SECRET))
+
+
 def test_a_service_that_wants_less_has_workers_stopped(world: World) -> None:
     world.scale(1)
     world.tick(2)

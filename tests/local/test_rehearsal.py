@@ -144,6 +144,18 @@ def test_a_job_file_that_cannot_work_is_refused_as_on_aws(tmp_path: Path) -> Non
         rehearse(settings(), jobs, runtime="process", directory=tmp_path / "rehearsal")
 
 
+def test_a_secret_of_an_account_needs_a_value_of_this_computer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OMERO_PASSWORD", raising=False)
+    arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:omero-AbCdEf"
+    jobs = write_json(tmp_path / "jobs.json", {"command": "true", "groups": [{"n": 1}]})
+    with pytest.raises(UsageError, match="export OMERO_PASSWORD="):
+        rehearse(
+            settings(OMERO_PASSWORD=arn), jobs, runtime="process", directory=tmp_path / "rehearsal"
+        )
+
+
 def test_a_program_that_is_not_there_is_known_before_anything_is_played(tmp_path: Path) -> None:
     steps: list[str] = []
     names = [{"tool": sys.executable}, {"tool": "no-such-tool"}, {"tool": "./comes-with-inputs"}]

@@ -18,6 +18,7 @@ from distributed_something.protocol.ledger.attempts import Attempt, AttemptState
 from distributed_something.protocol.ledger.keys import new_attempt_id
 from distributed_something.protocol.ledger.run_ledger import RunLedger
 from distributed_something.protocol.upload_flags import UploadFlags
+from distributed_something.protocol.values.secrets import Redactor
 
 from .. import something
 from ..clients import Clients, paying_s3
@@ -85,6 +86,7 @@ class JobAttempt:
         self._now = now
         self._run_command = run
         self.cannot_start = False
+        self._redact = Redactor.of_environment(os.environ)
         started = now()
         self.facts = Attempt(
             job_id=job.job_id,
@@ -108,6 +110,7 @@ class JobAttempt:
             self._job.name,
             brisk=self._clients.brisk_logs,
             shows=self._place.shows_lines,
+            redact=self._redact,
         )
         try:
             outcome = self._ended_by(log)
@@ -184,6 +187,7 @@ class JobAttempt:
         return self._stopping.asked
 
     def _outcome(self, ending: Ending, reason: str, log: JobLog | None = None) -> Outcome:
+        reason = self._redact.text(reason)
         if log:
             log.write(f"Attempt {self.facts.number} ended: {ending.value}. {reason}".rstrip())
         self.facts = replace(

@@ -12,6 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from distributed_something.protocol.buckets import Buckets
 from distributed_something.protocol.environment import WorkerEnvironment
+from distributed_something.protocol.values.secrets import Redactor
 
 from ..clients import make_clients
 from ..environment import tool_environment
@@ -38,8 +39,10 @@ def install(
     """
     script = _bring(settings, folder, stopping)
     last: deque[str] = deque(maxlen=_LAST_LINES)
+    redact = Redactor.of_environment(variables)
 
     def on_line(line: str) -> None:
+        line = redact.line(line)
         logger.info("install: %s", line)
         last.append(line)
 

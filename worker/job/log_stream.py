@@ -14,6 +14,7 @@ import watchtower
 from botocore.exceptions import BotoCoreError, ClientError
 
 from distributed_something.protocol.log_streams import SHARED_LINE, stream_name
+from distributed_something.protocol.values.secrets import Redactor
 
 if TYPE_CHECKING:
     from types_boto3_logs import CloudWatchLogsClient
@@ -58,7 +59,8 @@ class JobLog:
 
     Its lines go to a stream of its own, where CloudWatch makes one at once: no job waits for it.
     Otherwise they go, behind the job's name, to what the container prints, which is its machine's
-    stream. `shows` prints them in any case, for one who looks at a rehearsal's files.
+    stream. `shows` prints them in any case, for one who looks at a rehearsal's files. `redact`
+    hides the secrets in them.
     """
 
     def __init__(
@@ -70,8 +72,10 @@ class JobLog:
         brisk: CloudWatchLogsClient | None = None,
         shows: bool = False,
         streams: Streams = _streams,
+        redact: Redactor | None = None,
     ) -> None:
         self._logs = logs
+        self._redact = redact or Redactor()
         self._brisk = brisk or logs  # asks once
         self._shows = shows
         self._streams = streams
@@ -97,6 +101,7 @@ class JobLog:
     def write(self, line: str) -> None:
         """Log one line; beyond LOG_LIMIT it is only remembered."""
         with self._lock:
+            line = self._redact.line(line)
             self._tail.append(_shortened(line))
             if self.is_full:
                 return

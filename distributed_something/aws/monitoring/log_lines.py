@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from ...protocol.values.secrets import redacted
+
 if TYPE_CHECKING:
     from types_boto3_logs import CloudWatchLogsClient
 
@@ -43,7 +45,8 @@ def iterate_lines(
 ) -> Iterator[LogLine]:
     """The lines of a group in the order of their times, of some streams if these are named.
 
-    `since` and `until` are in seconds since 1970. None for a group or a stream that does not exist.
+    Tokens of known forms are hidden in them. `since` and `until` are in seconds since 1970. None
+    for a group or a stream that is not there.
     """
     request: dict[str, Any] = {"logGroupName": group, "startTime": int(since * 1000)}
     if until is not None:
@@ -60,7 +63,7 @@ def iterate_lines(
                 yield LogLine(
                     event["timestamp"] / 1000,
                     event.get("logStreamName", ""),
-                    event.get("message", "").rstrip("\n"),
+                    redacted(event.get("message", "").rstrip("\n")),
                     event.get("eventId", ""),
                 )
     except logs.exceptions.ResourceNotFoundException:

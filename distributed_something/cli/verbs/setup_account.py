@@ -52,6 +52,11 @@ def main(help_text: str) -> int:
     metavar="ARN",
     help="The permissions boundary for new roles, if your account requires one.",
 )
+@click.option(
+    "--upstream-fleets",
+    is_flag=True,
+    help="With --show: also the rights to end fleets of upstream's programs, which have no tag.",
+)
 @click.option("--show", is_flag=True, help="Print every policy document, and change nothing.")
 @click.option("--yes", is_flag=True, help="Remove without asking.")
 @click.option("--config", type=PATH, default=DEFAULT_CONFIG, show_default=True)
@@ -60,6 +65,7 @@ def account(
     buckets: tuple[str, ...],
     apps: tuple[str, ...],
     boundary: str,
+    upstream_fleets: bool,
     show: bool,
     yes: bool,
     config: Path,
@@ -70,6 +76,8 @@ def account(
     from ..connection import connect, is_simulated
 
     use_config(config)
+    if upstream_fleets and not show:
+        raise click.UsageError("--upstream-fleets says what --show prints: give both.")
     if not is_simulated():
         _refuse_placeholders(buckets)
     settings = load_settings(config, {"AWS_BUCKET": making.PLACEHOLDER})
@@ -82,7 +90,7 @@ def account(
             say(
                 f"No bucket is set: replace {making.PLACEHOLDER} with yours, or pass --bucket NAME."
             )
-        _show_documents(documents(scope))
+        _show_documents(documents(scope, upstream=upstream_fleets))
     elif action is None:
         _show_account(making.setup_account(aws, scope, buckets, boundary=boundary))
         next_step("setup")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
@@ -15,8 +14,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ...aws.account.rights import find_task_definition
-from ...inputs.settings import is_secret_name
 from ...protocol.ledger.run_ledger import RunLedger
+from ...protocol.values.secrets import redacted, without_secrets
 
 if TYPE_CHECKING:
     from ...aws.session import Aws
@@ -33,30 +32,22 @@ FLEET = "fleet.json"
 TASK = "task_definition.json"
 IMAGE = "image"
 _SHOWN = 20_000  # bytes of each that are read to be shown
-_HIDDEN = "(left out: its name is that of a secret)"
 _UNREAD = ("UserData",)  # keys of a fleet file that do nothing here, and may hold anything
 
 
 def keep_jobs(aws: Aws, record: RunRecord, settings: Settings, file: JobFile) -> None:
-    """Keep the settings, the job file and its table; a file with a secret's name in it is not kept.
+    """Keep the settings, the job file and its table; a file with a secret in it is not kept.
 
     What cannot be kept is said and costs the run nothing, for its jobs are in its ledger.
     """
     with _or_say_so("settings and job file"):
         _put(aws, record, CONFIG, config_text(settings))
-        if any(map(is_secret_name, _names(dict(file.shared)))):
-            logger.warning("The job file is not kept: a name in it is that of a secret.")
-            return
         jobs = f"jobs-{_digest(file.path)[:8]}"
         _put_file(aws, record, f"{jobs}-{file.path.name}", file.path)
-        if file.table is None:
-            return
-        if any(map(is_secret_name, _columns(file.table))):
-            logger.warning("%s is not kept: a name in it is that of a secret.", file.table)
-            return
-        # Named after its job file, which may be kept with other tables of that name.
-        name = f"{jobs}-table-{_digest(file.table)[:8]}-{file.table.name}"
-        _put_file(aws, record, name, file.table)
+        if file.table is not None:
+            # Named after its job file, which may be kept with other tables of that name.
+            name = f"{jobs}-table-{_digest(file.table)[:8]}-{file.table.name}"
+            _put_file(aws, record, name, file.table)
 
 
 def keep_purchase(
@@ -72,10 +63,10 @@ def keep_purchase(
     """
     with _or_say_so("settings and fleet file"):
         _put(aws, record, CONFIG, config_text(settings))
-        _put(aws, record, FLEET, _json(without_secrets(fleet_file)))
+        _put(aws, record, FLEET, _json(_readable(fleet_file)))
         task = find_task_definition(aws.ecs, record.task_family)
         if task:
-            _put(aws, record, TASK, _json(without_secrets(task)))
+            _put(aws, record, TASK, _json(_readable(task)))
         digest = digest_of(settings.dockerhub_tag) if digest_of else ""
         _put(aws, record, IMAGE, f"{settings.dockerhub_tag} {digest}".strip())
 
@@ -83,7 +74,7 @@ def keep_purchase(
 def read_provenance(ledger: RunLedger) -> dict[str, str]:
     """The kept files by name, those that are long cut short."""
     return {
-        name: body.decode(errors="replace") + ("\n..." if len(body) == _SHOWN else "")
+        name: redacted(body.decode(errors="replace")) + ("\n..." if len(body) == _SHOWN else "")
         for name, body in ledger.made_with(_SHOWN)
     }
 
@@ -93,26 +84,23 @@ def config_text(settings: Settings) -> str:
     lines = []
     for field in type(settings).model_fields:
         value = getattr(settings, field)
-        if field == "extra":
+        if field in ("extra", "secrets"):
             continue
-        if field == "job_defaults":
-            value = without_secrets(value)
         lines.append(f"{field.upper()} = {list(value) if isinstance(value, tuple) else value!r}")
-    lines += [f"{name} = {value!r}" for name, value in settings.extra.items()]
+    own = {**settings.extra, **settings.secrets}
+    lines += [f"{name} = {value!r}" for name, value in own.items()]
     return "\n".join(lines) + "\n"
 
 
-def without_secrets(value: Any) -> Any:
-    """A value in which nothing is left of what has a secret's name, nor of what nobody reads."""
+def _readable(value: Mapping[str, Any]) -> Any:
+    """A request without secrets, and without what does nothing here and may hold anything."""
+    return without_secrets(_without_unread(value))
+
+
+def _without_unread(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {
-            key: _HIDDEN if is_secret_name(str(key)) else without_secrets(one)
-            for key, one in value.items()
-            if key not in _UNREAD
-        }
-    if isinstance(value, (list, tuple)):
-        return [without_secrets(one) for one in value]
-    return value
+        return {key: _without_unread(held) for key, held in value.items() if key not in _UNREAD}
+    return [_without_unread(held) for held in value] if isinstance(value, list) else value
 
 
 @contextmanager
@@ -129,14 +117,16 @@ def _put(aws: Aws, record: RunRecord, name: str, body: str | BinaryIO) -> None:
 
 
 def _put_file(aws: Aws, record: RunRecord, name: str, path: Path) -> None:
+    if _holds_token(path):  # in a comment, say: what jobs are made of was looked at
+        logger.warning("%s is not kept beside the run's ledger: there is a secret in it.", path)
+        return
     with path.open("rb") as body:
         _put(aws, record, name, body)
 
 
-def _columns(table: Path) -> list[str]:
-    """The names in a table's head, as they are written there."""
-    with table.open(encoding="utf-8-sig", errors="replace") as file:
-        return re.split(r"[,\t]", file.readline())
+def _holds_token(path: Path) -> bool:
+    with path.open(encoding="utf-8", errors="replace") as file:
+        return any(redacted(text) != text for text in iter(lambda: file.read(1 << 20), ""))
 
 
 def _json(value: Any) -> str:
@@ -144,17 +134,6 @@ def _json(value: Any) -> str:
         return one.isoformat() if isinstance(one, datetime) else str(one)
 
     return json.dumps(value, indent=2, default=plain) + "\n"
-
-
-def _names(value: object) -> Iterator[str]:
-    """Every name in a value, however deep."""
-    if isinstance(value, Mapping):
-        for key, one in value.items():
-            yield str(key)
-            yield from _names(one)
-    elif isinstance(value, (list, tuple)):
-        for one in value:
-            yield from _names(one)
 
 
 def _digest(path: Path) -> str:

@@ -27,6 +27,7 @@ from ...protocol.ledger.record import find_record
 from ...protocol.upload_flags import UploadFlags
 from ..watching.notices import ready_topic
 from .image_check import LabelsOf, check_image
+from .secret_rights import find_execution_role
 
 if TYPE_CHECKING:
     from ...aws.session import Aws
@@ -45,7 +46,8 @@ def setup(
 ) -> None:
     """Make or bring up to date all that costs nothing while it waits; safe to repeat at any time.
 
-    With `labels_of` it refuses at once an image that does not hold our worker (UsageError).
+    With `labels_of` it refuses at once an image that does not hold our worker (UsageError), and
+    always secrets that ECS may not fetch.
 
     Sleeps only for what is left of the 60 s for which SQS keeps a deleted queue's name, and while
     the service of an earlier run drains.
@@ -54,11 +56,13 @@ def setup(
     if labels_of is not None:
         check_image(settings.dockerhub_tag, labels_of)
     _say_what_is_not_taken(settings)
+    execution_role = find_execution_role(aws, settings)
     dead_letter_url = _ensure_dead_letter_queue(aws, settings, sleep)
     queue_url = _ensure_queue(aws, settings, dead_letter_url, sleep, now)
     ensure_log_groups(aws, settings)
     cluster.ensure_cluster(aws.ecs, settings.ecs_cluster, app_tags(settings.app_name))
-    definition = task_definition(settings, queue_url, dead_letter_url, _task_role(aws, settings))
+    role = _task_role(aws, settings)
+    definition = task_definition(settings, queue_url, dead_letter_url, role, execution_role)
     revision = cluster.register_task_definition(aws.ecs, definition)
     tags = app_tags(settings.app_name)
     cluster.ensure_service(aws.ecs, service(settings, revision), tags, sleep=sleep)

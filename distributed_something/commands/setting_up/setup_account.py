@@ -18,6 +18,7 @@ from ...aws.account.identity import who_calls
 from ...aws.monitoring import logs
 from ...definitions.account import (
     ACCOUNT_TAGS,
+    EXECUTION_ROLE,
     FUNCTION,
     FUNCTION_LOG_GROUP,
     INSTANCE_ROLE,
@@ -31,7 +32,7 @@ from ...definitions.account import (
 )
 from ...definitions.logs import RETENTION_DAYS
 from ...definitions.policies.bucket import log_export_policy, with_statements, without_statements
-from ...definitions.policies.scope import Scope, scope_of
+from ...definitions.policies.scope import Scope, scope_of, secret_arns, secrets_of
 from ...errors import DistributedSomethingError, UsageError
 from .lambda_package import lambda_package
 
@@ -74,12 +75,16 @@ def scope_of_account(
             "--bucket NAME."
         )
     caller = who_calls(aws.sts)
+    inputs = {settings.source_bucket, settings.workspace_bucket}
+    inputs -= {settings.aws_bucket, settings.destination_bucket, *buckets}
     scope = Scope(
         account=caller.account,
         partition=caller.partition,
         regions=(aws.region,),
         buckets=wanted or tuple(otherwise or ()),
         apps=tuple(apps) or ("*",),
+        read_only=tuple(name for name in wanted if name in inputs),
+        secrets=secret_arns(settings.secrets.values()),
     )
     names = (settings.sqs_queue_name, settings.sqs_dead_letter_queue)
     return replace(scope, queues=scope.queues_beyond(names))
@@ -172,10 +177,10 @@ def _removals(
         )
     )
     # The task role is the last: the regions and buckets that we know of are read from it.
-    names = sorted((role.name for role in roles(scope)), key=TASK_ROLE.__eq__)
+    names = {EXECUTION_ROLE, *(role.name for role in roles(scope))}
     return removals + [
         (f"the role {name}", partial(account.delete_role, aws.iam, name, ACCOUNT_TAGS))
-        for name in names
+        for name in sorted(names, key=lambda name: (name == TASK_ROLE, name))
     ]
 
 
@@ -196,7 +201,11 @@ def _ensure_roles(aws: Aws, wanted: Sequence[Role], boundary: str = "") -> None:
 def _earlier(aws: Aws) -> Scope | None:
     """What earlier calls limited the rights to."""
     policy = account.find_role_policy(aws.iam, TASK_ROLE, POLICY)
-    return scope_of(policy) if policy else None
+    scope = scope_of(policy) if policy else None
+    if scope is None:
+        return None
+    execution = account.find_role_policy(aws.iam, EXECUTION_ROLE, POLICY)
+    return replace(scope, secrets=secrets_of(execution) if execution else ())
 
 
 def _ensure_bucket(aws: Aws, scope: Scope, bucket: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...protocol.machine_alarm import NAMESPACE
-from .scope import Scope
+from .scope import WRITTEN, Scope
 from .statements import (
     CANCELLING,
     ENDING,
@@ -15,16 +15,23 @@ from .statements import (
     document,
     machine_alarms,
     ours,
-    pass_role,
+    pass_roles,
 )
 from .watching import LEDGER_PREFIXES, watching_statements
 
-RECORDS = ("monitors/*", "runs/*/record.json")
+RECORDS = ("monitors/*", f"{WRITTEN.removeprefix('/')}")
 _REMOVING = [CANCELLING, UNTEMPLATING]
 
-_OBJECTS = ["GetObject", "PutObject", "PutObjectAcl", "DeleteObject", "AbortMultipartUpload"]
+_WRITING = ["PutObject", "PutObjectAcl", "AbortMultipartUpload"]
+_LOGGING = ["logs:CreateLogStream", "logs:PutLogEvents"]
 _JOBS = ["ReceiveMessage", "DeleteMessage", "ChangeMessageVisibility", "SendMessage"]
 _JOBS += ["GetQueueAttributes"]
+_TAGGED = ("instance/*", "volume/*", "network-interface/*", "spot-instances-request/*")
+# Statement and right of each service that keeps secrets.
+_READ: dict[str, tuple[str, list[str]]] = {
+    "secretsmanager": ("Secrets", ["secretsmanager:GetSecretValue"]),
+    "ssm": ("Parameters", ["ssm:GetParameters"]),
+}
 
 
 def trust(service: str, scope: Scope | None = None) -> Document:
@@ -42,20 +49,23 @@ def task_policy(scope: Scope) -> Document:
     return document(
         *_object_statements(scope),
         allow("Jobs", [f"sqs:{action}" for action in _JOBS], scope.arns("sqs", *scope.queue_names)),
-        allow("Logs", ["logs:CreateLogStream", "logs:PutLogEvents"], groups),
+        allow("Logs", _LOGGING, groups),
         *_machine_statements(scope),
     )
 
 
 def _object_statements(scope: Scope) -> tuple[Statement, ...]:
-    """A worker's rights in the bucket: all objects but the runs' records."""
+    """A worker's rights in the buckets: to read all, to write results, to delete of its own app.
+
+    Not the runs' records: what a run is made of is for who begins and removes it to say.
+    """
+    own = scope.of_apps("runs/{}/*", "results/{}/*")
+    written = scope.written_objects(*RECORDS)
     return (
-        allow("Objects", [f"s3:{action}" for action in _OBJECTS], scope.objects("*")),
-        # What a run is made of is for who begins and removes it to say, and for no job.
-        {
-            **allow("Records", ["s3:PutObject", "s3:DeleteObject"], scope.objects(*RECORDS)),
-            "Effect": "Deny",
-        },
+        allow("Inputs", ["s3:GetObject"], scope.objects("*")),
+        allow("Objects", [f"s3:{action}" for action in _WRITING], scope.written_objects("*")),
+        allow("OwnObjects", ["s3:DeleteObject"], scope.written_objects(*own)),
+        {**allow("Records", ["s3:PutObject", "s3:DeleteObject"], written), "Effect": "Deny"},
         allow("Listings", ["s3:ListBucket"], scope.bucket_arns),
     )
 
@@ -90,12 +100,26 @@ def instance_policy(scope: Scope) -> Document:
     return document(
         allow("Agent", [f"ecs:{one}" for one in agent], places),
         allow("AgentEndpoint", ["ecs:DiscoverPollEndpoint", "ecr:GetAuthorizationToken"], "*"),
+        *_container_statements(scope),
+    )
+
+
+def _container_statements(scope: Scope) -> tuple[Statement, ...]:
+    """To fetch a container's image and to write its lines."""
+    groups = scope.arns("logs", *scope.of_apps("log-group:{}_perInstance:*"))
+    return (
         allow("Images", [f"ecr:{one}" for one in PULLING], "*"),
-        allow(
-            "Logs",
-            ["logs:CreateLogStream", "logs:PutLogEvents"],
-            scope.arns("logs", *scope.of_apps("log-group:{}_perInstance:*")),
-        ),
+        allow("Logs", _LOGGING, groups),
+    )
+
+
+def execution_policy(scope: Scope) -> Document:
+    """What ECS does for a container that is given secrets: it fetches them, image and lines too."""
+    found = {service: [a for a in scope.secrets if a.split(":")[2] == service] for service in _READ}
+    return document(
+        allow("ImageLogIn", ["ecr:GetAuthorizationToken"], "*"),
+        *_container_statements(scope),
+        *(allow(*_READ[service], arns) for service, arns in found.items() if arns),
     )
 
 
@@ -110,12 +134,13 @@ def fleet_policy(scope: Scope, instance_role: str) -> Document:
                 "ec2:DescribeInstanceStatus",
                 "ec2:RequestSpotInstances",
                 "ec2:RunInstances",
-                "ec2:CreateTags",
             ],
             "*",
         ),
+        # A fleet tags spot machines after they are made: AWS knows no creation to tie this to.
+        allow("TagMachines", ["ec2:CreateTags"], scope.arns("ec2", *_TAGGED)),
         ours("EndMachines", ["ec2:TerminateInstances"], scope.arns("ec2", "instance/*")),
-        pass_role(scope, instance_role, "ec2.amazonaws.com"),
+        pass_roles(scope, "ec2.amazonaws.com", instance_role),
     )
 
 
@@ -125,12 +150,8 @@ def lambda_policy(scope: Scope, own_log_group: str, schedule_group: str) -> Docu
     return document(
         *watching_statements(scope, schedule_group),
         ours("Remove", [*ENDING, *_REMOVING], scope.arns("ec2", *machines)),
-        allow("Ledger", ["s3:GetObject", "s3:PutObject"], scope.objects(*LEDGER_PREFIXES)),
-        allow(
-            "OwnLog",
-            ["logs:CreateLogStream", "logs:PutLogEvents"],
-            scope.arns("logs", f"log-group:{own_log_group}:*"),
-        ),
+        allow("Ledger", ["s3:GetObject", "s3:PutObject"], scope.written_objects(*LEDGER_PREFIXES)),
+        allow("OwnLog", _LOGGING, scope.arns("logs", f"log-group:{own_log_group}:*")),
     )
 
 

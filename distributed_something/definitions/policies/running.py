@@ -12,16 +12,14 @@ from .statements import (
     allow,
     dashboard_arns,
     document,
-    pass_role,
+    pass_roles,
     topic_arns,
 )
 
 _PUSHING = ["InitiateLayerUpload", "UploadLayerPart", "CompleteLayerUpload", "PutImage"]
 _QUEUEING = ["CreateQueue", "SetQueueAttributes", "TagQueue", "SendMessage"]
 _QUEUEING += ["ChangeMessageVisibility"]
-_CONTAINERS = ["CreateCluster", "RegisterTaskDefinition", "CreateService", "TagResource"]
-_CONTAINERS += ["ListClusters", "DescribeTaskDefinition"]
-_BUYING = ["RequestSpotFleet", "RunInstances", "CreateLaunchTemplate", "CreateTags"]
+_BUYING = ["RequestSpotFleet", "RunInstances", "CreateLaunchTemplate"]
 _BUYING += ["DescribeInstanceTypes", "DescribeImages", "DescribeSubnets"]
 _BUYING += ["DescribeSecurityGroups", "DescribeKeyPairs", "DescribeRouteTables", "DescribeVpcs"]
 _BUYING += ["DescribeInternetGateways", "DescribeNatGateways", "DescribeVpcEndpoints"]
@@ -42,7 +40,10 @@ def running_policy(
         *_showing_statements(scope),
         *_lambda_statements(scope, function, schedule_group),
         *_role_statements(scope, list(passed)),
-        *(pass_role(scope, role, service) for role, service in passed.items()),
+        *(
+            pass_roles(scope, service, *(role for role, to in passed.items() if to == service))
+            for service in dict.fromkeys(passed.values())
+        ),
     )
 
 
@@ -52,12 +53,29 @@ def _submitting_statements(scope: Scope) -> tuple[Statement, ...]:
         allow(
             "Objects",
             ["s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"],
-            scope.objects("*"),
+            scope.written_objects("*"),
         ),
         allow("Queues", [f"sqs:{one}" for one in _QUEUEING], scope.arns("sqs", *scope.queue_names)),
-        allow("Containers", [f"ecs:{one}" for one in _CONTAINERS], "*"),
+        *_container_statements(scope),
         # The labels of an image in a registry of one's own are read before it is used.
         allow("Registry", [f"ecr:{one}" for one in ("GetAuthorizationToken", *PULLING)], "*"),
+    )
+
+
+def _container_statements(scope: Scope) -> tuple[Statement, ...]:
+    """To make cluster, task definition and service, with the tags that they are made with."""
+    clusters = scope.arns("ecs", "cluster/*")
+    tasks = scope.arns("ecs", *scope.of_apps("task-definition/{}Task:*"))
+    services = scope.arns("ecs", *scope.of_apps("service/*/{}Service"))
+    tagged = allow("TagContainers", ["ecs:TagResource"], [*clusters, *tasks, *services])
+    making = ["CreateCluster", "RegisterTaskDefinition", "CreateService"]
+    tagged["Condition"] = {"StringEquals": {"ecs:CreateAction": making}}
+    return (
+        allow("MakeCluster", ["ecs:CreateCluster"], clusters),
+        allow("MakeTask", ["ecs:RegisterTaskDefinition"], tasks),
+        allow("MakeService", ["ecs:CreateService"], services),
+        tagged,
+        allow("Containers", ["ecs:ListClusters", "ecs:DescribeTaskDefinition"], "*"),
     )
 
 
@@ -69,9 +87,18 @@ def _buying_statements(scope: Scope) -> tuple[Statement, ...]:
     ]
     return (
         allow("Buying", [f"ec2:{one}" for one in _BUYING], "*"),
+        _tagging(scope),
         allow("Quota", ["servicequotas:GetServiceQuota"], "*"),
         allow("Images", ["ssm:GetParameter"], images),
     )
+
+
+def _tagging(scope: Scope) -> Statement:
+    """To tag what is bought while it is made, and nothing that is there."""
+    made = {"RequestSpotFleet": "spot-fleet-request/*", "CreateLaunchTemplate": "launch-template/*"}
+    statement = allow("TagPurchase", ["ec2:CreateTags"], scope.arns("ec2", *made.values()))
+    statement["Condition"] = {"StringEquals": {"ec2:CreateAction": list(made)}}
+    return statement
 
 
 def _showing_statements(scope: Scope) -> tuple[Statement, ...]:

@@ -35,11 +35,11 @@ def ours(name: str, actions: list[str], resources: list[str]) -> Statement:
     return statement
 
 
-def pass_role(scope: Scope, role: str, service: str) -> Statement:
+def pass_roles(scope: Scope, service: str, *roles: str) -> Statement:
+    """To hand these roles on to a service of AWS, and to no other."""
     name = "".join(part.capitalize() for part in service.split(".")[0].split("-"))
-    statement = allow(
-        f"Pass{name}", ["iam:PassRole"], [f"arn:{scope.partition}:iam::{scope.account}:role/{role}"]
-    )
+    arns = [f"arn:{scope.partition}:iam::{scope.account}:role/{role}" for role in roles]
+    statement = allow(f"Pass{name}", ["iam:PassRole"], arns)
     statement["Condition"] = {"StringEquals": {"iam:PassedToService": service}}
     return statement
 

@@ -26,14 +26,13 @@ _LOOKING += ["DescribeSpotPriceHistory"]
 
 
 def watching_policy(scope: Scope, schedule_group: str) -> Document:
-    """What a person needs to look at runs, to watch them and to remove them.
-
-    Upstream's fleets and machines carry no tag: the statement that takes them in takes in all.
-    """
+    """What a person needs to look at runs, to watch them and to remove them."""
     groups = scope.arns("logs", *scope.of_apps("log-group:{}"), *scope.of_apps("log-group:{}:*"))
     return document(
         *watching_statements(scope, schedule_group),
-        allow("UpstreamsFleets", [*ENDING, CANCELLING], "*"),
+        ours(
+            "Fleets", [*ENDING, CANCELLING], scope.arns("ec2", "spot-fleet-request/*", "instance/*")
+        ),
         allow(
             "Messages",
             ["sqs:ReceiveMessage", "sqs:DeleteMessage"],
@@ -43,11 +42,20 @@ def watching_policy(scope: Scope, schedule_group: str) -> Document:
         ours("Consoles", ["ec2:GetConsoleOutput"], scope.arns("ec2", "instance/*")),
         allow("TaskStates", ["ecs:DescribeTasks"], scope.arns("ecs", "task/*")),
         allow("Results", ["s3:GetObject"], scope.objects("*")),
-        allow("Ledger", ["s3:PutObject"], scope.objects(*LEDGER_PREFIXES)),
+        allow("Ledger", ["s3:PutObject"], scope.written_objects(*LEDGER_PREFIXES)),
         allow("Policies", ["s3:GetBucketPolicy"], scope.bucket_arns),
         allow("Logs", [f"logs:{one}" for one in _LOG_READING], groups),
         allow("LogLists", ["logs:DescribeLogGroups", "logs:DescribeExportTasks"], "*"),
     )
+
+
+def upstream_policy(scope: Scope) -> Document:
+    """What a person needs in addition to end fleets that upstream's programs bought.
+
+    They carry no tag: the statement that takes them in takes in all fleets and machines.
+    """
+    everything = scope.arns("ec2", "spot-fleet-request/*", "instance/*")
+    return document(allow("UpstreamsFleets", [*ENDING, CANCELLING], everything))
 
 
 def watching_statements(scope: Scope, schedule_group: str) -> tuple[Statement, ...]:

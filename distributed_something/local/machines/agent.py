@@ -32,7 +32,8 @@ class Agent:
     """A thread that keeps real workers in step with the simulated account until it is left.
 
     `environment` is what every worker gets on top of its task definition's: endpoint, credentials,
-    paces. `logs` is the folder for what workers print. At most `most_tasks` run at a time.
+    paces. `secrets` stand for those that it refers to. `logs` is the folder for what workers print.
+    At most `most_tasks` run at a time.
     Leaving it ends every worker that is left.
     """
 
@@ -43,13 +44,16 @@ class Agent:
         *,
         environment: Mapping[str, str],
         logs: Path,
+        secrets: Mapping[str, str] | None = None,
         most_tasks: int = 16,
         interruptions: Interruptions | None = None,
         every: float = 0.5,
         on_failure: Callable[[str], None] = logger.error,
     ) -> None:
         self.machines = Machines(aws, interruptions or Interruptions())
-        self.tasks = Tasks(aws, self.machines, runtime, environment=environment, logs=logs)
+        self.tasks = Tasks(
+            aws, self.machines, runtime, environment=environment, secrets=secrets, logs=logs
+        )
         self.failure = ""  # why no worker can ever work, once that is plain
         self._scheduler = Scheduler(aws, most_tasks)
         self._runtime = runtime

@@ -47,6 +47,7 @@ class Tasks:
         *,
         environment: Mapping[str, str],
         logs: Path,
+        secrets: Mapping[str, str] | None = None,
         stop_seconds: float = 20.0,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -54,6 +55,7 @@ class Tasks:
         self._machines = machines
         self._runtime = runtime
         self._environment = environment  # what every worker here gets on top of its task's
+        self._secrets = secrets or {}  # what stands for those that a definition refers to
         self._logs = logs
         self._stop_seconds = stop_seconds
         self._now = now
@@ -129,8 +131,15 @@ class Tasks:
 
     def _variables(self, described: Mapping[str, Any], machine: Machine) -> dict[str, str]:
         given = {one["name"]: one["value"] for one in described.get("environment", [])}
+        named = [one["name"] for one in described.get("secrets", [])]
+        if lacking := sorted(set(named) - set(self._secrets)):
+            raise DistributedSomethingError(
+                f"The task definition refers to {', '.join(lacking)}, for which this rehearsal has "
+                "no value: give the variable of that name one, then start the rehearsal again."
+            )
         return {
             **given,
+            **{name: self._secrets[name] for name in named},
             "INSTANCE_ID": machine.instance_id,
             "INSTANCE_TYPE": machine.instance_type,
             "INSTANCE_ZONE": machine.zone,

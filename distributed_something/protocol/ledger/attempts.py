@@ -6,9 +6,10 @@ import hashlib
 import json
 import math
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import Enum
 
+from ..values.secrets import redacted
 from .unreadable import Unreadable, build, read_object
 
 _ADDRESS = re.compile(r"s3://\S+")
@@ -174,11 +175,14 @@ class Attempt:
 
     @classmethod
     def from_json(cls, body: bytes) -> Attempt:
-        """Read an attempt; keys that a newer worker added are left out; raises Unreadable."""
+        """Read an attempt; keys that a newer worker added are left out; raises Unreadable.
+
+        Tokens in what a job said are hidden, whoever wrote it.
+        """
         made = build(cls, read_object(body))
         if made.state not in _STATES:
             raise Unreadable(f"its state is {made.state[:60]!r}")
-        return made
+        return replace(made, reason=redacted(made.reason), log_tail=redacted(made.log_tail))
 
     @classmethod
     def of_key(cls, key: AttemptKey, name: str, number: int, reason: str) -> Attempt:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
+from ..values.secrets import redacted
 from .attempts import AttemptKey
 from .keys import parse_heartbeat
 from .objects import Item
@@ -71,8 +72,9 @@ class GivenUp:
 
     @classmethod
     def from_json(cls, body: bytes) -> GivenUp:
-        """Read one; raises Unreadable."""
-        return build(cls, read_object(body))
+        """Read one, tokens in its reason hidden; raises Unreadable."""
+        made = build(cls, read_object(body))
+        return replace(made, reason=redacted(made.reason))
 
 
 @dataclass(frozen=True)

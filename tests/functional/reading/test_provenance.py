@@ -13,7 +13,7 @@ from distributed_something.aws.session import Aws
 from distributed_something.commands.buying.start_cluster import start_cluster
 from distributed_something.commands.reading.report import make_report
 from distributed_something.commands.reading.report.page import page
-from distributed_something.commands.runs.provenance import read_provenance, without_secrets
+from distributed_something.commands.runs.provenance import read_provenance
 from distributed_something.commands.setting_up.setup import setup
 from distributed_something.commands.submitting.submit_job import submit_job
 from distributed_something.inputs.settings import load_settings
@@ -93,7 +93,7 @@ def test_the_same_file_is_kept_once_and_a_changed_one_beside_it(
 
 
 def test_a_table_of_groups_is_kept_with_the_file_that_names_it(
-    account: Aws, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    account: Aws, tmp_path: Path
 ) -> None:
     table = tmp_path / "plates.csv"
     for text in ("plate\nA\nB\n", "plate\nC\n"):
@@ -106,27 +106,33 @@ def test_a_table_of_groups_is_kept_with_the_file_that_names_it(
     assert all(name.startswith(jobs.removesuffix("jobs.json")) for name in tables)
     text = page(make_report(account, record))
     assert all(f">{name}</" in text for name in (jobs, *tables))
-    table.write_text("plate,API_TOKEN\nD,hush\n")
-    submitted(account, tmp_path, groups={"csv": "plates.csv"})
-    assert "plates.csv is not kept" in caplog.text
-    assert "hush" not in str(kept(account, record))
 
 
-def test_no_secret_is_kept(account: Aws, tmp_path: Path) -> None:
-    record = submitted(account, tmp_path, environment={"API_TOKEN": "hush-1"})
-    submit_job(
-        account,
-        settings(JOB_DEFAULTS={"environment": {"DB_PASSWORD": "hush-2"}}),
-        write_json(tmp_path / "other.json", JOBS),
-        folder=None,
-    )
-    specification = {"UserData": "hush-3", "KeyName": "mine"}
-    assert without_secrets({"LaunchSpecifications": [specification]}) == {
-        "LaunchSpecifications": [{"KeyName": "mine"}]
-    }
+def test_no_secret_is_kept(account: Aws, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    record = submitted(account, tmp_path, _comment="log in with PASSWORD=hush-1")
+    assert "jobs.json is not kept beside the run's ledger" in caplog.text
+    clock = Clock()
+    fleet = write_fleet_file(account, tmp_path)
+    content = json.loads(fleet.read_text())
+    content["LaunchSpecifications"][0]["UserData"] = "hush-2"
+    tags = [{"Key": "note", "Value": "DB_PASSWORD=hush-3"}]
+    content["TagSpecifications"] = [{"ResourceType": "spot-fleet-request", "Tags": tags}]
+    fleet.write_text(json.dumps(content))
+    own = settings(MY_NAME="Ada")
+    start_cluster(account, own, fleet, folder=None, sleep=clock.sleep, now=clock.now)
     found = kept(account, record)
-    assert "DB_PASSWORD" in found["config.py"]
-    assert "hush" not in str(found)
+    assert "note" in found["fleet.json"] and "hush" not in str(found)
+
+
+def test_a_reference_to_a_secret_is_kept_as_it_is(account: Aws, tmp_path: Path) -> None:
+    arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:omero-AbCdEf"
+    own = settings(OMERO_PASSWORD=arn)
+    submit_job(account, own, write_json(tmp_path / "jobs.json", JOBS), folder=None)
+    record = find_record(account.s3, "lab-data", "Counting")
+    assert record
+    again = tmp_path / "config.py"
+    again.write_text(kept(account, record)["config.py"])
+    assert load_settings(again) == own and own.secrets == {"OMERO_PASSWORD": arn}
 
 
 def test_a_run_goes_on_if_nothing_can_be_kept(

@@ -23,6 +23,7 @@ from distributed_something.commands.setting_up.setup_account import (
 )
 from distributed_something.definitions.account import (
     ACCOUNT_TAGS,
+    EXECUTION_ROLE,
     FLEET_ROLE,
     FUNCTION,
     INSTANCE_ROLE,
@@ -33,7 +34,7 @@ from distributed_something.definitions.account import (
 )
 from distributed_something.definitions.policies.allowed import allows
 from distributed_something.definitions.policies.roles import task_policy
-from distributed_something.definitions.policies.scope import Scope
+from distributed_something.definitions.policies.scope import Scope, secrets_of
 from distributed_something.errors import DistributedSomethingError, UsageError
 from distributed_something.local.simulator import ACCOUNT, Simulator
 from tests.builders import settings, write_config
@@ -224,8 +225,13 @@ def test_rights_are_for_the_buckets_and_queues_of_the_config(aws: Aws) -> None:
     configured = settings(SOURCE_BUCKET="gallery", SQS_QUEUE_NAME="odd-name")
     scope = scope_of_account(aws, configured, ["more"], [])
     assert scope == Scope(
-        ACCOUNT, ("us-east-1",), ("lab-data", "gallery", "more"), ("*",), ("odd-name",)
+        *(ACCOUNT, ("us-east-1",), ("lab-data", "gallery", "more"), ("*",), ("odd-name",)),
+        read_only=("gallery",),
     )
+    for written in ({"DESTINATION_BUCKET": "gallery"}, {"AWS_BUCKET": "gallery"}):
+        configured = settings(SOURCE_BUCKET="gallery", **written)
+        assert scope_of_account(aws, configured, [], []).read_only == ()
+    assert scope_of_account(aws, settings(SOURCE_BUCKET="more"), ["more"], []).read_only == ()
     with pytest.raises(UsageError, match="AWS_BUCKET"):
         scope_of_account(aws, settings(AWS_BUCKET="your-bucket-name"), [], [])
 
@@ -235,6 +241,33 @@ def test_workers_get_the_role_that_was_made_for_them(aws: Aws) -> None:
     setup(aws, settings())
     definition = aws.ecs.describe_task_definition(taskDefinition="CountingTask")["taskDefinition"]
     assert definition["taskRoleArn"].endswith(TASK_ROLE)
+
+
+SECRET = f"arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:omero-AbCdEf"
+PARAMETER = f"arn:aws:ssm:us-east-1:{ACCOUNT}:parameter/lab/omero"
+
+
+def test_ecs_gets_the_right_to_the_secrets_of_each_config_and_no_worker_does(aws: Aws) -> None:
+    for name in (f"{SECRET}:password::", PARAMETER):
+        configured = settings(OMERO_PASSWORD=name)
+        setup_account(aws, scope_of_account(aws, configured, [], []))
+    rights = account.find_role_policy(aws.iam, EXECUTION_ROLE, POLICY)
+    assert rights and set(secrets_of(rights)) == {SECRET, PARAMETER}
+    setup(aws, configured)
+    definition = aws.ecs.describe_task_definition(taskDefinition="CountingTask")["taskDefinition"]
+    assert definition["executionRoleArn"].endswith(EXECUTION_ROLE)
+    assert definition["taskRoleArn"].endswith(TASK_ROLE)
+    (container,) = definition["containerDefinitions"]
+    assert container["secrets"] == [{"name": "OMERO_PASSWORD", "valueFrom": PARAMETER}]
+    assert destroy_account(aws, SCOPE) == []
+    assert not account.has_role(aws.iam, EXECUTION_ROLE)
+
+
+def test_setup_refuses_a_secret_that_ecs_may_not_fetch_and_makes_nothing(aws: Aws) -> None:
+    setup_account(aws, SCOPE)
+    with pytest.raises(UsageError, match=r"OMERO_PASSWORD .* Run `python setup_AWS\.py`"):
+        setup(aws, settings(OMERO_PASSWORD=SECRET))
+    assert aws.sqs.list_queues().get("QueueUrls", []) == []
 
 
 def test_without_that_role_setup_says_what_to_run(
@@ -311,6 +344,9 @@ def test_the_command_shows_makes_and_removes(
     assert account_inventory(aws) == before
     assert sum(name.startswith("role ") for name in shown) == 10
     assert sum(name.startswith("operator: ") for name in shown) == 3
+    assert run("--show", "--upstream-fleets") == 0
+    assert len(json.loads(capsys.readouterr().out)) == len(shown) + 1
+    assert run("--upstream-fleets") == 2
     assert run() == 0
     assert "is ready for apps of every name" in capsys.readouterr().err
     assert run("destroy", "--yes") == 0

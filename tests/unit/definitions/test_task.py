@@ -64,6 +64,22 @@ def test_no_key_of_the_account_is_in_the_definition() -> None:
     assert not [name for name in names if "KEY" in name or "SECRET" in name or "TOKEN" in name]
 
 
+def test_a_secret_is_referred_to_and_its_name_told_to_the_worker_that_hides_it() -> None:
+    arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:omero-AbCdEf:password::"
+    configured = settings(OMERO_PASSWORD=arn)
+    assert container(configured)["secrets"] == [{"name": "OMERO_PASSWORD", "valueFrom": arn}]
+    assert environment(configured)["WORKER_SECRETS"] == "OMERO_PASSWORD"
+    assert "OMERO_PASSWORD" not in environment(configured)
+    definition = task_definition(configured, QUEUE, DEAD, "worker", "execution")
+    assert (definition["taskRoleArn"], definition["executionRoleArn"]) == ("worker", "execution")
+
+
+def test_without_a_secret_nothing_is_asked_for() -> None:
+    definition = task_definition(settings(), QUEUE, DEAD, "worker")
+    assert "executionRoleArn" not in definition and "secrets" not in container(settings())
+    assert "WORKER_SECRETS" not in environment(settings())
+
+
 def test_the_container_has_an_init_that_heeds_a_stop_before_the_worker_listens() -> None:
     assert container(settings())["linuxParameters"]["initProcessEnabled"] is True
 

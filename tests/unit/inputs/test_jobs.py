@@ -21,6 +21,7 @@ from distributed_something.protocol.jobs import (
     job_id,
     tidy_name,
 )
+from tests.secret_names import HARMLESS_NAMES, SECRET_NAMES
 
 SCALARS = (
     st.none()
@@ -388,3 +389,57 @@ def test_a_jobs_own_key_wins_over_the_shared_one_and_its_faults_are_found() -> N
 def test_only_names_that_begin_with_comment_are_comments() -> None:
     kept = without_comments({"_comment0": 1, "_comment": 2, "user_comment": 3, "x": 4})
     assert kept == {"user_comment": 3, "x": 4}
+
+
+# Secrets
+
+TOKEN = "ghp_" + "a1B2" * 9
+ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:omero-AbCdEf"
+
+
+@pytest.mark.parametrize("name", SECRET_NAMES)
+def test_a_secret_among_shared_keys_a_group_or_its_variables_is_refused(name: str) -> None:
+    variable = name.replace("-", "_")
+    for shared in ({variable: "hunter2"}, {"environment": {variable: "hunter2"}}):
+        with pytest.raises(BadJob) as refused:
+            JobMaker({"command": "true", **shared})
+        (said,) = refused.value.problems
+        assert variable in said and "into config.py" in said
+        assert "hunter2" not in said
+    for group in ({name: "hunter2"}, {"nested": {name: "hunter2"}}):
+        (said,) = problems({"command": "true"}, group)
+        assert name in said and "hunter2" not in said
+
+
+@pytest.mark.parametrize("name", HARMLESS_NAMES)
+def test_a_name_that_only_sounds_like_a_secret_makes_jobs(name: str) -> None:
+    assert (
+        problems({"command": "true", name: "b1946ac92492d2347c6235b4d2611184"}, {name: "x"}) == []
+    )
+
+
+@pytest.mark.parametrize(
+    "shared",
+    [{"command": f"get --token {TOKEN}"}, {"command": ["env", "API_KEY=hunter2", "get"]}],
+)
+def test_a_token_in_a_command_is_refused(shared: dict[str, object]) -> None:
+    with pytest.raises(BadJob, match="command: it holds a secret"):
+        JobMaker(shared)
+
+
+def test_a_token_in_a_group_is_refused_and_all_such_groups_have_one_fault() -> None:
+    looks = [JobMaker({"command": "true"}).look(Group({"p": n, "q": TOKEN})) for n in range(2)]
+    (first,), (second,) = (look.problems for look in looks)
+    assert first == second and "q: it holds a secret" in first.sentence
+
+
+def test_a_reference_in_a_job_file_is_refused_where_it_would_pass_for_the_secret() -> None:
+    with pytest.raises(BadJob, match="ECS fetches only the secrets"):
+        JobMaker({"command": "true", "environment": {"OMERO_PASSWORD": ARN}})
+    JobMaker({"command": "true", "environment": {"OMERO_SECRET_ARN": ARN}})
+
+
+def test_a_message_is_sent_as_it_was_written() -> None:
+    maker = JobMaker({"command": "true", "note": "see PLATE=1 and {x}"})
+    body = json.loads(maker.make(Group({"x": "a=b@c://d"})).body)
+    assert body == {"command": "true", "note": "see PLATE=1 and {x}", "group": {"x": "a=b@c://d"}}

@@ -10,6 +10,7 @@ import pytest
 from distributed_something.errors import UsageError
 from distributed_something.inputs.settings import Settings, load_settings, make_settings
 from tests.builders import constants, settings, write_config
+from tests.secret_names import HARMLESS_NAMES, SECRET_NAMES
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 
@@ -395,13 +396,36 @@ def Function(): pass
     }
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "DB_PASSWORD", "API_TOKEN", "MY_SECRET"],
-)
+@pytest.mark.parametrize("name", SECRET_NAMES)
 def test_a_constant_that_holds_a_secret_is_refused_and_its_value_not_shown(name: str) -> None:
-    said = refusal(**{name: "hunter2"})
-    assert name in said and "task role" in said and "hunter2" not in said
+    said = refusal(**{name.upper().replace("-", "_"): "hunter2"})
+    assert "task role" in said and "AWS Secrets Manager" in said and "hunter2" not in said
+
+
+@pytest.mark.parametrize("name", ["JOB_DEFAULTS", "MY_NAME", "UPLOAD_FLAGS"])
+def test_a_token_is_refused_whatever_its_constant(name: str) -> None:
+    token = "ghp_" + "a1B2" * 9
+    said = refusal(**{name: {"environment": {"X": token}} if name == "JOB_DEFAULTS" else token})
+    assert f"{name}: it holds a secret" in said and token not in said
+
+
+@pytest.mark.parametrize("name", HARMLESS_NAMES)
+def test_a_constant_that_only_sounds_like_a_secret_is_ones_own(name: str) -> None:
+    own = {} if name in ("APP_NAME", "SSH_KEY_NAME") else {name.upper(): "b1946ac92492d2347c62"}
+    assert settings(**own).extra == own
+
+
+def test_a_constant_that_refers_to_a_secret_is_kept_apart() -> None:
+    arn = "arn:aws:ssm:us-east-1:123456789012:parameter/lab/omero"
+    made = settings(OMERO_PASSWORD=arn, LOGIN=arn, LOGIN_ARN=arn, PLATE="P1")
+    assert made.secrets == {"OMERO_PASSWORD": arn, "LOGIN": arn}
+    assert made.extra == {"LOGIN_ARN": arn, "PLATE": "P1"}
+
+
+@pytest.mark.parametrize("name", ["AWS_SESSION_TOKEN", "WORKER_PASSWORD", "LD_PRELOAD"])
+def test_a_reference_takes_no_variable_from_the_worker(name: str) -> None:
+    said = refusal(**{name: "arn:aws:ssm:us-east-1:123456789012:parameter/lab/omero"})
+    assert name in said and "take the place" in said
 
 
 def test_a_secret_is_told_beside_the_other_faults() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping
 
-from . import templates
-from .templates import TemplateError
+from .. import templates
+from ..templates import TemplateError
 
 # The most of an argument, or of a variable with its name; a zero byte ends it. MAX_ARG_STRLEN in
 # https://man7.org/linux/man-pages/man2/execve.2.html

@@ -1,0 +1,1 @@
+"""Rules for single values: what may fill a command line, and what is a secret."""

@@ -1,0 +1,25 @@
+"""Names that say secret, and names that only sound alike."""
+
+from __future__ import annotations
+
+A_TOKEN = "ghp_" + "a1B2" * 9
+
+SECRET_NAMES = [
+    "AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "AWS_SESSION_TOKEN", "API_KEY", "APIKEY",
+    "apiKey",
+    "TOKEN", "GITHUB_TOKEN", "HF_TOKEN", "PASSWORD", "PASSWD", "DB_PWD",
+    "DB_PASS", "SECRET", "PRIVATE_KEY", "CREDENTIALS", "OMERO_PASSWORD", "OPENAI_API_KEY",
+    "SSH_KEY", "AUTH", "BEARER", "PGPASSWORD", "clientSecret", "CLIENT_SECRET",
+    "ACCESS_TOKEN", "TOKEN_2", "DB_CREDS", "HTTP_AUTHORIZATION", "my-secret", "LICENSE_KEY",
+    "SECRETKEY", "SSH_PASSPHRASE", "Metadata_Password",
+]  # fmt: skip
+HARMLESS_NAMES = [
+    "KEYPAIR", "KEY_PAIR", "SSH_KEY_NAME", "MONKEY", "TOKENS_PER_BATCH", "MAX_TOKENS",
+    "TOKENIZER", "PAD_TOKEN", "PWD", "OLDPWD", "KEY", "KEYS",
+    "JOIN_KEY", "S3_KEY", "INPUT_KEY", "KEY_PREFIX", "PUBLIC_KEY", "AUTHOR",
+    "AUTHORS", "AUTH_URL", "SECRETARY", "SECRETION", "SECRETOME", "SECRET_NAME",
+    "SECRET_ARN", "PASSWORD_FILE", "TOKEN_TYPE", "LOW_PASS", "HIGH_PASS", "BAND_PASS",
+    "PASS_COUNT", "COMPASS", "BYPASS", "BARCODE", "HASH", "MD5",
+    "CREDIT", "ACCREDITED", "PLATE", "GOOGLE_APPLICATION_CREDENTIALS", "DONKEY", "TURKEY",
+    "KEYWORDS", "Metadata_Plate", "APP_NAME",
+]  # fmt: skip
