@@ -14,8 +14,10 @@ import ijson
 from ..command_lines import run_line
 from ..errors import UsageError
 from ..protocol.families import CELLPROFILER, SOMETHING, Family, family_of_file, family_of_line
-from ..protocol.jobs import BadJob
+from ..protocol.jobs import BadJob, own_keys
 from ..protocol.templates import TemplateError
+from .forms.command_prefix import KEY as PREFIX
+from .forms.command_prefix import with_prefix
 from .forms.job_tables import (
     is_table,
     refuse_spreadsheet,
@@ -66,17 +68,23 @@ def open_job_file(
     The family is seen from the file's keys unless one is given. Raises UsageError, with line and
     column where there are such, if it is no job file.
     """
-    path = as_file(path, "job file")
+    return with_prefix(_open(as_file(path, "job file"), defaults, family))
+
+
+def _open(path: Path, defaults: Mapping[str, object], family: Family | None) -> JobFile:
     refuse_spreadsheet(path)
     shared = _as_json(defaults)
+    own = own_keys(shared)
     if is_table(path):
         if family not in (None, SOMETHING):
             raise UsageError(f"{path}: a table of jobs has no family; leave out --family.")
         say_separator(path)
-        return JobFile(path, shared, lambda: map(split_cells, table_rows(path)), "Row")
+        return JobFile(
+            path, shared, lambda: (split_cells(row, own) for row in table_rows(path)), "Row"
+        )
     if path.suffix.lower() in (".jsonl", ".ndjson"):
         form = family or _family_of_lines(path)
-        return JobFile(path, shared, lambda: _json_lines(path, form), "Line", form)
+        return JobFile(path, shared, lambda: _json_lines(path, form, own), "Line", form)
     return _open_json_file(path, shared, family)
 
 
@@ -299,7 +307,7 @@ def _family_of_lines(path: Path) -> Family:
     return SOMETHING if first is None else family_of_line(first[1])
 
 
-def _json_lines(path: Path, family: Family) -> Iterator[Group]:
+def _json_lines(path: Path, family: Family, claimed: frozenset[str]) -> Iterator[Group]:
     """One job a line: its reserved keys are its own, the others its group.
 
     A line that has a `group`, or is a message of another family, is a whole message: what stands
@@ -309,9 +317,11 @@ def _json_lines(path: Path, family: Family) -> Iterator[Group]:
         key = family.item_key
         if key in row:
             own = {name: value for name, value in row.items() if name != key}
+            if "command" in own:  # as it was sent
+                own[PREFIX] = ""
             yield Group(row[key], own or None)
         elif family is SOMETHING:
-            yield split_row(row)
+            yield split_row(row, claimed)
         else:
             raise UsageError(f"{path}, line {number}: a {family.title} message has a {key!r}.")
 

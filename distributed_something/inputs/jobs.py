@@ -94,7 +94,7 @@ class JobMaker:
         self._own_weights = False
         self.keys = JobKeys.read(_without(shared, "group", item), family)
         # A weight is for whoever sends a job: another one makes no other job.
-        self.shared = _without(shared, "group", item, "weight")
+        self.shared = _without(shared, "group", item, *({"weight"} - self.keys.own_keys))
         if secrets := list(job_faults(self.shared)):
             raise BadJob(secrets)
         self._head = _PLAIN(self.shared)[:-1] + (", " if self.shared else "") + f'"{item}": '
@@ -290,14 +290,17 @@ def share(
     return {key: value for key, value in given.items() if key not in dropped}, sorted(dropped)
 
 
-def split_row(row: Mapping[str, object]) -> Group:
+def split_row(row: Mapping[str, object], claimed: frozenset[str] = frozenset()) -> Group:
     """The group of a row that may hold reserved keys too: those become the job's own.
+
+    Those `claimed` by `own_keys` are values like any other.
 
     Such a job without a `name` is named by its group's values and its id: two commands for the
     same values are two jobs.
     """
-    own = {key: value for key, value in row.items() if key in RESERVED_KEYS and value is not None}
-    values = {key: value for key, value in row.items() if key not in RESERVED_KEYS}
+    reserved = RESERVED_KEYS - claimed
+    own = {key: value for key, value in row.items() if key in reserved and value is not None}
+    values = {key: value for key, value in row.items() if key not in reserved}
     if own and "name" not in own:
         shown = [templates.plain(value) for value in values.values() if is_scalar(value)]
         label = "-".join(part for part in shown if part).replace("{", "{{").replace("}", "}}")

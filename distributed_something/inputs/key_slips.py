@@ -73,7 +73,8 @@ def _may_be_own(name: str, meant: str, given: Collection[str], keys: JobKeys) ->
 
 def used_names(keys: JobKeys) -> set[str]:
     """The names of which a job's templates make something, or its shell line as variables."""
-    used = {field for template, _ in keys.templates() for field in templates.fields(template)}
+    used = set(keys.own_keys)
+    used |= {field for template, _ in keys.templates() for field in templates.fields(template)}
     if keys.shell:
         used |= {word for line in keys.command for word in _WORD.findall(line)}
     return used
@@ -82,5 +83,5 @@ def used_names(keys: JobKeys) -> set[str]:
 def _sentence(key: str, meant: str) -> str:
     return (
         f"`{key}` means nothing here, and no template uses it; did you mean `{meant}`? A value of "
-        "your own needs another name."
+        f'your own needs another name, or "own_keys": ["{key}"].'
     )

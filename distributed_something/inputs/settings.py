@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ..errors import UsageError
 from ..protocol.upload_flags import UploadFlags
 from ..protocol.values.secrets import redacted
+from .forms.command_prefix import KEY
 from .forms.misplaced import misplaced_keys
 from .near_names import misspelt_constants
 from .secret_faults import constant_fault, is_secret_reference, reference_fault
@@ -123,6 +124,7 @@ class Settings(BaseModel):
 
     # Jobs
     job_defaults: dict[str, Any] = {}
+    command_prefix: OptionalText = ""  # before each line that a table has for a command
     install_script: OptionalText = ""  # key or s3:// address; run before a container's first job
     download_files: Flag = True
     mount_driver: MountDriver = ""  # mounts the source bucket where DOWNLOAD_FILES is 'False'
@@ -211,7 +213,15 @@ def make_settings(constants: Mapping[str, object], source: str) -> Settings:
     if problems:
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         raise UsageError("\n  ".join([f"{source} has {count}:", *problems]))
-    return settings
+    return _with_prefix(settings)
+
+
+def _with_prefix(settings: Settings) -> Settings:
+    """The settings with COMMAND_PREFIX among the keys that job files may lack."""
+    if not settings.command_prefix:
+        return settings
+    defaults = {KEY: settings.command_prefix, **settings.job_defaults}
+    return settings.model_copy(update={"job_defaults": defaults})
 
 
 def _constants(path: Path) -> dict[str, object]:

@@ -36,8 +36,9 @@ DIRECTORY_FIELDS = frozenset({"work_dir", "input_dir", "output_dir", "checkpoint
 
 RESERVED_KEYS = frozenset(
     {
-        "command", "shell", "inputs", "output", "name", "done_when", "timeout", "memory_limit",
-        "no_retry_exit_codes", "environment", "checkpoint", "upload_flags", "weight",
+        "command", "command_prefix", "shell", "inputs", "output", "name", "done_when", "timeout",
+        "memory_limit", "no_retry_exit_codes", "environment", "checkpoint", "upload_flags",
+        "weight", "own_keys",
     }
 )  # fmt: skip
 
@@ -73,15 +74,22 @@ def job_id(message: Mapping[str, object]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
+def own_keys(shared: Mapping[str, object]) -> frozenset[str]:
+    """The keys that a job file claims as values of its own, though they are reserved."""
+    names = shared.get("own_keys")
+    if not isinstance(names, list):
+        return frozenset()
+    return frozenset(name for name in names if isinstance(name, str) and name != "own_keys")
+
+
 def job_values(message: Mapping[str, object], family: Family | None = None) -> dict[str, object]:
     """The values that a job's templates may use: shared scalars, overlaid by those of its group.
 
     The keys that a job file shares need their `family`: a message does not say which it is.
     """
+    reserved = RESERVED_KEYS - own_keys(message)
     values = {
-        key: value
-        for key, value in message.items()
-        if key not in RESERVED_KEYS and is_scalar(value)
+        key: value for key, value in message.items() if key not in reserved and is_scalar(value)
     }
     values.update((family or family_of_message(message)).values(message))
     return values
@@ -145,13 +153,18 @@ class JobKeys:
     no_retry_exit_codes: frozenset[int] = frozenset()
     environment: tuple[tuple[str, str], ...] = ()
     checkpoint: bool = False  # save {checkpoint_dir} when interrupted, bring it back
+    own_keys: frozenset[str] = frozenset()  # reserved names that are values of this job file
     weight: str | None = None  # how long a job takes beside others; never sent to a worker
 
     @classmethod
     def read(cls, shared: Mapping[str, object], family: Family = SOMETHING) -> JobKeys:
         """Read the shared keys of a job file or message; raises BadJob with all that is wrong."""
         problems: list[str] = []
-        shared = family.reserved(shared)
+        own = own_keys(shared)
+        given = shared.get("own_keys", [])
+        if not isinstance(given, list) or len(own) != len(given):
+            problems.append(f"own_keys is {given!r}; it must be a list of other keys.")
+        shared = {k: v for k, v in family.reserved(shared).items() if k not in own}
         shell = _flag(shared.get("shell"), "shell", problems)
         keys = cls(
             command=read_command(shared.get("command"), shell, problems),
@@ -167,6 +180,7 @@ class JobKeys:
             environment=_environment(shared.get("environment"), problems),
             checkpoint=_flag(shared.get("checkpoint"), "checkpoint", problems),
             weight=_weight(shared.get("weight"), problems),
+            own_keys=own,
         )
         if keys.output and "*" in keys.output:
             problems.append(f"output is {keys.output!r}; it names one place, and no pattern.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import UsageError
 from ...inputs.forms.found_files import NotListed
+from ...inputs.forms.programs import FIX, NoProgram
 from ...inputs.job_files import JobFile
 from ...words import count_of
 from ..submitting.open_jobs import keys_in, open_jobs
@@ -52,4 +53,16 @@ def job_file(
     findings = [ok(subject, f"{path}: {jobs} of a {file.family.title} file")]
     if file.dropped:
         findings.append(warning(subject, f"not queued: {', '.join(file.dropped)}"))
+    findings += _programs(checked.no_programs)
     return RightJobs(file, maker, checked.groups), findings
+
+
+def _programs(found: tuple[NoProgram, ...]) -> list[Finding]:
+    """What commands begin with that is no program, the first of each degree of sureness."""
+    findings = []
+    for is_sure, make in ((True, missing), (False, warning)):
+        words = [one for one in found if one.is_sure is is_sure]
+        if words:
+            more = f" and {len(words) - 1:,} more like it" if len(words) > 1 else ""
+            findings.append(make("programs", f"{words[0].sentence}{more}", FIX))
+    return findings

@@ -35,6 +35,7 @@ from ..runs.outlook import (
     outlook_of,
 )
 from .again import Again, find_again, listed_jobs
+from .odd_values import say_programs
 from .open_jobs import keys_in, open_jobs
 from .order import find_order
 from .shared_outputs import refuse_shared_outputs
@@ -117,7 +118,9 @@ def dry_run(
     file = tagged_jobs(file, settings)
     say_family(file)
     maker = make_maker(file)
-    count = check_groups(file, maker, None, on_progress).groups
+    checked = check_groups(file, maker, None, on_progress)
+    count = checked.groups
+    say_programs(file, checked.no_programs)
     refuse_shared_outputs(settings, file, maker)
     messages = list(sample_messages(file, maker, count))
     times = job_times(aws, settings, minutes, rehearsal)

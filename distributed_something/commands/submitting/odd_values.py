@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from ...inputs.forms.misplaced import Misplaced, misplaced_constants
+from ...inputs.forms.programs import FIX, NoProgram, first_word, why_no_program
 from ...inputs.key_slips import idle_keys, used_names
 from ...inputs.product import near_range
 from ...inputs.settings import constant_names
@@ -20,6 +21,13 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _RANGES_IN = 1000  # groups that are looked through for ranges
+
+
+def say_programs(file: JobFile, found: tuple[NoProgram, ...]) -> None:
+    """Log what commands begin with that is no program."""
+    if found:
+        more = f", and {len(found) - 1:,} more like it" if len(found) > 1 else ""
+        logger.warning("%s: %s%s: %s.", file.path, found[0].sentence, more, FIX)
 
 
 def shared_limits(file: JobFile, keys: JobKeys) -> list[str]:
@@ -47,6 +55,7 @@ class OddValues:
         self._maker = maker
         self._idle: set[str] = set()  # keys that mean something only elsewhere
         self._misplaced: set[Misplaced] = set()
+        self._words: dict[str, NoProgram | None] = {}  # with which commands begin
         self._range = ""  # a sentence on a value that was likely meant for a range
 
     def look_at_names(self, values: Mapping[str, object]) -> Iterator[str]:
@@ -59,6 +68,16 @@ class OddValues:
                 yield one.sentence
             elif is_row:
                 self._misplaced.add(one)
+
+    def look_at_command(self, own: Mapping[str, object] | None) -> None:
+        """Remember the first word of a job's command, if it is no program."""
+        word = first_word((own or {}).get("command", self._file.shared.get("command")))
+        if word not in self._words:
+            self._words[word] = None if "{" in word else why_no_program(word)
+
+    @property
+    def no_programs(self) -> tuple[NoProgram, ...]:
+        return tuple(one for one in self._words.values() if one)
 
     def look_at_values(self, number: int, values: Mapping[str, object]) -> None:
         """Only a product multiplies ranges; elsewhere one is a value like any other."""

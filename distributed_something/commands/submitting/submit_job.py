@@ -27,7 +27,7 @@ from ..runs.runs import ensure_run
 from ..runs.work_ahead import stopped_notes
 from .again import Again, find_again, hash_of, listed_jobs
 from .no_command import warn_of_no_command
-from .odd_values import OddValues, shared_limits
+from .odd_values import OddValues, say_programs, shared_limits
 from .open_jobs import keys_in, open_jobs
 from .order import find_order, in_order
 from .shared_outputs import refuse_shared_outputs
@@ -35,6 +35,7 @@ from .type_runs import jobs_of_type
 
 if TYPE_CHECKING:
     from ...aws.session import Aws
+    from ...inputs.forms.programs import NoProgram
     from ...inputs.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -62,6 +63,7 @@ class Checked:
 
     groups: int
     largest: int  # bytes of the largest message, as SQS counts
+    no_programs: tuple[NoProgram, ...] = ()  # with which commands begin
 
 
 def submit_job(
@@ -136,6 +138,7 @@ def _check_work(
     say_family(file)
     maker = make_maker(file)
     checked = check_groups(file, maker, limit, on_progress, has_own_code=has_own_code)
+    say_programs(file, checked.no_programs)
     refuse_shared_outputs(settings, file, maker, limit)
     queue_url = find_queue(aws.sqs, settings.sqs_queue_name)
     _check_size(checked.largest, queue_message_limit(aws.sqs, queue_url), settings, file)
@@ -246,7 +249,7 @@ def check_groups(
         raise UsageError(f"{file.path} has no groups: there is nothing to queue.")
     if not has_own_code:
         warn_of_no_command(file, check.lacking, groups)
-    return Checked(groups, check.largest)
+    return Checked(groups, check.largest, check.odd.no_programs)
 
 
 class _Check:
@@ -269,6 +272,7 @@ class _Check:
             self.largest = look.size
         if not (self._maker.keys.command or (group.own and group.own.get("command"))):
             self.lacking += 1
+        self.odd.look_at_command(group.own)
         for problem in look.problems:
             self._add(problem.kind, f"{self._file.noun} {number}: {problem.sentence}")
         if isinstance(group.value, dict):

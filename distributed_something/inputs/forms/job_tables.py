@@ -18,7 +18,7 @@ from ..text import read_lines
 
 logger = logging.getLogger(__name__)
 
-_TEXT_KEYS = frozenset({"command", "inputs", "output", "name"})
+_TEXT_KEYS = frozenset({"command", "command_prefix", "inputs", "output", "name"})
 _SPREADSHEETS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # .xlsx and .ods, and .xls
 # What a spreadsheet writes in the place of a value that it cannot show, or shows short.
 _ERROR = re.compile(r"#(?:REF!|N/A|VALUE!|NAME\?|DIV/0!|NUM!|NULL!)")
@@ -109,13 +109,14 @@ def _check_header(path: Path, header: list[str]) -> None:
         raise UsageError(f"{path}, line 1: the column {twice[0]!r} is there twice.")
 
 
-def split_cells(row: Mapping[str, object]) -> Group:
+def split_cells(row: Mapping[str, object], claimed: frozenset[str]) -> Group:
     """The group of a CSV job file's row; the cell of a reserved key is text or JSON, or not set."""
     return split_row(
         {
-            key: _cell(key, value) if key in RESERVED_KEYS else value
+            key: _cell(key, value) if key in RESERVED_KEYS - claimed else value
             for key, value in without_comments(row).items()
-        }
+        },
+        claimed,
     )
 
 

@@ -29,7 +29,7 @@ class Misplaced(NamedTuple):
             return f"`{self.key}` has no effect here: {self.constant} belongs in config.py."
         return (
             f"`{self.key}` limits nothing here: {self.constant} belongs in config.py. A value of "
-            "your own needs another name."
+            f'your own needs another name, or "own_keys": ["{self.key}"].'
         )
 
 
