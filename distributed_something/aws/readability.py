@@ -80,7 +80,7 @@ def _archive_words(s3: S3Client, bucket: str, key: str, error: ClientError) -> s
         where = where or head.get("ArchiveStatus") or head.get("StorageClass")
         state = head.get("Restore", "")
     if 'ongoing-request="true"' in state:
-        return f"is archived in {where}, and its restore is not finished"
+        return f"is archived in {where}, and its restore goes on"
     return f"is archived in {where}, and not restored"
 
 

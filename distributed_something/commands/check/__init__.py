@@ -160,6 +160,7 @@ def _online(
         ("profile", lambda: account.profile(aws)),
         ("watcher", lambda: account.watcher(aws, settings)),
         ("buckets", lambda: places.buckets(aws, settings)),
+        ("scripts", lambda: places.scripts(aws, settings)),
         ("log export", lambda: places.log_export(aws, settings)),
         ("queues", lambda: _of_runs(settings, partial(places.job_queues, aws))),
         ("notices", lambda: _of_runs(settings, partial(account.notices, aws))),

@@ -11,14 +11,18 @@ from botocore.exceptions import ClientError
 
 from ...aws import storage
 from ...aws.messaging import queues
+from ...aws.readability import find_unreadable
 from ...command_lines import run_line
 from ...errors import DistributedSomethingError, NotFound
+from ...protocol.buckets import Buckets
 from ...words import count_of
-from .findings import Finding, is_forbidden, looked, missing, ok, warning
+from .findings import Finding, is_forbidden, looked, missing, ok, unseen, warning
 
 if TYPE_CHECKING:
     from ...aws.session import Aws
     from ...inputs.settings import Settings
+
+_EXAMPLE_URL = "https://some/url/"  # as Distributed-Fiji ships it
 
 
 def buckets(aws: Aws, settings: Settings) -> Iterator[Finding]:
@@ -56,6 +60,30 @@ def _bucket(aws: Aws, constant: str, name: str, pays: bool) -> Iterator[Finding]
         yield warning(subject, text, f"set AWS_REGION = {home!r}, or take a bucket of {aws.region}")
     else:
         yield ok(subject, f"there, in {home or aws.region}")
+
+
+def scripts(aws: Aws, settings: Settings) -> Iterator[Finding]:
+    """Whether the scripts that the config names are in their buckets."""
+    named = Buckets.of(settings)
+    url = settings.extra.get("SCRIPT_DOWNLOAD_URL", "")
+    wanted = {
+        "INSTALL_SCRIPT": settings.install_script,
+        "SCRIPT_DOWNLOAD_URL": url if url.startswith("s3://") else "",
+    }
+    for constant, script in wanted.items():
+        if not script:
+            continue
+        place = named.find(script, named.source)
+        where = f"s3://{place[0]}/{place[1]}"
+        if why := find_unreadable(aws.s3, [place]).get(place):
+            yield missing(constant, f"{where} {why}", f"upload it, or correct {constant}")
+        else:
+            yield ok(constant, f"{where} is there")
+    if url.startswith(_EXAMPLE_URL):
+        text = f"SCRIPT_DOWNLOAD_URL = {url!r} is still a placeholder"
+        yield missing("SCRIPT_DOWNLOAD_URL", text, "set it to your script's address")
+    elif url and not url.startswith("s3://"):
+        yield unseen("SCRIPT_DOWNLOAD_URL", f"{url} is not in a bucket, and not checked")
 
 
 def log_export(aws: Aws, settings: Settings) -> Iterator[Finding]:

@@ -227,6 +227,25 @@ def test_a_folder_without_its_slash_is_named_with_it_before_anything_is_bought(
     assert "m1/P1/ is a folder: write it with the slash" in missing(account, tmp_path, content)
 
 
+def test_scripts_that_the_config_names_are_looked_for(account: Aws) -> None:
+    def told(constant: str, value: str) -> list[tuple[str, str]]:
+        findings = check(account, settings(**{constant: value})).findings
+        return [(one.state.value, one.text) for one in findings if one.subject == constant]
+
+    for constant, value in (
+        ("INSTALL_SCRIPT", "setup/a.sh"),
+        ("SCRIPT_DOWNLOAD_URL", "s3://AWS_BUCKET/setup/a.sh"),
+    ):
+        account.s3.delete_object(Bucket="lab-data", Key="setup/a.sh")
+        assert told(constant, value) == [("missing", "s3://lab-data/setup/a.sh is not there")]
+        put(account, "setup/a.sh")
+        assert told(constant, value) == [("ok", "s3://lab-data/setup/a.sh is there")]
+    ((state, text),) = told("SCRIPT_DOWNLOAD_URL", "https://some/url/with/a/script.y")
+    assert state == "missing" and "placeholder" in text
+    ((state, _),) = told("SCRIPT_DOWNLOAD_URL", "https://example.org/spots.ijm")
+    assert state == "not seen"
+
+
 def test_objects_of_many_jobs_are_tried_a_few_of_them(account: Aws, tmp_path: Path) -> None:
     put(account, *(f"images/{n}.tif" for n in range(200)))
     asked: list[str] = []

@@ -54,7 +54,11 @@ def test_a_prefix_of_the_config_stands_before_each_line_and_before_the_default(
 
 def test_a_prefix_may_stand_in_a_job_file_or_a_row_and_be_words(tmp_path: Path) -> None:
     groups = [{"plate": "P1"}]
-    content = {"command_prefix": "nice -n 5", "command": ["tool", "{plate}"], "groups": groups}
+    content: dict[str, object] = {
+        "command_prefix": "nice -n 5",
+        "command": ["tool", "{plate}"],
+        "groups": groups,
+    }
     assert commands(write(tmp_path, "a.json", content)) == [["nice", "-n", "5", "tool", "{plate}"]]
     content |= {"command_prefix": ["my tool"], "command": "{plate}"}
     assert commands(write(tmp_path, "b.json", content)) == ["'my tool' {plate}"]
