@@ -15,6 +15,7 @@ from ...aws.presence import find_absent
 from ...aws.readability import ARCHIVES, archived_of, find_unreadable
 from ...errors import DistributedSomethingError
 from ...protocol.buckets import Buckets
+from ...protocol.families import SOMETHING
 from ...protocol.sources import Source, place_of, read_sources
 from ...words import count_of
 from .findings import Finding, is_forbidden, missing, ok, unseen, warning
@@ -35,6 +36,7 @@ _SHOWN = 3  # inputs that are not there
 
 SUBJECT = "inputs"
 _FIX = "upload them, or fix `inputs` in the job file"
+_FIX_OF_FAMILY = "upload them, or fix their names in the job file"
 
 
 class _Wanted(NamedTuple):
@@ -52,13 +54,15 @@ def inputs(aws: Aws, settings: Settings, jobs: RightJobs) -> Iterator[Finding]:
     yield from _tables(wanted.files)
     named = dict(islice(wanted.files.places.items(), MOST_NAMED))
     closed = yield from _other_buckets(aws, settings, wanted, named)
+    fix = _FIX if jobs.file.family is SOMETHING else _FIX_OF_FAMILY
     looked_at = min(jobs.count, MOST_JOBS)
-    scope = f"{len(wanted.places):,} inputs of {count_of(looked_at, 'job')}"
+    scope = f"{count_of(len(wanted.places), 'input')} of {count_of(looked_at, 'job')}"
     if looked_at < jobs.count:
         scope = f"{len(wanted.places):,} inputs of the first {looked_at:,} of {jobs.count:,} jobs"
-    yield from _presence(aws, _open(wanted.places, closed), SUBJECT, scope, _FIX)
+    yield from _presence(aws, _open(wanted.places, closed), SUBJECT, scope, fix)
     if named:
-        files = f"{len(named):,} files that {count_of(wanted.files.tables, 'table')} or lists name"
+        by = count_of(wanted.files.tables, "list or table", "lists or tables")
+        files = f"{count_of(len(named), 'file')} named by {by}"
         fix = "upload them, or fix the table (or `paths`, which say where its paths are)"
         yield from _presence(aws, _open(named, closed), "files of tables", files, fix)
     if wanted.of_family:

@@ -78,7 +78,7 @@ def test_a_table_is_read_and_its_columns_rows_and_images_are_looked_for(
     put(account, "ws/load.csv", text=TABLE)
     lines = found(account, tmp_path, CELLPROFILER)
     assert {one.state for one in lines} == {State.OK}
-    assert "2 files that 1 table or lists name: all are there" in lines[-1].text
+    assert "2 files named by 1 list or table: all are there" in lines[-1].text
     account.s3.delete_object(Bucket="lab-data", Key="raw/P1/b.tif")
     told = missing(account, tmp_path, CELLPROFILER)
     assert "nothing at s3://lab-data/raw/P1/b.tif (1 of 2 files" in told
@@ -121,7 +121,7 @@ def test_lists_and_tables_of_inputs_are_read_too(account: Aws, tmp_path: Path) -
     content = {"command": "x {plate}", "inputs": sources, "groups": [{"plate": "P1"}], "n": 1}
     told = missing(account, tmp_path, content)
     assert "s3://lab-data/raw/P1/a.tif, s3://lab-data/raw/P1/b.tif" in told
-    assert "raw/P1/c.tif (3 of 3 files that 2 tables or lists name)" in told
+    assert "raw/P1/c.tif (3 of 3 files named by 2 lists or tables)" in told
     content["groups"] = [{"plate": "P1"}, {"plate": "P2"}, {"plate": "P1", "n": 9}]
     told = missing(account, tmp_path, content)
     assert "nothing at s3://lab-data/t/P2.csv, s3://lab-data/t/P2.txt" in told
