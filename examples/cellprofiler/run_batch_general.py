@@ -6,6 +6,7 @@ Example: python examples/cellprofiler/run_batch_general.py analysis MyProject 20
 from __future__ import annotations
 
 import json
+import re
 import string
 import sys
 import tempfile
@@ -30,6 +31,8 @@ from batch_jobs import (
     without,
 )
 
+from distributed_something.inputs.product import expand
+
 
 class Listed(click.ParamType):
     """Texts with commas between them."""
@@ -37,13 +40,29 @@ class Listed(click.ParamType):
     name = "a,b,..."
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        items = value.split(",") if isinstance(value, str) else value
+        items = [one.strip() for one in value.split(",")] if isinstance(value, str) else value
         if not all(items):
             self.fail(f"{value!r} has an empty place between its commas.", param, ctx)
         return items
 
 
+class Ranged(Listed):
+    """The same, with ranges such as A01..H12 or 1..9."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        items = super().convert(value, param, ctx)
+        for one in items:
+            if found := _RANGE.fullmatch(one):
+                self.fail(f"{one!r} is one name: write {found[1]}..{found[2]}.", param, ctx)
+        try:
+            return [str(one) for one in expand(list(items))]
+        except ValueError as error:
+            self.fail(f"{error}.", param, ctx)
+
+
 LISTED = Listed()
+RANGED = Ranged()
+_RANGE = re.compile(r"(\w+)\s*(?:-|–|:)\s*(\w+)")  # as people write one
 ALL_ROWS = ",".join(string.ascii_uppercase[:16])
 ALL_COLUMNS = ",".join(str(one) for one in range(1, 25))
 ALL_SITES = ",".join(str(one) for one in range(1, 10))
@@ -57,11 +76,11 @@ ALL_SITES = ",".join(str(one) for one in range(1, 10))
 @click.option("--path-style", type=click.Choice(["default", "cpg"]), default="default")
 @click.option("--source", default="", help="The folder below the project, with --path-style cpg.")
 @click.option("--plate-format", type=int, help="96 or 384, instead of rows and columns.")
-@click.option("--rows", type=LISTED, default=ALL_ROWS)
-@click.option("--columns", type=LISTED, default=ALL_COLUMNS)
-@click.option("--wells", type=LISTED, help="Just these, instead of rows and columns.")
-@click.option("--excluded-wells", type=LISTED, default=(), help="All but these.")
-@click.option("--sites", type=LISTED, default=ALL_SITES)
+@click.option("--rows", type=RANGED, default=ALL_ROWS)
+@click.option("--columns", type=RANGED, default=ALL_COLUMNS)
+@click.option("--wells", type=RANGED, help="Just these, instead of rows and columns.")
+@click.option("--excluded-wells", type=RANGED, default=(), help="All but these.")
+@click.option("--sites", type=RANGED, default=ALL_SITES)
 @click.option("--no-well-digit-pad", is_flag=True, help="A1 instead of A01.")
 @click.option("--pipeline", default="")
 @click.option("--pipeline-path", default="")

@@ -227,6 +227,16 @@ def test_each_step_has_a_preset_that_lacks_nothing(
     assert checkup.is_ready, checkup
 
 
+def test_ranges_of_wells_and_blanks_after_commas_are_understood(
+    command: click.Command, tmp_path: Path
+) -> None:
+    flags = ["--wells", "A01..B02, C03", "--sites", "1..2"]
+    jobs = made(command, tmp_path, "analysis", "Proj", "B1", "P1", *flags)
+    named = [job["Metadata"].split("Metadata_Well=")[1] for job in jobs]
+    wells = ("A01", "A02", "B01", "B02", "C03")
+    assert named == [f"{well},Metadata_Site={site}" for well in wells for site in (1, 2)]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -235,6 +245,10 @@ def test_each_step_has_a_preset_that_lacks_nothing(
         (["qc", "--extra-grouping", "Crop=1"], "for analysis"),
         (["analysis", "--extra-grouping", "Crop"], "NAME=a,b"),
         (["qc", "--columns", "1,b"], "'b'"),
+        (["qc", "--wells", "A01-H12"], "is one name: write A01..H12"),
+        (["qc", "--rows", "A-H"], "is one name: write A..H"),
+        (["qc", "--sites", "1-9"], "is one name: write 1..9"),
+        (["qc", "--wells", "A01...H12"], "write 'A01..H12'"),
         (["illum", "--output-structure", "x"], "zproj and analysis"),
         (["illum", "--path-style", "cpg"], "needs --source"),
         (["illum", "--source", "source_4"], "--path-style cpg"),
