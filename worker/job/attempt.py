@@ -160,6 +160,11 @@ class JobAttempt:
                 return self._work(directories, log)
         except Trouble as trouble:
             return self._outcome(self._limits.ending_of_error(), str(trouble), log)
+        except Hopeless as error:
+            # A worker that must end lets another one see whether it stays so.
+            outside = self._limits.ending_of_error()
+            ending = error.ending if outside is Ending.FAILED else outside
+            return self._outcome(ending, str(error), log)
         except Ended as ended:
             return self._outcome(ended.ending, str(ended), log)
         except BadJob as error:

@@ -112,7 +112,7 @@ def _show_retried(retried: Retried) -> None:
         return
     say(f"Queued {count_of(retried.sent, 'job')} again (run {plan.run_id}).", style="green")
     if plan.given_up or retried.letters:
-        say(f"Removed {retried.letters:,} from the dead-letter queue.")
+        say(f"Deleted {count_of(retried.letters, 'message')} from the dead-letter queue.")
 
 
 def _print_retried(retried: Retried) -> None:

@@ -287,7 +287,7 @@ def test_the_verb_asks_and_says_what_it_does(life: Life, tmp_path: Path) -> None
     code, words = run("--yes")
     assert code == 0, words
     assert "To be queued again in run" in words and "1 job (a)" in words
-    assert "Removed 1 of the letters" in words
+    assert "Deleted 1 message from the dead-letter queue." in words
     assert find_run(life.aws, life.settings).run_id == record.run_id
 
 

@@ -133,7 +133,7 @@ def test_a_machine_without_a_line_is_told_of(over: Path, simulator: Simulator) -
     assert code == 1
     assert f"has no machine {slip}: did you mean {machine}?" in " ".join(text.split())
     _, _, text = run(over, simulator, "logs", "--machine", "gray")
-    assert "has no machine gray: `python run.py report` names them." in " ".join(text.split())
+    assert "has no machine gray: `python run.py report` lists them." in " ".join(text.split())
 
 
 def test_two_ways_to_look_are_refused(over: Path, simulator: Simulator) -> None:

@@ -123,7 +123,7 @@ def test_a_run_whose_first_jobs_all_fail_alike_on_two_machines_is_stopped(life: 
     assert look() == ""  # the machine may be to blame
     give_up_next(1)
     assert "21 jobs failed alike: exit code 3" in look()
-    assert "`python run.py retry` goes on" in look()
+    assert "`python run.py retry` continues it" in look()
 
 
 def test_a_large_ledger_is_not_listed_at_every_look_and_one_that_cannot_be_stops_nobody(

@@ -161,7 +161,7 @@ def test_a_worker_that_holds_a_lease_holds_the_end_up_though_the_queue_looks_emp
     script = Script(life, scenes)
     outcome = script.play(record)
     assert outcome.summary.done == 1
-    assert sum("still at a" in seen.note for seen in script.seen) >= 10
+    assert sum("is not done: a" in seen.note for seen in script.seen) >= 10
 
 
 def test_a_dead_workers_heartbeat_does_not_hold_a_job_that_is_done(life: Life) -> None:

@@ -69,7 +69,7 @@ def test_a_job_whose_results_are_there_is_done_without_a_run(world: World) -> No
     world.until_empty()
     world.stop()
     assert sorted(world.done()) == sorted([there, new])
-    assert "were there already" in world.ended(there)[0].reason
+    assert "already existed" in world.ended(there)[0].reason
     assert world.ended(there)[0].is_passed_over
     assert not [key for key in world.object_keys() if "/uploads/" in key]
 
