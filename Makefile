@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 NUCLEI := $(BIN)/python run.py --config examples/nuclei/config.py
 NUCLEI_DATA := rehearsal/nuclei-data
 
@@ -21,7 +21,7 @@ TEST_WORKERS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 QUICK := tests/unit $(wildcard tests/local/test_simulator_*.py) tests/functional/buying \
 	tests/worker/files/test_cache.py tests/worker/files/test_tables.py
 
-.PHONY: help demo test quick tools check clean
+.PHONY: help demo test quick tools check audit clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s  %s\n", $$1, $$2 }' Makefile
@@ -52,6 +52,10 @@ check: $(VENV)/develop.done ## lint, types and the layers' contracts
 	mypy --strict
 	lint-imports
 
+audit: $(VENV)/develop.done ## whether an advisory names a version that the tests passed with: asks osv.dev
+	pip-audit --strict --no-deps --disable-pip --progress-spinner off --vulnerability-service osv \
+		-r constraints.txt $(ARGS)
+
 clean: ## remove what the other targets made
 	rm -rf $(VENV) rehearsal .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
@@ -60,7 +64,7 @@ $(VENV)/made.done:
 	"$$python" -m venv --clear $(VENV)
 	@touch $@
 
-$(VENV)/demo.done: $(VENV)/made.done requirements.txt worker/requirements.txt \
+$(VENV)/demo.done: $(VENV)/made.done requirements.txt worker/requirements.txt constraints.txt \
 		examples/nuclei/requirements.txt examples/nuclei/pyproject.toml
 	@echo "Installing what the demo needs into $(VENV): about a minute"
 	@$(PIP) -r requirements.txt -r examples/nuclei/requirements.txt

@@ -223,7 +223,11 @@ def _command_lines(draw: DrawFn) -> list[str]:
         _NUMBERS.map(str),
         st.sampled_from(["files/exampleJob.json", "/dev/null", "/", "a" * 5000]),
     )
-    return [draw(st.sampled_from([name, name, name, name[:-1]])), *draw(st.lists(word, max_size=6))]
+    words = [
+        draw(st.sampled_from([name, name, name, name[:-1]])),
+        *draw(st.lists(word, max_size=6)),
+    ]
+    return [word.replace("\0", "") for word in words]  # no system passes a NUL on to a program
 
 
 INPUTS: dict[str, SearchStrategy[bytes]] = {
