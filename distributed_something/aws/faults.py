@@ -42,7 +42,10 @@ _THROTTLES = frozenset(
         "TransactionInProgressException",
     }
 )
-_EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
+_EXPIRED = frozenset(
+    # A computer that slept soon sets its clock.
+    {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "RequestTimeTooSkewed"}
+)
 _NO_KEYS = (CredentialRetrievalError, NoCredentialsError, SSOError, TokenRetrievalError)
 
 

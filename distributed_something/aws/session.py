@@ -12,6 +12,7 @@ from botocore.config import Config
 from botocore.utils import parse_timestamp
 
 from ..protocol.sessions import let_requester_pay, read_times_quickly
+from .clock import tell_clock
 
 if TYPE_CHECKING:
     from types_boto3_cloudwatch import CloudWatchClient
@@ -148,6 +149,7 @@ def make_session(
     read_times_quickly(session, parse_timestamp)
     name = None if profile == DEFAULT_PROFILE else profile
     made = boto3.Session(region_name=region, profile_name=name, botocore_session=session)
+    tell_clock(made)
     if requester_pays:
         let_requester_pay(made)
     return made

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from ..errors import DistributedSomethingError, NotFound
-from .clock import says_off
+from .clock import is_of_clock
 from .faults import error_code
 from .tags import ec2_tags
 
@@ -41,15 +41,23 @@ def bucket_region(s3: S3Client, bucket: str, constant: str = "AWS_BUCKET") -> st
             raise NotFound(
                 f"No bucket named {bucket}: create it, or correct {constant} in the config file."
             ) from None
-        if off := says_off(error):
-            raise DistributedSomethingError(off) from None
         if error_code(error) in ("403", "AccessDenied"):
+            _raise_if_of_clock(s3, bucket)
             raise DistributedSomethingError(
                 f"The bucket {bucket} is not accessible to you: correct {constant} in the config "
                 "file, "
                 f"or ask its owner for the right to use it{_OR_PAY}."
             ) from None
         raise
+
+
+def _raise_if_of_clock(s3: S3Client, bucket: str) -> None:
+    """Raise what a listing is refused with, if that names the clock: HEAD is told no reason."""
+    try:
+        s3.list_objects_v2(Bucket=bucket, MaxKeys=1)
+    except ClientError as error:
+        if is_of_clock(error):
+            raise
 
 
 def list_objects(

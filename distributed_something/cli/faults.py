@@ -27,12 +27,17 @@ _NO_ADDRESS = "Invalid endpoint: "  # botocore has no class for it
 _REFUSALS = {
     "ExpiredToken": f"The credentials have expired: {_CREDENTIALS}.",
     "ExpiredTokenException": f"The credentials have expired: {_CREDENTIALS}.",
-    "RequestExpired": "The request's time is off: check this computer's clock.",
     "InvalidClientTokenId": f"AWS does not recognise these credentials: {_CREDENTIALS}.",
     "UnrecognizedClientException": f"AWS does not recognise these credentials: {_CREDENTIALS}.",
     "AuthFailure": f"AWS does not accept these credentials: {_CREDENTIALS}.",
     "InvalidAccessKeyId": f"AWS does not recognise these credentials: {_CREDENTIALS}.",
     "SignatureDoesNotMatch": f"The secret key does not match its access key: {_CREDENTIALS}.",
+}
+
+_WAYS = {
+    "CreateRole": "Where new roles need a permissions boundary, give `--permissions-boundary ARN`; "
+    "else ask for the right, or have an administrator make the roles that `python setup_AWS.py "
+    "--show` prints: roles of these names are used as they are.",
 }
 
 
@@ -123,9 +128,8 @@ def _refusal(error: exceptions.ClientError) -> str:
             "config.py."
         )
     if "Denied" in code or "Unauthorized" in code:
-        return (
-            f"AWS does not allow {operation}: {text} ({code}). Ask for the right, then try again."
-        )
+        way = _WAYS.get(operation, "Ask for the right, then try again.")
+        return f"AWS does not allow {operation}: {text} ({code}). {way}"
     if _PAGE.search(text):
         return (
             f"{operation} got a web page as its answer, which never comes from AWS ({code}): check "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -181,6 +181,22 @@ def ensure_service_linked_role(iam: IAMClient, service: str) -> None:
             return
         raise
     logger.info("Created AWS's role %s.", role["RoleName"])
+
+
+def boundary_of(iam: IAMClient, names: Iterable[str], tags: Mapping[str, str]) -> str:
+    """The ARN of the boundary that the first of these roles with our tags and one has; '' if none.
+
+    A role that may not be seen says nothing of it.
+    """
+    for name in names:
+        try:
+            role = iam.get_role(RoleName=name)["Role"]
+        except iam.exceptions.ClientError:
+            continue
+        own = {tag["Key"]: tag["Value"] for tag in role.get("Tags", [])}
+        if _has(own, tags) and (found := role.get("PermissionsBoundary")):
+            return found.get("PermissionsBoundaryArn", "")
+    return ""
 
 
 def _tags_of_role(iam: IAMClient, name: str) -> dict[str, str] | None:

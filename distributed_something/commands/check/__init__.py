@@ -153,7 +153,8 @@ def _online(
     yield who
     yield from account.region(aws.region)
     if who.state is State.MISSING:
-        yield unseen("account", "not seen: needs valid credentials", who.fix)
+        needs = "a right clock" if who.subject == "clock" else "valid credentials"
+        yield unseen("account", f"not seen: needs {needs}", who.fix)
         return
     for subject, look in (
         ("roles", lambda: account.roles(aws, settings)),

@@ -17,6 +17,7 @@ from botocore.exceptions import (
 
 from ...aws.account import lambdas, rights
 from ...aws.account.identity import who_calls
+from ...aws.clock import says_off
 from ...aws.messaging import topics
 from ...aws.regions import known_regions, meant_region
 from ...command_lines import run_line
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 _LOG_IN = "run `aws configure` (or `aws sso login`), or set AWS_PROFILE in config.py"
 _CONNECT = "check the network; `--offline` checks what needs none"
+_SET_CLOCK = "set this computer's clock (it is often wrong after sleep)"
 _SETUP_AWS = "run `python setup_AWS.py`"
 _TRUSTS = {
     FLEET_ROLE: "spotfleet.amazonaws.com",
@@ -54,6 +56,8 @@ def credentials(aws: Aws) -> Finding:
     except ClientError as error:
         if is_forbidden(error):
             return ok("credentials", "recognised by AWS, but their owner may not be read")
+        if off := says_off(error):
+            return missing("clock", off.partition(":")[0], _SET_CLOCK)
         return missing("credentials", f"AWS does not accept them ({error})", _LOG_IN)
     except BotoCoreError as error:
         return missing("credentials", f"no answer came from AWS ({error})", _CONNECT)

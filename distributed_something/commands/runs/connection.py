@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from ...aws.clock import is_of_clock
 from ...aws.faults import is_offline, is_throttled, may_pass
 from ...command_lines import run_line
 from ...errors import DistributedSomethingError
@@ -25,8 +26,11 @@ FIRST_ANSWER_SECONDS = 45.0  # an address that has not answered by then is likel
 
 
 def may_be_the_network(error: Exception, silent: float) -> bool:
-    """Whether a first look that failed is worth another: a wrong address never answers either."""
-    return is_offline(error) and silent < FIRST_ANSWER_SECONDS
+    """Whether a first look that failed is worth another: a wrong address never answers either.
+
+    The clock of a computer that slept is set once the network is back.
+    """
+    return (is_offline(error) or is_of_clock(error)) and silent < FIRST_ANSWER_SECONDS
 
 
 @dataclass

@@ -185,6 +185,9 @@ def _removals(
 
 
 def _ensure_roles(aws: Aws, wanted: Sequence[Role], boundary: str = "") -> None:
+    """Make the roles; without a boundary given, within that of earlier calls."""
+    names = [role.name for role in wanted]
+    boundary = boundary or account.boundary_of(aws.iam, names, ACCOUNT_TAGS)
     for role in wanted:
         account.ensure_role(
             aws.iam,

@@ -384,6 +384,16 @@ def test_every_role_is_made_within_a_boundary(aws: Aws) -> None:
             aws.iam.delete_role_permissions_boundary(RoleName=role.name)
 
 
+def test_a_boundary_is_kept_for_roles_that_are_made_later(aws: Aws) -> None:
+    edge = f"arn:aws:iam::{SCOPE.account}:policy/edge"
+    setup_account(aws, SCOPE, boundary=edge)
+    last = roles(SCOPE)[-1].name
+    account.delete_role(aws.iam, last, ACCOUNT_TAGS)
+    setup_account(aws, SCOPE)
+    found = aws.iam.get_role(RoleName=last)["Role"]
+    assert found["PermissionsBoundary"]["PermissionsBoundaryArn"] == edge
+
+
 def test_a_lambda_whose_tags_cannot_be_read_is_said_so(aws: Aws) -> None:
     setup_account(aws, SCOPE)
     assert find_function(aws.lambdas, FUNCTION, ACCOUNT_TAGS)

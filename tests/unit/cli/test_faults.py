@@ -104,6 +104,15 @@ def test_a_credential_process_that_fails_in_any_way_is_told(
     assert "No AWS credentials came from" in told[0] and "credential_process" in told[0]
 
 
+def test_an_account_whose_roles_need_a_boundary_is_told_the_way() -> None:
+    denied: Any = {"Error": {"Code": "AccessDenied", "Message": "with an explicit deny"}}
+    told = explain(exceptions.ClientError(denied, "CreateRole"))
+    assert told is not None
+    assert "--permissions-boundary ARN" in told[0] and "--show" in told[0]
+    told = explain(exceptions.ClientError(denied, "CreateQueue"))
+    assert told is not None and told[0].endswith("Ask for the right, then try again.")
+
+
 def test_a_bug_of_ours_is_not_explained_away() -> None:
     assert explain(exceptions.ParamValidationError(report="Unknown parameter")) is None
     assert explain(OSError(5, "Input/output error")) is None
@@ -111,7 +120,7 @@ def test_a_bug_of_ours_is_not_explained_away() -> None:
 
 
 @pytest.mark.parametrize(
-    "code", ["RequestTimeTooSkewed", "SignatureDoesNotMatch", "AuthFailure", "403"]
+    "code", ["InvalidSignatureException", "SignatureDoesNotMatch", "AuthFailure", "403"]
 )
 @pytest.mark.parametrize(("off", "words"), [(720.0, "12 minutes fast"), (-660.0, "11 minutes s")])
 def test_a_clock_that_is_off_is_named_with_its_minutes(code: str, off: float, words: str) -> None:
@@ -126,7 +135,7 @@ def test_a_clock_that_is_off_is_named_with_its_minutes(code: str, off: float, wo
 def answer_of(code: str, when: float) -> exceptions.ClientError:
     """What AWS answers at a time of its clock."""
     response: Any = {
-        "Error": {"Code": code, "Message": "Signature expired"},
+        "Error": {"Code": code, "Message": "Refused."},
         "ResponseMetadata": {"HTTPHeaders": {"date": formatdate(when, usegmt=True)}},
     }
     return exceptions.ClientError(response, "HeadBucket")
