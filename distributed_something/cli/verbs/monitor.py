@@ -67,7 +67,7 @@ def _watch(settings: Settings, record_file: Path | None, *, cheapest: bool, as_j
     aws = connect(settings)
     again = partial(connect, settings)
     found = read_record_file(record_file) if record_file else None
-    record = found or find_watched(aws, settings, reconnect=again)
+    record = found or find_watched(aws, settings, folder=FILES, reconnect=again)
     words = f"monitor {shlex.quote(str(record_file))}" if record_file else "monitor"
     show_progress = progress_printer(as_json)
     looks: list[RunProgress] = []

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..options import run_option
+from ..options import FILES, run_option
 from ..people import draw, next_step, next_steps, people, say
 from ..type_runs import for_each_run, refuse_to_wait
 
@@ -64,7 +64,7 @@ def status(
 
     refuse_to_wait("--web" if web else "--watch", watch or web, settings)
     aws = connect(settings)
-    record = choose_run(aws, settings, run_id)
+    record = choose_run(aws, settings, run_id, folder=FILES)
     if failed:
         _show_failed(aws, record, as_json)
     elif job is not None:

@@ -52,9 +52,15 @@ def ensure_run(
     return record
 
 
-def find_run(aws: Aws, settings: Settings) -> RunRecord:
-    """The app's live run, or else its last one; raises NotFound if it never had one."""
+def find_run(aws: Aws, settings: Settings, *, folder: Path | None = None) -> RunRecord:
+    """The app's live run, or else its last one; raises NotFound if it never had one.
+
+    With `folder` a live run counts that only this machine's record tells of: upstream's
+    `startCluster` leaves its record in the bucket only with AUTO_MONITOR.
+    """
     record = find_record(aws.s3, settings.aws_bucket, settings.app_name)
+    if record is None or not record.is_live:
+        record = live_elsewhere(aws, settings, folder) or record
     if record is None:
         raise NotFound(
             f"No run of {settings.app_name} in s3://{settings.aws_bucket}: "
@@ -63,10 +69,15 @@ def find_run(aws: Aws, settings: Settings) -> RunRecord:
     return record
 
 
-def choose_run(aws: Aws, settings: Settings, run_id: str | None = None) -> RunRecord:
-    """One run of the app by its id, else the live or last one; raises NotFound."""
+def choose_run(
+    aws: Aws, settings: Settings, run_id: str | None = None, *, folder: Path | None = None
+) -> RunRecord:
+    """One run of the app by its id, else the live or last one; raises NotFound.
+
+    `folder` is as for `find_run`.
+    """
     if not run_id:
-        return find_run(aws, settings)
+        return find_run(aws, settings, folder=folder)
     record = RunLedger(aws.s3, settings.aws_bucket, settings.app_name, run_id).read_record()
     if record is None:
         raise NotFound(

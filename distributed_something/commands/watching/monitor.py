@@ -113,16 +113,19 @@ def find_watched(
     aws: Aws,
     settings: Settings,
     *,
+    folder: Path | None = None,
     pace: Pace | None = None,
     reconnect: Callable[[], Aws] | None = None,
     sleep: Callable[[float], None] = time.sleep,
     now: Callable[[], float] = time.time,
 ) -> RunRecord:
     """The app's live or last run, looked for as patiently as it is then looked at; raises NotFound
-    if there has been none."""
+    if there has been none. `folder` is where this machine keeps records."""
     pace = pace or Pace()
     connection = Connection(aws, reconnect, pace.patience, pace.look_every)
-    return connection.ask_first(lambda aws: find_run(aws, settings), sleep=sleep, now=now)
+    return connection.ask_first(
+        lambda aws: find_run(aws, settings, folder=folder), sleep=sleep, now=now
+    )
 
 
 def _outcome(

@@ -194,7 +194,7 @@ def test_all_that_is_not_there_is_told_at_once(aws: Aws) -> None:
             KeyName="nobodys",
             IamInstanceProfile={"Arn": f"{ROLE.replace(':role', ':instance-profile')}/nobodys"},
         ),
-        IamFleetRole=f"{ROLE}/nobodys",
+        IamFleetRole=f"{ROLE}/aws-ec2-spot-fleet-role",  # as AWS's console once named it
     )
     told = refusal(aws, wanted)
     assert "has 5 problems" in told
@@ -203,7 +203,8 @@ def test_all_that_is_not_there_is_told_at_once(aws: Aws) -> None:
         "no security group sg-gone",
         "KeyName nobodys: there is no key pair",
         "IamInstanceProfile nobodys: there is no such instance profile",
-        "IamFleetRole nobodys: there is no such role",
+        "IamFleetRole aws-ec2-spot-fleet-role: there is no such role in this account. Name the "
+        "role aws-ec2-spot-fleet-tagging-role (`python setup_AWS.py` makes one).",
     ):
         assert words in told
 

@@ -10,7 +10,14 @@ import pytest
 
 from distributed_something.cli.screens.monitor_lines import show_outcome
 from distributed_something.commands.cancelling.cancel import cancel, list_resources
-from distributed_something.commands.watching.monitor import MonitorOutcome, RunProgress, monitor
+from distributed_something.commands.runs.runs import choose_run
+from distributed_something.commands.watching.monitor import (
+    MonitorOutcome,
+    RunProgress,
+    find_watched,
+    monitor,
+)
+from distributed_something.errors import NotFound
 from distributed_something.local.simulator import Rules, Simulator
 from distributed_something.protocol.ledger.record import read_record_file
 from distributed_something.resources.table import take_inventory
@@ -169,6 +176,31 @@ def test_a_run_that_only_the_monitor_file_here_tells_of_is_cancelled_machines_an
     assert {one for one in left if one.split()[0] in ("fleet", "machine", "queue")} == {
         f"queue {DEAD_LETTERS}"
     }
+
+
+@pytest.mark.parametrize("program", ["Something", "CellProfiler"])
+def test_a_run_that_only_the_monitor_file_here_tells_of_is_watched_without_naming_it(
+    simulator: Simulator, tmp_path: Path, clock: Clock, program: str
+) -> None:
+    begun = begin(simulator, tmp_path, program)
+    begun.set_up()
+    begun.submit(messages(4))
+    buy(begun)
+    begun.aws.s3.delete_object(Bucket="lab-data", Key=f"monitors/{begun.monitor_file.name}")
+    life = life_of(begun, clock)
+    with pytest.raises(NotFound):
+        find_watched(begun.aws, life.settings, **life.times)
+    record = find_watched(begun.aws, life.settings, folder=life.folder, **life.times)
+    assert record.fleet_ids == (begun.fleet_id,)
+    assert choose_run(begun.aws, life.settings, folder=life.folder).fleet_ids == record.fleet_ids
+    finish(begun, 4)
+    monitor(begun.aws, record, folder=life.folder, **life.times)
+    left = take_inventory(begun.aws)
+    assert {one for one in left if one.split()[0] in ("fleet", "machine", "queue")} == {
+        f"queue {DEAD_LETTERS}"
+    }
+    ended = find_watched(begun.aws, life.settings, folder=life.folder, **life.times)
+    assert not ended.is_live
 
 
 def test_jobs_that_ran_come_back_before_the_queue_is_deleted(
