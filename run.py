@@ -6,10 +6,13 @@ A run, in order
   submitJob JOBS.json      queue one job per group       [--dry-run]
   startCluster FLEET.json  buy machines; shows the price [--yes]
   monitor [FILE]           watch, then remove everything [--cheapest]
-Before (no account needed)
+  run JOBS FLEET           all four of these             [--yes]
+Before
+  init DIR                 a config and a job file from a few answers
   build --base IMAGE       add the worker to your tool   [--push]
   rehearse JOBS.json       the same run on this computer [--jobs 5] [--serve]
   check [JOBS] [FLEET]     what is missing, and the fix  [--offline]
+  upload DIR               your files to the bucket      [--dry-run]
 During and after
   status                   progress, money, why stalled    [--watch]
   logs [JOB]               what a job printed            [--failed]
@@ -17,7 +20,7 @@ During and after
   download [DIR]           download the results            [--only GLOB]
   report                   one HTML page: times, failures, cost
   cancel                   stop, remove everything       [--list]
-More: completion, VERB --help, documentation/ exit: 0 done, 1 failed, 2 wrong usage
+More: runs, completion, VERB --help           exit: 0 done, 1 failed, 2 wrong usage
 """
 
 import sys

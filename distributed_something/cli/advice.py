@@ -105,7 +105,7 @@ def next_verbs(
     if state.is_ended and after == "setup":
         return ("retry", start) if state.left or state.given_up else (jobs,)
     if state.is_ended and (state.left or state.given_up):
-        return (*see, "setup", "retry", start)
+        return (*see, "retry", start)
     if state.is_ended and state.done:
         return ("download",)
     if state.is_ended:
@@ -172,8 +172,8 @@ def _fits(path: Path, region: str) -> bool:
 
 
 def try_again(region: str) -> tuple[str, ...]:
-    """The verbs that go on with a run that is over, and whose queue has gone with it."""
-    return ("setup", "retry", start_words(region))
+    """The verbs that go on with a run that is over; `retry` makes its queue again."""
+    return ("retry", start_words(region))
 
 
 def show_unfinished(unfinished: Unfinished, region: str, *, is_told: bool = False) -> None:

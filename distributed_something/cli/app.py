@@ -23,10 +23,14 @@ _MODULES = {
     "submitJob": "submit_job",
     "startCluster": "start_cluster",
     "monitor": "monitor",
+    "run": "everyday.run",
+    "init": "everyday.init",
+    "upload": "everyday.upload",
     "build": "build",
     "rehearse": "rehearse",
     "check": "check",
     "status": "status",
+    "runs": "everyday.runs",
     "logs": "logs",
     "retry": "retry",
     "download": "download",
@@ -83,7 +87,8 @@ class _Verbs(click.Group):
         if cmd_name not in _MODULES:
             return None
         module = _MODULES[cmd_name]
-        command = getattr(import_module(f".verbs.{module}", __package__), module)
+        name = module.rpartition(".")[2]
+        command = getattr(import_module(f".verbs.{module}", __package__), name)
         assert isinstance(command, click.Command)
         return command
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,7 @@ from ..words import visible
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
+_goes_on = False  # of the process, which runs one command
 _PIPE_WIDTH = 10_000  # characters: in a pipe or a file no name or reason is broken across lines
 
 
@@ -43,14 +46,25 @@ def put(text: str) -> None:
     click.echo(visible(text).encode(encoding, "backslashreplace").decode(encoding))
 
 
+@contextmanager
+def without_next_steps() -> Iterator[None]:
+    """Say no next verb meanwhile: the program goes on with it by itself."""
+    global _goes_on
+    _goes_on = True
+    try:
+        yield
+    finally:
+        _goes_on = False
+
+
 def next_step(words: str, *names: str) -> None:
     """The verb that usually follows, and names of others that it takes, quoted for a shell."""
-    say(f"Next: {run_line(' '.join([words, *map(shlex.quote, names)]))}", style="bold")
+    next_steps(" ".join([words, *map(shlex.quote, names)]))
 
 
 def next_steps(*verbs: str) -> None:
     """The verbs that follow, in their order: each needs what stands before it."""
-    for number, words in enumerate(verbs):
+    for number, words in enumerate(() if _goes_on else verbs):
         say(f"{'Then' if number else 'Next'}: {run_line(words)}", style="bold")
 
 

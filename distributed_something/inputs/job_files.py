@@ -243,7 +243,7 @@ def _pattern_of(path: Path, groups: object) -> KeyPattern | None:
     if pattern is None or not pattern.fields or "files" in pattern.fields:
         raise UsageError(
             f'{path}, groups: "files" must be a text with fields, such as '
-            '"images/{plate}/{well}_*.tif"; files that agree in all fields make one job.'
+            '"images/{plate}/{well}_*.tif"; files with the same fields make one job.'
         )
     return pattern
 

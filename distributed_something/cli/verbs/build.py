@@ -29,6 +29,12 @@ _LONGEST = 90  # characters of a step
     help="A Dockerfile for it, with BASE_IMAGE from --base.",
 )
 @click.option(
+    "--context",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="The folder that the Dockerfile copies from, if not its own.",
+)
+@click.option(
     "--something",
     type=click.Path(path_type=Path),
     help="A file to use instead of worker/something.py.",
@@ -48,6 +54,7 @@ def build(
     program: Program,
     base: str,
     file: Path | None,
+    context: Path | None,
     something: Path | None,
     push: bool,
     user: str,
@@ -70,6 +77,7 @@ def build(
         settings,
         base=base,
         file=file,
+        context=context,
         user=user,
         python=python,
         platform=platform or "",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -44,14 +45,18 @@ def retry(
 
     Example: python run.py retry --reason "exit code 137"
     """
+    from ...aws.compute.registry import image_labels
     from ...commands.reading.retry import retry as queue_again
+    from ...commands.setting_up.setup import setup as set_up_run
     from ..advice import show_next
-    from ..connection import connect
+    from ..connection import connect, is_simulated
     from ..screens.progress import sending_progress
 
     if not yes and not sys.stdin.isatty():
         raise click.UsageError("Not a terminal: pass --yes to queue the jobs again.")
     aws = connect(settings)
+    # In a rehearsal no machine fetches the image.
+    labels_of = None if is_simulated() else partial(image_labels, aws)
     with sending_progress() as on_progress:
         retried = queue_again(
             aws,
@@ -61,6 +66,7 @@ def retry(
             reason=reason,
             run_id=run_id,
             confirm=_show_plan if yes else _ask,
+            set_up=partial(set_up_run, aws, settings, labels_of=labels_of),
             on_progress=on_progress,
         )
     _show_retried(retried)
@@ -84,6 +90,8 @@ def _show_plan(plan: RetryPlan) -> bool:
         say(f"The run was stopped, and continues: {plan.stopped}", style="yellow")
     if plan.reopens:
         say("The run had ended, and continues.", style="yellow")
+    if plan.sets_up:
+        say("Its queue, cluster, task definition and service are made again first.")
     return True
 
 

@@ -51,6 +51,7 @@ class RetryPlan:
     running: int  # jobs that were asked for and run now
     waiting: int  # jobs that are left alone since the queue still has a message for each
     stopped: str  # why the run was stopped, or empty
+    sets_up: bool  # what went with the run, its queue among it, is made again
     reopens: bool  # the run has ended, and goes on
     last: frozenset[str] = frozenset()  # of these, jobs that failed by memory or time: sent last
 
@@ -84,6 +85,7 @@ def retry(
     reason: str | None = None,
     run_id: str | None = None,
     confirm: Callable[[RetryPlan], bool] = lambda _: True,
+    set_up: Callable[[], None] | None = None,
     on_progress: Callable[[int, int | None], None] = lambda _done, _total: None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Retried:
@@ -92,20 +94,24 @@ def retry(
     `names` (names or ids) choose among them, or `reason`, a part of what a job was given up for.
     Without either, jobs that the queue still has a message for are left alone, and workers take
     them again if the run was stopped. A run that has ended is opened again, also an older one that
-    `run_id` names. Raises UsageError for names that
-    the run does not have, NotFound if its queue is gone, DistributedSomethingError if `confirm`
-    says no; nothing was changed then.
+    `run_id` names; where its queue has gone with it, `set_up` makes it again. Raises UsageError for
+    names that the run does not have, NotFound if its queue is gone and cannot be made again,
+    DistributedSomethingError if `confirm` says no; nothing was changed then.
     """
     if names and reason is not None:
         raise UsageError("Give names or --reason, not both.")
     record = _chosen(aws, settings, run_id)
-    queue_url = _queue_of(aws, record)
+    has_names = record.queue_name == settings.sqs_queue_name
+    queue_url = _queue_of(aws, record, may_be_gone=bool(set_up) and has_names)
     plan = _plan(aws, record, queue_url, names, reason)
     if not plan.count and not plan.lets_go_on:
         is_unmatched = reason is not None and not plan.done and not plan.running
         return Retried(plan, other_reasons=_reasons(aws, record) if is_unmatched else ())
     if not confirm(plan):
         raise DistributedSomethingError("Nothing was changed.")
+    if set_up and not queue_url:
+        set_up()
+        queue_url = find_queue(aws.sqs, record.queue_name)
     if not plan.count:
         record = _open_again(aws, record, plan, folder)
         return Retried(plan, needs_machines=not record.fleet_ids)
@@ -168,8 +174,11 @@ def _chosen(aws: Aws, settings: Settings, run_id: str | None) -> RunRecord:
     return record
 
 
-def _queue_of(aws: Aws, record: RunRecord) -> str:
-    """The URL of a run's queue; raises NotFound with what to do for one that went with its run."""
+def _queue_of(aws: Aws, record: RunRecord, *, may_be_gone: bool) -> str:
+    """The URL of a run's queue; '' for one that went with its run and may be made again.
+
+    Raises NotFound with what to do.
+    """
     if not record.run_id:
         raise NotFound(
             f"The run of {record.app_name} was started by an older program without a list of "
@@ -178,6 +187,8 @@ def _queue_of(aws: Aws, record: RunRecord) -> str:
     try:
         return find_queue(aws.sqs, record.queue_name)
     except NotFound:
+        if may_be_gone and not record.is_live:
+            return ""
         ended = "is live" if record.is_live else "has ended"
         raise NotFound(
             f"Run {record.run_id} of {record.app_name} {ended}, and its queue {record.queue_name} "
@@ -207,7 +218,8 @@ def _plan(
     if not names and reason is None:
         open_jobs = [job_id for job_id in listed if job_id not in settled]
         # Fewer messages than open jobs: some job's is lost, and nobody can tell whose.
-        if count_jobs(aws.sqs, queue_url).total >= len(open_jobs):
+        waits = count_jobs(aws.sqs, queue_url).total if queue_url else 0
+        if queue_url and waits >= len(open_jobs):
             waiting = sum(1 for job_id in chosen if job_id not in dead)
             chosen = {job_id: name for job_id, name in chosen.items() if job_id in dead}
     return RetryPlan(
@@ -220,6 +232,7 @@ def _plan(
         running=len(running & listed.keys()),
         waiting=waiting,
         stopped=ledger.why_stopped() if survey.is_stopped else "",
+        sets_up=not queue_url,
         reopens=not record.is_live,
         last=_hungry(ledger, survey, chosen.keys()),
     )

@@ -34,6 +34,7 @@ class Plan:
     platform: str  # linux/amd64 or linux/arm64
     base: str = ""
     file: Path | None = None
+    context: Path | None = None  # the folder that the Dockerfile copies from, if not its own
     user: str = ""  # whom the tool runs as; '': the base's user, or one of the worker's own
     python: str = ""  # the image whose Python the worker runs on; '': the Dockerfile's default
     driver: str = ""  # what mounts the bucket, if it is to be installed
@@ -56,6 +57,7 @@ def plan_build(
     *,
     base: str = "",
     file: Path | None = None,
+    context: Path | None = None,
     user: str = "",
     python: str = "",
     platform: str = "",
@@ -64,11 +66,13 @@ def plan_build(
     """Check what is asked for before anything is done; raises UsageError."""
     _check_tag(settings.dockerhub_tag)
     _check_files(base, file, something)
+    _check_context(file, context)
     return Plan(
         tag=settings.dockerhub_tag,
         platform=platform or platform_of(settings.machine_type),
         base=base,
         file=file,
+        context=context,
         user=user.partition(":")[0],
         python=python,
         driver="s3fs" if settings.mounts and settings.mount_driver != "mount-s3" else "",
@@ -101,6 +105,16 @@ def _check_files(base: str, file: Path | None, something: Path | None) -> None:
     refuse_no_something(something)
 
 
+def _check_context(file: Path | None, context: Path | None) -> None:
+    """Raise UsageError for a folder to copy from that no Dockerfile would use, or that is none."""
+    if context is not None and file is None:
+        raise UsageError("--context is the folder that a Dockerfile copies from: pass --file too.")
+    if context is not None and not context.is_dir():
+        raise UsageError(
+            f"No folder {context} here: --context names what the Dockerfile copies from."
+        )
+
+
 def refuse_no_something(something: Path | None) -> None:
     """Raise UsageError if the file that is to be used instead of something.py does not exist."""
     if something is not None and not something.is_file():
@@ -115,8 +129,9 @@ def build(engine: docker.DockerClient, plan: Plan, on_progress: OnProgress) -> B
     if plan.file is not None:
         base = _tool_name(plan.tag)
         arguments = {"BASE_IMAGE": plan.base} if plan.base else {}
-        folder = plan.file.resolve().parent
-        build_image(engine, folder, plan.file.name, base, arguments, plan.platform, on_progress)
+        file = plan.file.resolve()
+        folder = (plan.context or file.parent).resolve()
+        build_image(engine, folder, str(file), base, arguments, plan.platform, on_progress)
     else:
         fetch_image(engine, base, plan.platform, on_progress)
     user = plan.user or _user_of(engine, base)

@@ -154,7 +154,7 @@ def _end_lines(
         f"Results:          {run_line('download')}",
     ]
     if summary.dead or summary.unfinished:
-        lines.append(f"Retry the jobs:   {run_line('setup')}, then retry, then startCluster")
+        lines.append(f"Retry the jobs:   {run_line('retry')}, then startCluster")
     return lines
 
 

@@ -246,6 +246,27 @@ def test_a_run_that_has_ended_says_that_its_queue_is_gone_and_goes_on_after_setu
     assert RunLedger.of(life.aws.s3, record).summary().done == 2
 
 
+def test_a_run_that_has_ended_gets_its_queue_again_once_that_is_agreed_to(life: Life) -> None:
+    record, held = begin(life, "a", "b")
+    life.finish(record, held["a"])
+    life.beat(record, held["b"].instance_id, None)
+    life.cancel()
+    asked: list[RetryPlan] = []
+
+    def refuse(plan: RetryPlan) -> bool:
+        asked.append(plan)
+        return False
+
+    with pytest.raises(DistributedSomethingError, match="Nothing was changed"):
+        try_again(life, confirm=refuse, set_up=life.set_up)
+    assert (asked[0].sets_up, asked[0].count) == (True, 1)
+    with pytest.raises(NotFound):
+        queues.find_queue(life.aws.sqs, "CountingQueue")
+    assert try_again(life, set_up=life.set_up).sent == 1
+    assert waiting(life) == ["b"]
+    assert find_run(life.aws, life.settings).run_id == record.run_id
+
+
 def test_a_retry_that_fails_half_way_loses_neither_jobs_nor_letters(life: Life) -> None:
     record, held = begin(life, "a")
     give_up(life, record, held["a"], "exit code 3")

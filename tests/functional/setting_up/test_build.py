@@ -112,6 +112,32 @@ def test_a_build_needs_to_be_told_where_the_tool_is(tmp_path: Path) -> None:
         plan_build(settings(), file=tmp_path / "Dockerfile")
 
 
+def test_a_folder_to_copy_from_needs_a_dockerfile_and_must_be_there(tmp_path: Path) -> None:
+    file = tmp_path / "Dockerfile"
+    file.write_text("FROM debian:bookworm-slim\n")
+    with pytest.raises(UsageError, match="pass --file too"):
+        plan_build(settings(), base="your/tool:1.0", context=tmp_path)
+    with pytest.raises(UsageError, match="No folder"):
+        plan_build(settings(), file=file, context=tmp_path / "none")
+    assert plan_build(settings(), file=file, context=tmp_path).context == tmp_path
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize("place", ["project/docker", "elsewhere"])
+def test_a_dockerfile_copies_from_the_folder_that_is_named(
+    engine: docker.DockerClient, platform: str, tmp_path: Path, place: str
+) -> None:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "tool.txt").write_text("mine")
+    (tmp_path / place).mkdir()
+    file = dockerfile(tmp_path / place, f"FROM {BASE}\nCOPY tool.txt /tool.txt\n")
+    tag = f"{NAME}:context"
+    build_image(engine, folder, str(file), tag, {}, platform, nothing)
+    printed = engine.containers.run(tag, ["/tool.txt"], entrypoint=["cat"], remove=True)
+    assert printed == b"mine"
+
+
 def test_s3fs_is_added_only_where_it_may_be_needed() -> None:
     assert plan_build(settings(), base="tool").driver == ""
     for driver, added in (("auto", "s3fs"), ("s3fs", "s3fs"), ("mount-s3", "")):

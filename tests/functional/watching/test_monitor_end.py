@@ -15,7 +15,7 @@ from tests.builders import write_config
 from tests.golden import check_golden
 from tests.lives import Life, open_life
 
-VERBS = ("logs --failed", "setup", "retry", "startCluster")
+VERBS = ("logs --failed", "retry", "startCluster")
 
 
 @pytest.fixture

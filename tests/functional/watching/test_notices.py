@@ -193,7 +193,7 @@ def test_a_stopped_run_is_told_with_its_reason(life: Life) -> None:
     ((subject, text),) = told()
     assert subject == "Counting: the run was stopped, 1 of 2 jobs done"
     assert "It was stopped: MAX_COST is reached." in text
-    assert "python run.py setup, then retry" in text
+    assert "python run.py retry, then startCluster" in text
 
 
 def test_a_run_that_is_cancelled_is_told_once_with_what_is_left_over(life: Life) -> None:

@@ -64,8 +64,8 @@ LIVE = RunState(submitted=10, left=8, done=2, machines=2, is_watched=True)
         (replace(LIVE, is_stopped=True, given_up=3), ("logs --failed", "retry")),
         (replace(LIVE, is_stopped=True, machines=0), ("retry", START)),
         (RunState(10, 0, 10, is_ended=True), ("download",)),
-        (RunState(10, 0, 9, 1, is_ended=True), ("logs --failed", "setup", "retry", START)),
-        (RunState(10, 1, 9, is_ended=True), ("setup", "retry", START)),
+        (RunState(10, 0, 9, 1, is_ended=True), ("logs --failed", "retry", START)),
+        (RunState(10, 1, 9, is_ended=True), ("retry", START)),
         (RunState(is_ended=True), ("setup", "submitJob JOBS.json", START)),
     ],
 )
@@ -94,7 +94,7 @@ def test_a_job_file_beside_a_config_of_its_own_is_named(files: Path) -> None:
 def test_a_run_that_is_over_is_gone_on_with_by_the_same_file(files: Path) -> None:
     (files / "exampleFleet_us-east-1.json").write_text(SHIPPED)
     start = "startCluster files/exampleFleet_us-east-1.json"
-    assert try_again("us-east-1") == ("setup", "retry", start)
+    assert try_again("us-east-1") == ("retry", start)
 
 
 def test_a_file_with_another_regions_things_is_not_named(files: Path) -> None:
