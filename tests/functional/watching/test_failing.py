@@ -122,7 +122,7 @@ def test_a_run_whose_first_jobs_all_fail_alike_on_two_machines_is_stopped(life: 
         give_up_next(0)
     assert look() == ""  # the machine may be to blame
     give_up_next(1)
-    assert "21 jobs failed alike: exit code 3" in look()
+    assert "21 jobs failed alike: exit code 3. Fix the cause" in look()
     assert "`python run.py retry` continues it" in look()
 
 
