@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 # How S3 answers who does not accept the bill of a bucket whose readers pay, too.
-_OR_PAY = "; if its readers pay, set REQUESTER_PAYS = 'True'"
+IF_READERS_PAY = "if its readers pay, set REQUESTER_PAYS = 'True'"
 
 
 def check_bucket(s3: S3Client, bucket: str, constant: str = "AWS_BUCKET") -> None:
@@ -46,7 +46,7 @@ def bucket_region(s3: S3Client, bucket: str, constant: str = "AWS_BUCKET") -> st
             raise DistributedSomethingError(
                 f"The bucket {bucket} is not accessible to you: correct {constant} in the config "
                 "file, "
-                f"or ask its owner for the right to use it{_OR_PAY}."
+                f"or ask its owner for the right to use it; {IF_READERS_PAY}."
             ) from None
         raise
 

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from ...aws import storage
 from ...aws.presence import find_absent
 from ...aws.readability import ARCHIVES, archived_of, find_unreadable
-from ...errors import DistributedSomethingError
+from ...errors import DistributedSomethingError, NotFound
 from ...protocol.buckets import Buckets
 from ...protocol.families import SOMETHING
 from ...protocol.sources import Source, place_of, read_sources
@@ -138,7 +138,11 @@ def _other_buckets(
             closed.add(bucket)
             if bucket not in configs:
                 what = str(error).partition(":")[0]
-                yield missing(f"bucket {bucket}", what, "fix its name in the job file or table")
+                fix = "fix its name in the job file or table"
+                if not isinstance(error, NotFound):
+                    fix += ", or ask its owner for access"
+                    fix += "" if settings.pays_requests else f"; {storage.IF_READERS_PAY}"
+                yield missing(f"bucket {bucket}", what, fix)
     return closed
 
 

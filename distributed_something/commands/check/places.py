@@ -52,7 +52,7 @@ def _bucket(aws: Aws, constant: str, name: str, pays: bool) -> Iterator[Finding]
     except DistributedSomethingError:
         fix = f"correct {constant} in config.py, or ask its owner for access"
         if not pays:
-            fix += "; if its readers pay, set REQUESTER_PAYS = 'True'"
+            fix += f"; {storage.IF_READERS_PAY}"
         yield missing(subject, f"is not accessible with these credentials ({constant})", fix)
         return
     if home and home != aws.region:

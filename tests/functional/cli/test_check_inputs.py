@@ -163,6 +163,23 @@ def test_buckets_that_only_jobs_name_are_looked_for(account: Aws, tmp_path: Path
     assert "nothing at s3://other-in/1.tif" in missing(account, tmp_path, content)
 
 
+def test_a_bucket_of_others_that_only_jobs_name_may_want_its_readers_to_pay(
+    account: Aws, tmp_path: Path
+) -> None:
+    def refuse(params: dict[str, Any], **_: Any) -> None:
+        if params["Bucket"] == "other-in":
+            error: Any = {"Code": "403", "Message": "Forbidden"}
+            raise ClientError({"Error": error}, "HeadBucket")
+
+    account.s3.meta.events.register("provide-client-params.s3.HeadBucket", refuse)
+    content = {"command": "x", "inputs": ["s3://other-in/{n}.tif"], "groups": [{"n": 1}]}
+    for pays in ("True", "False"):
+        told = found(account, tmp_path, content, REQUESTER_PAYS=pays)
+        (line,) = (one for one in told if one.subject == "bucket other-in")
+        assert "ask its owner for access" in line.fix
+        assert ("set REQUESTER_PAYS = 'True'" in line.fix) is (pays == "False")
+
+
 @pytest.mark.parametrize("named", ["images/{n}.tif", "images/", "table"])
 def test_archived_inputs_are_named_with_their_class_until_they_are_restored(
     account: Aws, tmp_path: Path, named: str
