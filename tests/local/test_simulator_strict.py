@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
@@ -38,6 +39,21 @@ def test_a_fleet_that_is_being_modified_shows_its_old_target(aws: Aws, clock: Cl
     shown = describe(aws, fleet)
     assert shown["SpotFleetRequestState"] == "active"
     assert shown["SpotFleetRequestConfig"]["TargetCapacity"] == 1
+
+
+def test_a_fleets_history_is_half_a_minute_old(aws: Aws, clock: Clock) -> None:
+    rules.use(Rules(clock=clock.now, unseen_uses=0, history_lag_seconds=30))
+    began = datetime.fromtimestamp(clock.time - 60, timezone.utc)
+    fleet = request(aws)
+
+    def events() -> int:
+        asked = {"SpotFleetRequestId": fleet, "StartTime": began}
+        found = aws.ec2.describe_spot_fleet_request_history(**asked)  # type: ignore[arg-type]
+        return len(found["HistoryRecords"])
+
+    assert events() == 0
+    clock.time += 30
+    assert events() == 4
 
 
 def test_only_a_fleet_that_maintains_its_machines_can_be_modified(aws: Aws) -> None:

@@ -198,10 +198,11 @@ class SimulatedEc2Response(EC2Response):
         kind = self._get_param("EventType")
         start = self._get_param("StartTime")
         since = start.timestamp() if hasattr(start, "timestamp") else float(start or 0)
+        until = rules.current().clock() - rules.current().history_lag_seconds
         records = [
             event
             for event in fleet.history
-            if event["Timestamp"] >= since and kind in (None, event["EventType"])
+            if since <= event["Timestamp"] <= until and kind in (None, event["EventType"])
         ]
         return ActionResult(
             {

@@ -31,6 +31,9 @@ class Rules:
     # A breaching alarm of 3 x 60 s was measured at 10.5 min.
     lookback_periods: int = 7
     modifying_seconds: float = 0.0  # a fleet is `modifying`, and shows its old target
+    # A fleet's history is up to 30 s old:
+    # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeSpotFleetRequestHistory.html
+    history_lag_seconds: float = 0.0
     count_lag_seconds: float = 0.0  # SQS's counts are as old as this
     is_throttled: bool = True  # whether AWS's request rates hold, as `delays/throttle.py` has them
     clock: Callable[[], float] = time.time
@@ -46,6 +49,7 @@ STRICT = Rules(
     unseen_seconds=2.0,
     ingestion_seconds=60.0,
     modifying_seconds=20.0,
+    history_lag_seconds=30.0,
     count_lag_seconds=60.0,
     dates_objects=True,
 )
