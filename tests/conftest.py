@@ -1,15 +1,62 @@
-"""Begin with the tests that take longest, and say at the end how much was tried.
+"""Begin with the tests that take longest, check what each asks of AWS, and say what was tried.
 
 Tests say the latter by their property `tried`. Those that took long and are not marked so are
-named, too.
+named, too. RIGHTS_SEEN=FOLDER leaves there what was asked, for `tests.benchmarks.rights`.
 """
 
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
 from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.rights.seen import Seen
+
+_seen: list[Seen] = []  # what is asked of AWS in this process, once there can be a simulator
+
+
+# Where a request that the policies do not allow is a failure. Other tests make things up, such as
+# roles, queues and fleets without tags: of them, RIGHTS_SEEN records what they ask for.
+CHECKED = (
+    "tests/functional/setting_up/test_rights.py",
+    "tests/functional/watching/test_monitor.py",
+    "tests/functional/watching/test_request_fleets.py",
+    "tests/functional/watching/test_two_monitors.py",
+    "tests/worker/machine/test_idle.py",
+)
+
+
+@pytest.fixture(autouse=True)
+def rights(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Every request of a verb, worker, machine or Lambda is one that the printed policies allow."""
+    is_checked = request.node.nodeid.startswith(CHECKED)
+    if not is_checked and not os.environ.get("RIGHTS_SEEN"):
+        yield
+        return
+    if not _seen and "distributed_something.local.simulator.server" in sys.modules:
+        from tests.rights import seen
+
+        _seen.append(seen.start())
+    before = len(_seen[0].denied) if _seen else 0
+    for one in _seen:
+        one.is_on = True
+    yield
+    for one in _seen:
+        one.is_on = False
+    denied = dict.fromkeys(_seen[0].denied[before:]) if _seen and is_checked else {}
+    assert not denied, "\n".join(denied)
+
+
+def pytest_sessionfinish() -> None:
+    if _seen and os.environ.get("RIGHTS_SEEN"):
+        _seen[0].save(Path(os.environ["RIGHTS_SEEN"]))
+
 
 LONG = 10.0  # seconds; a test that takes so long on a quiet machine should be marked slow
 

@@ -86,7 +86,7 @@ def staged(
         agent = Agent(
             aws,
             chosen,
-            environment={**simulator.environment, **isolation(os.environ), **WORKER_PACE},
+            environment={**simulator.worker_environment, **isolation(os.environ), **WORKER_PACE},
             secrets=secrets,
             logs=logs,
             most_tasks=max(1, most_loops() // settings.docker_cores),

@@ -128,7 +128,7 @@ class World:
             "HOME": str(self.folder),
             "PYTHONPATH": str(REPOSITORY),
             "AWS_DEFAULT_REGION": "us-east-1",
-            **self.simulator.environment,
+            **self.simulator.worker_environment,
             **told.to_environment(),
             "WORKER_DIRECTORY": str(self.folder / "work"),
             "WORKER_POLL_SECONDS": "1",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import socket
+from collections.abc import Callable
 from email.utils import formatdate
 from io import BytesIO
 from pathlib import Path
@@ -75,6 +76,7 @@ class _Application(DomainDispatcherApplication):
     def __init__(self) -> None:
         super().__init__(create_backend_app)
         self.throttle = Throttle()
+        self.observers: list[Callable[[dict[str, Any]], None]] = []  # are shown each request
         self._conditional = Lock()
         self._backends: dict[str, Any] = {}
 
@@ -90,6 +92,8 @@ class _Application(DomainDispatcherApplication):
         begin_request()
         cloudwatch.evaluate_all()
 
+        for observe in self.observers:
+            observe(environ)
         service = _service_of(environ)
         if rules.current().is_throttled:
             operation, prefix = operation_of(service, environ, _body(environ))
@@ -201,6 +205,11 @@ class Simulator:
             "AWS_ACCESS_KEY_ID": self._owner.access_key,
             "AWS_SECRET_ACCESS_KEY": self._owner.secret,
         }
+
+    @property
+    def worker_environment(self) -> dict[str, str]:
+        """The same for a worker, whose requests are known by their key."""
+        return {**self.environment, "AWS_ACCESS_KEY_ID": self._owner.worker_key}
 
     def aws(self, region: str = REGION) -> Aws:
         """Clients of the simulated account."""

