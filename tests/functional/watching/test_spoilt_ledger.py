@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import inspect
 import json
 import logging
+import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -16,7 +18,9 @@ from distributed_something.commands.reading.report import make_report
 from distributed_something.commands.reading.report.page import page
 from distributed_something.commands.watching.auto_monitor import watch_once
 from distributed_something.commands.watching.monitor import monitor
-from distributed_something.protocol.ledger.keys import record_key
+from distributed_something.protocol.ledger import keys as keys_page
+from distributed_something.protocol.ledger.attempts import AttemptKey, AttemptState
+from distributed_something.protocol.ledger.keys import RunKeys, record_key, upload_mark
 from distributed_something.protocol.ledger.record import RunRecord
 from distributed_something.protocol.ledger.run_ledger import RunLedger
 from tests.lives import Held, Life, open_life
@@ -58,28 +62,48 @@ def life(tmp_path: Path) -> Iterator[Life]:
         yield life
 
 
+# What stands for each parameter by which a key of the ledger is named.
+SAMPLES = {
+    "job_id": "0" * 20,
+    "instance_id": "i-odd",
+    "slot": "\x1b[2J",
+    "program": "odd",
+    "what": "odd",
+    "chunk": "odd",
+    "count": 10**5,
+    "key": AttemptKey("0" * 20, "1-odd", AttemptState.FAILED, "i-odd", "s"),
+}
+# What these say by being there, whatever is in them: that a job or the run is over.
+MARKERS = {"done", "dead", "stopped"}
+
+
+def every_key(keys: RunKeys) -> dict[str, str]:
+    """A key of each kind that the ledger has, by the name of what makes it."""
+    found = {}
+    for name, member in vars(RunKeys).items():
+        if name.startswith("_") or name in ("app_name", "run_id"):
+            continue
+        key = getattr(keys, name)
+        if not isinstance(member, property):
+            key = key(*(SAMPLES[one] for one in list(inspect.signature(member).parameters)[1:]))
+        found[name] = f"{key}odd" if key.endswith("/") else key
+    return found
+
+
 def odd_keys(record: RunRecord) -> list[str]:
     """Keys that none of ours would be, and one for each kind of object that a run may have."""
     keys = record.keys
+    kinds = {name: key for name, key in every_key(keys).items() if name not in MARKERS}
     return [
-        keys.job_lists + "odd",
-        keys.job_list("odd", 10**5),
+        *kinds.values(),
         f"{keys.job_lists}odd-{'9' * 300}.jsonl.gz",
-        keys.attempts + "odd",
         keys.attempts_of("zz") + "no.state",
         keys.attempts_of("zz") + "-1.failed.i-1.s.x.9.9.9.9.9.-.-",
         keys.attempts_of("zz") + f"{'9' * 300}.started.i-1.s",
         keys.done("not-hexadecimal"),
         keys.dead("not/hexadecimal"),
         keys.dead("0" * 20),
-        keys.heartbeats + "odd",
-        keys.heartbeat("i-odd", "\x1b[2J"),
-        keys.monitor_state,
-        keys.machine_book,
-        keys.notice("odd"),
-        keys.made_with + "odd",
-        keys.lease_claim("a1"),
-        keys.lease_receipt("a1"),
+        upload_mark(record.app_name, "s3://lab-data/odd"),
         keys.prefix + "odd/odd",
     ]
 
@@ -87,7 +111,7 @@ def odd_keys(record: RunRecord) -> list[str]:
 def spoil(life: Life, record: RunRecord, way: Callable[[bytes], bytes | None]) -> int:
     """Put something else under every key of the run, and under odd ones; how many there are."""
     ledger, s3 = RunLedger.of(life.world.s3, record), life.world.s3
-    kept = (record.keys.done_markers, record.keys.dead_markers, record.keys.stopped)
+    kept = (record.keys.done_markers, record.keys.dead_markers)
     places = [key for key in ledger.objects.keys(record.keys.prefix) if not key.startswith(kept)]
     found = {key: ledger.objects.fetch(key) or b"" for key in places}
     found |= dict.fromkeys([record_key(record.app_name), *odd_keys(record)], b'{"a": 1}')
@@ -137,6 +161,40 @@ def test_a_run_ends_whatever_a_job_writes_under_its_keys(
     assert len(told) == len(set(told))
     if way != "absent":
         assert any(record.keys.prefix in one for one in told)
+
+
+@pytest.mark.parametrize("way", [way for way in WAYS if way != "absent"])
+@pytest.mark.parametrize("marker", sorted(MARKERS))
+def test_a_run_ends_whatever_is_in_a_marker(life: Life, marker: str, way: str) -> None:
+    life.submit("a")
+    record = life.buy()
+    held = life.take(record, life.instances()[0])
+    key = every_key(record.keys)[marker]
+    body = WAYS[way](b'{"a": 1}') or b""
+    life.world.s3.put_object(Bucket=record.bucket, Key=key, Body=body)
+    looks = 0
+
+    def happen() -> None:
+        nonlocal looks
+        looks += 1
+        assert looks < 200, "the monitor does not end"
+        if looks == 4:
+            life.finish(record, held)
+        life.tick()
+
+    life.clock.during = happen
+    monitor(life.aws, record, folder=life.folder, **life.times)
+    life.tick()
+    assert active_fleets(life) == [] and life.instances() == []
+
+
+def test_every_kind_of_key_is_among_those_that_are_spoilt() -> None:
+    keys = RunKeys("Counting", "20261201-120000-abcd")
+    found = every_key(keys)
+    assert len(found) >= 25 and all(key.startswith(keys.prefix) for key in found.values())
+    places = inspect.getdoc(keys_page) or ""
+    named = re.findall(r"<run id>/([\w.]+)", places)
+    assert {key.removeprefix(keys.prefix).split("/")[0] for key in found.values()} >= set(named)
 
 
 @pytest.mark.parametrize("way", ["truncated", "deep", "words", "bomb"])
