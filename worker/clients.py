@@ -11,7 +11,7 @@ import botocore.session
 from botocore.config import Config
 from botocore.utils import parse_timestamp
 
-from distributed_something.protocol.sessions import let_requester_pay, read_times_quickly
+from distributed_something.protocol.sessions import let_requester_pay, read_quickly
 
 if TYPE_CHECKING:
     from types_boto3_logs import CloudWatchLogsClient
@@ -70,7 +70,7 @@ def paying_s3(region: str) -> S3Client:
 
 def _session(region: str, *, requester_pays: bool) -> boto3.Session:
     session = botocore.session.Session()
-    read_times_quickly(session, parse_timestamp)
+    read_quickly(session, parse_timestamp)
     made = boto3.Session(region_name=region, botocore_session=session)
     if requester_pays:
         let_requester_pay(made)

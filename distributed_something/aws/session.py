@@ -11,7 +11,7 @@ import botocore.session
 from botocore.config import Config
 from botocore.utils import parse_timestamp
 
-from ..protocol.sessions import let_requester_pay, read_times_quickly
+from ..protocol.sessions import let_requester_pay, read_quickly
 from .clock import tell_clock
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def make_session(
     Raises botocore's ProfileNotFound for another profile that does not exist.
     """
     session = botocore.session.Session()
-    read_times_quickly(session, parse_timestamp)
+    read_quickly(session, parse_timestamp)
     name = None if profile == DEFAULT_PROFILE else profile
     made = boto3.Session(region_name=region, profile_name=name, botocore_session=session)
     tell_clock(made)

@@ -16,6 +16,7 @@ import gzip
 import hashlib
 import io
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -31,10 +32,9 @@ from itertools import islice
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
-import boto3
 from rich.console import Console
 
-from distributed_something.aws.session import Aws
+from distributed_something.aws.session import Aws, make_session
 from distributed_something.cli.screens.status_screen import MOST_FAILED, failed_screen
 from distributed_something.commands.reading.report import make_report, write_page
 from distributed_something.commands.reading.retry import _plan
@@ -81,7 +81,8 @@ def main() -> int:
                 seen = _in_a_process("--measure", verb, endpoint)
                 most = max(most, seen["megabytes"])
                 print(
-                    f"{count:>9,} attempts  {verb:<16} {seen['seconds']:7.1f} s  "
+                    f"{count:>9,} attempts  {verb:<16} {seen['seconds']:7.1f} s, "
+                    f"{seen['cpu']:5.1f} s of CPU  "
                     f"{seen['calls']:>8,.0f} requests ({least:,} LISTs are the least)  "
                     f"{seen['megabytes']:5.0f} MB more",
                     flush=True,
@@ -125,7 +126,8 @@ VERBS: dict[str, Callable[[Aws], None]] = {
 
 def measure(verb: str, endpoint: str) -> dict[str, float]:
     """Do what a verb does once."""
-    aws = Aws(boto3.Session("testing", "testing", region_name="us-east-1"), endpoint)
+    os.environ |= {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
+    aws = Aws(make_session("us-east-1"), endpoint)
     calls = 0
 
     def count(**_: object) -> None:
@@ -134,10 +136,11 @@ def measure(verb: str, endpoint: str) -> dict[str, float]:
 
     aws.s3.meta.events.register("before-send.s3", count)
     aws.s3.list_objects_v2(Bucket=BUCKET, Prefix="warm")
-    before, began, calls = _peak(), time.perf_counter(), 0
+    before, began, cpu, calls = _peak(), time.perf_counter(), time.process_time(), 0
     VERBS[verb](aws)
     return {
         "seconds": time.perf_counter() - began,
+        "cpu": time.process_time() - cpu,
         "calls": calls,
         "megabytes": (_peak() - before) / 1024,
     }

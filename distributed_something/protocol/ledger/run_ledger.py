@@ -357,13 +357,18 @@ class RunLedger:
             yield item.key.removeprefix(self.keys.made_with), body
 
     def _attempt_keys(self, keys: Iterable[str]) -> Iterator[AttemptKey]:
+        """Read keys of attempts; a start is passed over after the end of the same attempt."""
+        start = ""
         for key in keys:
+            if start and key.startswith(start):
+                continue
             try:
                 parsed = parse_attempt(key)
                 job_number(parsed.job_id)
             except Unreadable as error:
                 self.left_out.add(key, error)
             else:
+                start = f"{self.keys.attempts_of(parsed.job_id)}{parsed.attempt_id}.started."
                 yield parsed
 
 
