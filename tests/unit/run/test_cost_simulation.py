@@ -40,3 +40,19 @@ def test_what_is_paid_is_what_the_kinds_of_waste_add_up_to() -> None:
     run = simulate(SMALL, "fast", 1)
     kinds = 1 + run.boot + run.beside + run.lost + run.idle - run.free
     assert run.paid == pytest.approx(kinds, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("case", "most_packed"), [(SMALL, 1.10), (Case(60, 1800.0, 8, 4, 0.3, "two kinds"), 1.15)]
+)
+def test_who_watches_changes_little_and_checkpoints_save_the_tail(
+    case: Case, most_packed: float
+) -> None:
+    paid = {
+        rule: means(runs(case, rule, 6)).paid
+        for rule in ("fast", "lambda", "no one", "cheap", "packed")
+    }
+    assert paid["lambda"] <= paid["fast"] + 0.05
+    assert paid["no one"] <= paid["fast"] + 0.10
+    assert paid["cheap"] <= paid["fast"]
+    assert paid["packed"] <= most_packed
