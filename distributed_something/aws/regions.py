@@ -17,12 +17,12 @@ _LIKE_ALL = re.compile(r"[a-z]{2}(-gov|-iso[a-z]?)?-(north|south|east|west|centr
 def known_regions() -> frozenset[str]:
     """The regions of all partitions; nothing is asked of AWS."""
     partitions = create_loader().load_data("endpoints")["partitions"]
-    return frozenset(name for one in partitions for name in one["regions"])
+    return frozenset(name for partition in partitions for name in partition["regions"])
 
 
 def meant_region(name: str) -> str:
     """The region that a name is likely a slip for; '' for a known or a possible one."""
     if name in known_regions() or _LIKE_ALL.fullmatch(name):
         return ""
-    known = {one.replace("-", "_"): one for one in known_regions()}
+    known = {region.replace("-", "_"): region for region in known_regions()}
     return known.get(likely_meant(name.replace("-", "_"), known), "")

@@ -75,7 +75,7 @@ def list_objects(
 def size_of(s3: S3Client, bucket: str, key: str) -> int | None:
     """The bytes of an object, or of all below a prefix that ends in a slash; None if not there."""
     if key.endswith("/"):
-        sizes = [one["Size"] for one in list_objects(s3, bucket, key)]
+        sizes = [item["Size"] for item in list_objects(s3, bucket, key)]
         return sum(sizes) if sizes else None
     try:
         return s3.head_object(Bucket=bucket, Key=key)["ContentLength"]

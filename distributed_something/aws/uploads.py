@@ -56,5 +56,5 @@ def etag_of_file(path: Path) -> str:
                 break
     if size < part:
         return digests[0].hexdigest()
-    whole = hashlib.md5(b"".join(one.digest() for one in digests), usedforsecurity=False)
+    whole = hashlib.md5(b"".join(item.digest() for item in digests), usedforsecurity=False)
     return f"{whole.hexdigest()}-{len(digests)}"

@@ -89,7 +89,7 @@ def _is_of_credentials(error: Exception) -> bool:
 
 def _no_profile(name: str) -> str:
     """Which profile is missing, and who named it: the config's is asked for in its own name."""
-    setters = [one for one in _PROFILE_VARIABLES if os.environ.get(one) == name]
+    setters = [variable for variable in _PROFILE_VARIABLES if os.environ.get(variable) == name]
     if setters:
         mend = f"correct or unset {setters[0]} in the environment"
     else:

@@ -11,7 +11,7 @@ def console_links(
     region: str, cluster: str, queue: str, bucket: str, app_name: str, log_group: str
 ) -> tuple[tuple[str, str], ...]:
     """The title and address of the five pages to keep open while a run goes on."""
-    prefix = next((one for one in _DOMAINS if region.startswith(one)), "")
+    prefix = next((domain for domain in _DOMAINS if region.startswith(domain)), "")
     # China's and GovCloud's consoles have one address for all of their regions.
     host = f"{region}.console.aws.amazon.com" if not prefix else f"console.{_DOMAINS[prefix]}"
     home = f"https://{host}"

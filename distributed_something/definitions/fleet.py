@@ -47,13 +47,17 @@ def types_of_specifications(types: Sequence[str], count: int) -> list[tuple[str,
     As many types as specifications go one to one, as upstream's do; otherwise each gets all.
     """
     if len(types) == count:
-        return [(one,) for one in types]
+        return [(machine_type,) for machine_type in types]
     return [tuple(dict.fromkeys(types))] * count
 
 
 def types_of_overrides(specification: Specification, types: Sequence[str]) -> tuple[str, ...]:
     """The machine types of a launch template's overrides, and `types` for those that name none."""
-    named = [str(one["InstanceType"]) for one in specification.overrides if "InstanceType" in one]
+    named = [
+        str(override["InstanceType"])
+        for override in specification.overrides
+        if "InstanceType" in override
+    ]
     rest = types if len(named) < max(len(specification.overrides), 1) else ()
     return tuple(dict.fromkeys([*named, *rest]))
 
@@ -212,8 +216,8 @@ def _fleet_tag_specifications(
 ) -> list[dict[str, Any]]:
     theirs = [
         tag
-        for one in fleet_file.request.get("TagSpecifications", [])
-        for tag in one.get("Tags", [])
+        for tags in fleet_file.request.get("TagSpecifications", [])
+        for tag in tags.get("Tags", [])
     ]
     ours = fleet_tags(settings.app_name, run_id, client_token)
     return [{"ResourceType": "spot-fleet-request", "Tags": _merged(theirs, ours)}]
@@ -258,12 +262,12 @@ def _overrides(launch: Launch) -> list[dict[str, Any]]:
     for own in specification.overrides or ({},):
         types = [own["InstanceType"]] if "InstanceType" in own else launch.machine_types
         kept = {key: own[key] for key in ("WeightedCapacity", "Priority") if key in own}
-        for one in types:
-            if one not in launch.machine_types:
+        for machine_type in types:
+            if machine_type not in launch.machine_types:
                 continue  # those of another processor have another template
             for place in _places(specification, own):
-                pool = (one, *map(str, place.values()))
-                found.setdefault(pool, {"InstanceType": one, **place, **weight, **kept})
+                pool = (machine_type, *map(str, place.values()))
+                found.setdefault(pool, {"InstanceType": machine_type, **place, **weight, **kept})
     return list(found.values())
 
 

@@ -165,11 +165,19 @@ def find_excess(definition: Mapping[str, Any]) -> list[str]:
     """What a registered task definition asks of its computer that this module's never do."""
     containers = definition.get("containerDefinitions", [])
     found = [name for name in ("volumes", "pidMode", "ipcMode") if definition.get(name)]
-    found += [name for one in containers for name in _NEVER if one.get(name)]
-    found += [f"user {one['user']}" for one in containers if one.get("user", "root") != "root"]
-    linux = [one.get("linuxParameters", {}) for one in containers]
-    devices = [device for one in linux for device in one.get("devices", [])]
-    added = [name for one in linux for name in one.get("capabilities", {}).get("add", [])]
-    found += [f"device {one['hostPath']}" for one in devices if one not in _FUSE["devices"]]
-    found += [f"capability {one}" for one in added if one not in _FUSE["capabilities"]["add"]]
+    found += [name for container in containers for name in _NEVER if container.get(name)]
+    found += [
+        f"user {container['user']}"
+        for container in containers
+        if container.get("user", "root") != "root"
+    ]
+    linux = [container.get("linuxParameters", {}) for container in containers]
+    devices = [device for options in linux for device in options.get("devices", [])]
+    added = [name for options in linux for name in options.get("capabilities", {}).get("add", [])]
+    found += [f"device {place['hostPath']}" for place in devices if place not in _FUSE["devices"]]
+    found += [
+        f"capability {capability}"
+        for capability in added
+        if capability not in _FUSE["capabilities"]["add"]
+    ]
     return sorted(set(found))

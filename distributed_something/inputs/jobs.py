@@ -339,7 +339,7 @@ def _has_half(value: object) -> bool:
     if isinstance(value, str):
         return bool(_ALONE.search(value))
     if isinstance(value, Mapping):
-        return any(_has_half(key) or _has_half(one) for key, one in value.items())
+        return any(_has_half(key) or _has_half(part) for key, part in value.items())
     return isinstance(value, list) and any(map(_has_half, value))
 
 

@@ -63,7 +63,7 @@ def idle_keys(values: Mapping[str, object], keys: JobKeys) -> list[str]:
     if not keys.command:
         return []
     names = set(values) - used_names(keys) - {"name"}
-    return sorted(one for one in names if one in RESERVED_KEYS or slip_of_column(one))
+    return sorted(name for name in names if name in RESERVED_KEYS or slip_of_column(name))
 
 
 def _may_be_own(name: str, meant: str, given: Collection[str], keys: JobKeys) -> bool:

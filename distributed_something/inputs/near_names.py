@@ -19,8 +19,10 @@ def likely_meant(name: str, known: Collection[str]) -> str:
     """
     if name in known or len(name) > _LONGEST:
         return ""
-    found = [one for one in known if _is_near(name.casefold(), one.casefold())]
-    return min(found, key=lambda one: (abs(len(one) - len(name)), one), default="")
+    found = [candidate for candidate in known if _is_near(name.casefold(), candidate.casefold())]
+    return min(
+        found, key=lambda candidate: (abs(len(candidate) - len(name)), candidate), default=""
+    )
 
 
 def is_other_form(name: str, meant: str) -> bool:
@@ -29,7 +31,7 @@ def is_other_form(name: str, meant: str) -> bool:
     That may well be a name of somebody's own; `MAX_COTS` cannot.
     """
     pairs = list(zip(name.casefold().split("_"), meant.casefold().split("_"), strict=False))
-    return all(one == other or _is_stem(one, other) for one, other in pairs)
+    return all(pair == other or _is_stem(pair, other) for pair, other in pairs)
 
 
 def misspelt_constants(
@@ -67,9 +69,9 @@ def _is_near(name: str, known: str) -> bool:
     return all(_is_stem(*pair) or _is_slip(*pair, alone=len(words) == 1) for pair in pairs)
 
 
-def _is_stem(one: str, other: str) -> bool:
+def _is_stem(word: str, other: str) -> bool:
     """Whether one of two words begins as the other: a plural, or VOL and VOLUME."""
-    short, long = sorted((one, other), key=len)
+    short, long = sorted((word, other), key=len)
     return len(short) >= _STEM and long.startswith(short)
 
 
@@ -82,9 +84,9 @@ def _is_slip(word: str, meant: str, *, alone: bool) -> bool:
     start = 0
     while start < len(short) and short[start] == long[start]:
         start += 1
-    one, other = short[start:], long[start:]
-    if len(one) == len(other):
-        if one[:2] == other[1::-1] and one[2:] == other[2:]:
+    shorter, other = short[start:], long[start:]
+    if len(shorter) == len(other):
+        if shorter[:2] == other[1::-1] and shorter[2:] == other[2:]:
             return True
-        return start > 0 and len(short) >= _LONG and one[1:] == other[1:]
-    return (start > 0 or not alone) and len(short) >= _LONG and one == other[1:]
+        return start > 0 and len(short) >= _LONG and shorter[1:] == other[1:]
+    return (start > 0 or not alone) and len(short) >= _LONG and shorter == other[1:]

@@ -143,7 +143,7 @@ def _limits(name: str, given: object) -> tuple[int, int]:
     pair = list(given) if isinstance(given, (list, tuple)) else str(given).split(":")
     pair = pair * 2 if len(pair) == 1 else pair
     try:
-        soft, hard = (int(str(one)) for one in pair)
+        soft, hard = (int(str(number)) for number in pair)
     except ValueError:
         raise ValueError(
             f"{name!r} must be a whole number, or a soft and a hard limit, such as [1024, 65536]"

@@ -169,7 +169,7 @@ def load_settings(path: Path, defaults: Mapping[str, object] | None = None) -> S
     constants = _constants(path)
     for sentence in misplaced_keys(constants, constant_names(), path.read_text(encoding="utf-8")):
         logger.warning("%s: %s", path, sentence)
-    unset = {name: one for name, one in (defaults or {}).items() if not constants.get(name)}
+    unset = {name: default for name, default in (defaults or {}).items() if not constants.get(name)}
     return make_settings({**constants, **unset}, str(path))
 
 

@@ -28,7 +28,9 @@ def type_settings(settings: Settings) -> tuple[Settings, ...]:
     """
     if not settings.run_per_machine_type:
         return (settings,)
-    return tuple(_of_type(settings, one) for one in dict.fromkeys(settings.machine_type))
+    return tuple(
+        _of_type(settings, machine_type) for machine_type in dict.fromkeys(settings.machine_type)
+    )
 
 
 def app_of_type(app_name: str, machine_type: str) -> str:

@@ -137,6 +137,8 @@ def failed_attempts(
     """The first attempts that failed, with their reasons."""
     failed = (key for key in tried if key.state is AttemptState.FAILED)
     return tuple(
-        FailedAttempt(one.name, one.number, one.exit_code, one.reason, one.log_tail)
-        for one in ledger.read_attempts(islice(failed, most))
+        FailedAttempt(
+            attempt.name, attempt.number, attempt.exit_code, attempt.reason, attempt.log_tail
+        )
+        for attempt in ledger.read_attempts(islice(failed, most))
     )

@@ -85,7 +85,7 @@ def script_arguments(values: Mapping[str, object]) -> str:
 def _scalars(value: object) -> Values:
     if not isinstance(value, Mapping):
         return {}
-    return {str(key): one for key, one in value.items() if templates.is_scalar(one)}
+    return {str(key): part for key, part in value.items() if templates.is_scalar(part)}
 
 
 def _text(message: Mapping[str, object], key: str) -> str:
@@ -245,7 +245,7 @@ OMEZARR = Family(
     reads=_omezarr_reads,
     own_results=_omezarr_results,
 )
-FAMILIES = {one.word: one for one in (SOMETHING, CELLPROFILER, FIJI, OMEZARR)}
+FAMILIES = {family.word: family for family in (SOMETHING, CELLPROFILER, FIJI, OMEZARR)}
 
 
 def family_of_file(keys: Collection[str]) -> Family:

@@ -286,7 +286,7 @@ class Job:
             done_when = keys.done_when.filled(fill)
         except templates.TemplateError as error:
             raise BadJob([str(error)]) from None
-        problems = [one for source in inputs for one in source_problems(source)]
+        problems = [problem for source in inputs for problem in source_problems(source)]
         problems += [] if output is None else place_problems("output", output)
         problems += done_when.problems()
         if keys.shell and not keys.command:

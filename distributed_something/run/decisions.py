@@ -155,13 +155,13 @@ def plan_machines(
     if policy.slots == 0:
         return state, Plan()
     plan = _plan(load, fleets, machines, policy, state, pace, now)
-    ours = {one.instance_id: 0.0 for one in plan.drain}
-    there = {one.instance_id for one in machines}
+    ours = {machine.instance_id: 0.0 for machine in plan.drain}
+    there = {machine.instance_id for machine in machines}
     before = frozenset(there.intersection(state.closed))
     closed = before if plan.closed is None else plan.closed
     plan = replace(plan, closed=None if closed == before else closed)
     state = replace(state, draining={**state.draining, **ours}, closed=tuple(sorted(closed)))
-    ended = tuple(one for one in plan.terminate if _may_end(one, state, pace, now))
+    ended = tuple(machine for machine in plan.terminate if _may_end(machine, state, pace, now))
     return state, replace(plan, terminate=ended)
 
 

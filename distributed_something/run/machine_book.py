@@ -28,11 +28,13 @@ class MachineBook:
         One that it did not see has ended, when we do not know: at the last look that saw it. What
         is known of an end stays, whatever is seen later.
         """
-        book = {name: one for name, one in self.machines.items() if one.ended is not None}
-        fresh = {one.instance_id: self._remembering(one) for one in machines}
-        for name, one in self.machines.items():
-            if one.ended is None and name not in fresh:
-                book[name] = replace(one, ended=now if self.looked is None else self.looked)
+        book = {
+            name: machine for name, machine in self.machines.items() if machine.ended is not None
+        }
+        fresh = {machine.instance_id: self._remembering(machine) for machine in machines}
+        for name, machine in self.machines.items():
+            if machine.ended is None and name not in fresh:
+                book[name] = replace(machine, ended=now if self.looked is None else self.looked)
         return MachineBook({**fresh, **book}, now)
 
     def _remembering(self, machine: MachineLife) -> MachineLife:
@@ -45,12 +47,14 @@ class MachineBook:
     def closed(self, ended: float) -> list[MachineLife]:
         """The machines of a run that is over: what nobody saw end ended with it."""
         return [
-            replace(one, ended=max(ended, one.launched)) if one.ended is None else one
-            for one in self.machines.values()
+            replace(machine, ended=max(ended, machine.launched))
+            if machine.ended is None
+            else machine
+            for machine in self.machines.values()
         ]
 
     def to_json(self) -> bytes:
-        machines = [asdict(one) for one in self.machines.values()]
+        machines = [asdict(machine) for machine in self.machines.values()]
         return json.dumps({"looked": self.looked, "machines": machines}).encode()
 
     @classmethod
@@ -58,11 +62,13 @@ class MachineBook:
         """Read a book; keys that a newer version added are left out; raises Unreadable."""
         values = read_object(body, MOST_FETCHED)
         machines, looked = values.get("machines"), values.get("looked")
-        if not isinstance(machines, list) or not all(isinstance(one, dict) for one in machines):
+        if not isinstance(machines, list) or not all(
+            isinstance(machine, dict) for machine in machines
+        ):
             raise Unreadable("machines is no list of objects")
         check_value(looked, "float | None", "looked")
-        lives = [build(MachineLife, one) for one in machines]
-        return cls({one.instance_id: one for one in lives}, looked)
+        lives = [build(MachineLife, machine) for machine in machines]
+        return cls({life.instance_id: life for life in lives}, looked)
 
 
 def read_machine_book(ledger: RunLedger) -> MachineBook:

@@ -77,7 +77,7 @@ def localise_list(path: Path, name: str, paths: Pairs, bring: Bring) -> None:
     except UnicodeDecodeError as error:
         raise TableFault(f"The list {name} is not text in UTF-8: {error}.") from None
     local = [
-        one if is_elsewhere(one) else str(bring(place_of_path(one, paths, name)))
-        for one in parse_list(text, name)
+        source if is_elsewhere(source) else str(bring(place_of_path(source, paths, name)))
+        for source in parse_list(text, name)
     ]
-    path.write_text("".join(f"{one}\n" for one in local), encoding="utf-8")
+    path.write_text("".join(f"{place}\n" for place in local), encoding="utf-8")

@@ -83,7 +83,7 @@ def _linked(files: Iterable[Path]) -> set[Path]:
     asked = subprocess.run(["ldd", *map(str, files)], capture_output=True, text=True)
     if "not found" in asked.stdout:
         raise SystemExit(f"Some libraries are missing:\n{asked.stdout}")
-    named = {Path(one or other) for one, other in _LIBRARY.findall(asked.stdout)}
+    named = {Path(first or other) for first, other in _LIBRARY.findall(asked.stdout)}
     return {path for path in named if ".so" in path.name}
 
 

@@ -97,4 +97,4 @@ def _decides_by_itself(record: RunRecord) -> bool:
     """Whether a run's machines may end before the run does, by what its record says of them."""
     if not record.is_live or not record.run_id or record.tasks_per_machine != 1:
         return False
-    return not any("WeightedCapacity" in json.dumps(dict(one.request)) for one in record.fleets)
+    return not any("WeightedCapacity" in json.dumps(dict(fleet.request)) for fleet in record.fleets)

@@ -58,9 +58,13 @@ def policies_of(iam: IAMClient, role: str) -> list[dict[str, Any]] | None:
                 answer: Any = iam.get_role_policy(RoleName=role, PolicyName=name)
                 documents.append(_read(answer["PolicyDocument"]))
         for attached in iam.get_paginator("list_attached_role_policies").paginate(RoleName=role):
-            for one in attached["AttachedPolicies"]:
-                version = iam.get_policy(PolicyArn=one["PolicyArn"])["Policy"]["DefaultVersionId"]
-                answer = iam.get_policy_version(PolicyArn=one["PolicyArn"], VersionId=version)
+            for named_policy in attached["AttachedPolicies"]:
+                version = iam.get_policy(PolicyArn=named_policy["PolicyArn"])["Policy"][
+                    "DefaultVersionId"
+                ]
+                answer = iam.get_policy_version(
+                    PolicyArn=named_policy["PolicyArn"], VersionId=version
+                )
                 documents.append(_read(answer["PolicyVersion"]["Document"]))
     except iam.exceptions.NoSuchEntityException:
         return None

@@ -95,9 +95,9 @@ def delete_role(iam: IAMClient, name: str, tags: Mapping[str, str]) -> bool:
             with gone:
                 iam.delete_role_policy(RoleName=name, PolicyName=policy)
     for attached in iam.get_paginator("list_attached_role_policies").paginate(RoleName=name):
-        for one in attached["AttachedPolicies"]:
+        for named_policy in attached["AttachedPolicies"]:
             with gone:
-                iam.detach_role_policy(RoleName=name, PolicyArn=one["PolicyArn"])
+                iam.detach_role_policy(RoleName=name, PolicyArn=named_policy["PolicyArn"])
     with gone:
         iam.delete_role(RoleName=name)
     logger.info("Deleted the role %s.", name)

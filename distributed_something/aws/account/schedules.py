@@ -57,7 +57,7 @@ def schedule_names(scheduler: EventBridgeSchedulerClient, group: str) -> Iterato
     """The names of all schedules of a group; none if there is no such group."""
     with contextlib.suppress(scheduler.exceptions.ResourceNotFoundException):
         for page in scheduler.get_paginator("list_schedules").paginate(GroupName=group):
-            yield from (one["Name"] for one in page["Schedules"])
+            yield from (schedule["Name"] for schedule in page["Schedules"])
 
 
 def ensure_group(scheduler: EventBridgeSchedulerClient, name: str, tags: Mapping[str, str]) -> None:

@@ -267,7 +267,7 @@ def _live_service(ecs: ECSClient, cluster: str, service: str) -> ServiceTypeDef 
         found = ecs.describe_services(cluster=cluster, services=[service])["services"]
     except ecs.exceptions.ClusterNotFoundException:
         return None
-    return next((one for one in found if one["status"] != "INACTIVE"), None)
+    return next((container for container in found if container["status"] != "INACTIVE"), None)
 
 
 def _wait_while_draining(

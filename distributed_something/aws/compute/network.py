@@ -66,7 +66,9 @@ def ways_out(ec2: EC2Client, subnets: Collection[Subnet]) -> dict[str, str]:
                 own[association["SubnetId"]] = leads_to
             elif association.get("Main"):
                 main[table.get("VpcId", "")] = leads_to
-    return {one.subnet_id: own.get(one.subnet_id, main.get(one.vpc_id, "")) for one in subnets}
+    return {
+        place.subnet_id: own.get(place.subnet_id, main.get(place.vpc_id, "")) for place in subnets
+    }
 
 
 def endpoint_services(ec2: EC2Client, vpc_id: str) -> set[str]:
@@ -88,13 +90,13 @@ def _subnets(ec2: EC2Client, name: str, values: Sequence[str]) -> list[Subnet]:
     )
     return [
         Subnet(
-            one["SubnetId"],
-            one["VpcId"],
-            one.get("MapPublicIpOnLaunch", False),
-            one.get("AvailabilityZone", ""),
+            subnet["SubnetId"],
+            subnet["VpcId"],
+            subnet.get("MapPublicIpOnLaunch", False),
+            subnet.get("AvailabilityZone", ""),
         )
         for page in pages
-        for one in page["Subnets"]
+        for subnet in page["Subnets"]
     ]
 
 

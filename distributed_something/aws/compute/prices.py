@@ -41,9 +41,9 @@ def spot_prices(
         StartTime=datetime.fromtimestamp(since, timezone.utc),
     )
     for page in pages:
-        for one in page["SpotPriceHistory"]:
-            place = (one.get("InstanceType", ""), one.get("AvailabilityZone", ""))
-            change = PriceChange(one["Timestamp"].timestamp(), float(one["SpotPrice"]))
+        for price in page["SpotPriceHistory"]:
+            place = (price.get("InstanceType", ""), price.get("AvailabilityZone", ""))
+            change = PriceChange(price["Timestamp"].timestamp(), float(price["SpotPrice"]))
             found[place].append(change)
     for changes in found.values():
         changes.sort(key=lambda change: change.time)

@@ -124,7 +124,7 @@ def _engine_facts(image: str) -> ImageFacts | None:
         labels, architecture, digests = json.loads(answer.stdout)
     except (OSError, subprocess.SubprocessError, ValueError):
         return None
-    digest = next((one.rpartition("@")[2] for one in digests or ()), "")
+    digest = next((known.rpartition("@")[2] for known in digests or ()), "")
     return ImageFacts(labels or {}, _machines([architecture]), digest)
 
 
@@ -135,11 +135,13 @@ def _registry_facts(aws: Aws, image: str) -> ImageFacts | None:
         get = registry.get
         manifest = get(f"manifests/{name.reference}")
         digest = registry.digest
-        platforms = [one.get("platform", {}) for one in manifest.get("manifests", ())]
+        platforms = [
+            manifest_entry.get("platform", {}) for manifest_entry in manifest.get("manifests", ())
+        ]
         if platforms:  # one for each kind of machine; their labels are alike
             manifest = get(f"manifests/{_first_of_a_machine(manifest['manifests'])}")
         config = get(f"blobs/{manifest['config']['digest']}")
-        kinds = [one.get("architecture") for one in platforms or [config]]
+        kinds = [platform.get("architecture") for platform in platforms or [config]]
         return ImageFacts(config.get("config", {}).get("Labels") or {}, _machines(kinds), digest)
     except _UNSEEN as error:
         if isinstance(error, HTTPError) and error.code == 404:
@@ -149,7 +151,9 @@ def _registry_facts(aws: Aws, image: str) -> ImageFacts | None:
 
 
 def _machines(architectures: Iterable[str | None]) -> frozenset[str]:
-    return frozenset(_MACHINES[one] for one in architectures if one in _MACHINES)
+    return frozenset(
+        _MACHINES[architecture] for architecture in architectures if architecture in _MACHINES
+    )
 
 
 class _Registry:
@@ -206,9 +210,9 @@ def _first_of_a_machine(manifests: list[dict[str, Any]]) -> str:
     """The digest of the first manifest that is an image's, and no attestation's."""
     return str(
         next(
-            one["digest"]
-            for one in manifests
-            if one.get("platform", {}).get("os", "linux") != "unknown"
+            manifest["digest"]
+            for manifest in manifests
+            if manifest.get("platform", {}).get("os", "linux") != "unknown"
         )
     )
 

@@ -39,17 +39,20 @@ def stopped_tasks(ecs: ECSClient, cluster: str, service: str) -> list[StoppedTas
     found = []
     for task in answer["tasks"]:
         containers = task.get("containers", [])
-        reasons = [task.get("stoppedReason", ""), *(one.get("reason", "") for one in containers)]
-        codes = [one["exitCode"] for one in containers if "exitCode" in one]
+        reasons = [
+            task.get("stoppedReason", ""),
+            *(container.get("reason", "") for container in containers),
+        ]
+        codes = [container["exitCode"] for container in containers if "exitCode" in container]
         stopped = task.get("stoppedAt") or task.get("createdAt")
         found.append(
             StoppedTask(
-                reason=" ".join(dict.fromkeys(one for one in reasons if one)),
+                reason=" ".join(dict.fromkeys(reason for reason in reasons if reason)),
                 stopped=stopped.timestamp() if stopped else 0.0,
                 exit_code=codes[0] if codes else None,
             )
         )
-    return sorted(found, key=lambda one: -one.stopped)
+    return sorted(found, key=lambda end: -end.stopped)
 
 
 def console_output(ec2: EC2Client, instance_id: str) -> str:

@@ -45,7 +45,7 @@ def hold_letters(sqs: SQSClient, queue_url: str, run_id: str, job_ids: set[str])
             while missing and empty < _EMPTY_ANSWERS:
                 answers = list(pool.map(lambda _: _receive(sqs, queue_url), range(_READERS)))
                 empty = 0 if any(answers) else empty + 1
-                for message in (one for answer in answers for one in answer):
+                for message in (part for answer in answers for part in answer):
                     job_id = _job_of(message, run_id)
                     if job_id in job_ids:
                         ours.append(Letter(job_id, message["ReceiptHandle"]))
@@ -67,7 +67,10 @@ def hold_letters(sqs: SQSClient, queue_url: str, run_id: str, job_ids: set[str])
 def release_letters(sqs: SQSClient, queue_url: str, receipts: Sequence[str]) -> None:
     """Show letters that were held to everybody again."""
     batches = (
-        [{"Id": str(n), "ReceiptHandle": one, "VisibilityTimeout": 0} for n, one in enumerate(some)]
+        [
+            {"Id": str(n), "ReceiptHandle": receipt, "VisibilityTimeout": 0}
+            for n, receipt in enumerate(some)
+        ]
         for some in _batches(receipts)
     )
     _each(partial(sqs.change_message_visibility_batch, QueueUrl=queue_url), batches)
@@ -76,7 +79,7 @@ def release_letters(sqs: SQSClient, queue_url: str, receipts: Sequence[str]) -> 
 def delete_letters(sqs: SQSClient, queue_url: str, letters: Sequence[Letter]) -> int:
     """Remove letters that are held; returns how many went."""
     batches = (
-        [{"Id": str(number), "ReceiptHandle": one} for number, one in enumerate(some)]
+        [{"Id": str(number), "ReceiptHandle": receipt} for number, receipt in enumerate(some)]
         for some in _batches([letter.receipt for letter in letters])
     )
     answers = _each(partial(sqs.delete_message_batch, QueueUrl=queue_url), batches)

@@ -33,7 +33,7 @@ def take_messages(sqs: SQSClient, queue_url: str, most: int) -> list[Taken]:
         while len(taken) < most and empty < _EMPTY_ANSWERS:
             answers = list(pool.map(lambda _: _receive(sqs, queue_url), range(_READERS)))
             empty = 0 if any(answers) else empty + 1
-            for message in (one for answer in answers for one in answer):
+            for message in (part for answer in answers for part in answer):
                 taken[message["MessageId"]] = Taken(message["Body"], message["ReceiptHandle"])
     return list(taken.values())
 
@@ -56,6 +56,7 @@ def _delete(sqs: SQSClient, queue_url: str, batch: Sequence[Taken]) -> None:
     sqs.delete_message_batch(
         QueueUrl=queue_url,
         Entries=[
-            {"Id": str(number), "ReceiptHandle": one.receipt} for number, one in enumerate(batch)
+            {"Id": str(number), "ReceiptHandle": receipt.receipt}
+            for number, receipt in enumerate(batch)
         ],
     )

@@ -52,9 +52,9 @@ def find_subscription(sns: SNSClient, topic: str, address: str) -> bool | None:
     except sns.exceptions.NotFoundException:
         return None
     for page in pages:
-        for one in page["Subscriptions"]:
-            if one.get("Protocol") == "email" and one.get("Endpoint") == address:
-                return one.get("SubscriptionArn", "").startswith("arn:")
+        for subscription in page["Subscriptions"]:
+            if subscription.get("Protocol") == "email" and subscription.get("Endpoint") == address:
+                return subscription.get("SubscriptionArn", "").startswith("arn:")
     return None
 
 

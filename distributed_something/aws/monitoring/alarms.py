@@ -36,7 +36,7 @@ def list_alarms(cloudwatch: CloudWatchClient) -> Iterator[str]:
 
 def find_queue_alarms(cloudwatch: CloudWatchClient, app_name: str) -> list[str]:
     """The alarms that upstream's `startCluster` puts on an app's queue, by their exact names."""
-    names = [f"{one}_{app_name}" for one in UPSTREAMS_QUEUE_ALARMS]
+    names = [f"{purpose}_{app_name}" for purpose in UPSTREAMS_QUEUE_ALARMS]
     found = cloudwatch.describe_alarms(AlarmNames=names, AlarmTypes=["MetricAlarm"])
     return [alarm["AlarmName"] for alarm in found["MetricAlarms"]]
 

@@ -47,4 +47,8 @@ def list_dashboards(cloudwatch: CloudWatchClient) -> Iterator[str]:
 def dashboard_exists(cloudwatch: CloudWatchClient, name: str) -> bool:
     """Whether there is a dashboard of this exact name."""
     pages = cloudwatch.get_paginator("list_dashboards").paginate(DashboardNamePrefix=name)
-    return any(one["DashboardName"] == name for page in pages for one in page["DashboardEntries"])
+    return any(
+        dashboard["DashboardName"] == name
+        for page in pages
+        for dashboard in page["DashboardEntries"]
+    )

@@ -62,8 +62,8 @@ def _show_resources(app_name: str, found: Sequence[Resource], as_json: bool) -> 
     from ..screens.tables import boxed_table
 
     if as_json:
-        for one in found:
-            click.echo(json.dumps(asdict(one)))
+        for status_of_run in found:
+            click.echo(json.dumps(asdict(status_of_run)))
         return
     title = f"Resources of {app_name}"
     widest = [max(map(len, words)) for words in zip(*_rows(found), strict=True)]
@@ -78,11 +78,14 @@ def _show_resources(app_name: str, found: Sequence[Resource], as_json: bool) -> 
 
 
 def _rows(found: Sequence[Resource]) -> list[tuple[str, str, str, str]]:
-    return [(one.kind, one.name, one.detail, "stays" if one.stays else "") for one in found]
+    return [
+        (resource.kind, resource.name, resource.detail, "stays" if resource.stays else "")
+        for resource in found
+    ]
 
 
 def _say_if_nothing(app_name: str, found: Sequence[Resource]) -> None:
-    if not any(not one.stays for one in found):
+    if not any(not resource.stays for resource in found):
         say(f"There is nothing of {app_name} to remove.")
 
 
@@ -90,13 +93,13 @@ def _show_due(found: Sequence[Resource]) -> bool:
     """What will be removed; always goes on."""
     from ...resources.table import UNSEEN
 
-    due = [one for one in found if not one.stays]
-    counts = Counter(one.kind for one in due if one.name != UNSEEN)
+    due = [resource for resource in found if not resource.stays]
+    counts = Counter(resource.kind for resource in due if resource.name != UNSEEN)
     kinds = ", ".join(count_of(count, kind) for kind, count in counts.items())
     say(f"To be removed: {kinds}.")
-    for one in due:
-        if one.kind in ("spot fleet", "queue") or one.name == UNSEEN:
-            say(f"  {one.kind} {one.name}: {one.detail}")
+    for resource in due:
+        if resource.kind in ("spot fleet", "queue") or resource.name == UNSEEN:
+            say(f"  {resource.kind} {resource.name}: {resource.detail}")
     return True
 
 
@@ -111,6 +114,6 @@ def show_cancelled(app_name: str, region: str, cancelled: Cancelled) -> None:
     from ..advice import show_unfinished
 
     say(f"Removed {count_of(len(cancelled.removed), 'thing')} of {app_name}.", style="green")
-    for one in cancelled.stays:
-        say(f"Stays: {one.kind} {one.name}")
+    for resource in cancelled.stays:
+        say(f"Stays: {resource.kind} {resource.name}")
     show_unfinished(cancelled.unfinished, region)

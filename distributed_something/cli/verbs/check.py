@@ -95,11 +95,13 @@ def _show_checkup(checkup: Checkup) -> None:
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
-    for one in checkup.findings:
-        told = Text(one.text)
-        if one.fix:
-            told.append(f"\n→ {one.fix}", style="bold")
-        table.add_row(Text(one.state.value, style=_STYLES[one.state.value]), one.subject, told)
+    for finding in checkup.findings:
+        told = Text(finding.text)
+        if finding.fix:
+            told.append(f"\n→ {finding.fix}", style="bold")
+        table.add_row(
+            Text(finding.state.value, style=_STYLES[finding.state.value]), finding.subject, told
+        )
     draw(table)
     counts = [(state, checkup.count(state)) for state in State]
     say(", ".join(f"{count} {state.value}" for state, count in counts if count) + ".")

@@ -64,7 +64,10 @@ def wait_for_capacity(
 def containers_wanted(aws: Aws, record: RunRecord) -> int:
     """How many containers the service should keep with the machines that there are now."""
     tasks = record.tasks_per_machine or 1  # None: before the first startCluster of a run
-    most = sum(with_target(aws, one).target_capacity or 0 for one in record.fleets) * tasks
+    most = (
+        sum(with_target(aws, fleet_record).target_capacity or 0 for fleet_record in record.fleets)
+        * tasks
+    )
     joined = len(_joined(aws, record)) if tasks > 1 else 0
     return wanted_containers(joined, most, tasks)
 

@@ -57,7 +57,7 @@ def plan_fleet(aws: Aws, settings: Settings, fleet_file: FleetFile, *, keep_ami:
     types = machine_types(aws.ec2, [name for own in names for name in own])
     notes = [note for machine in types.values() for note in fit(settings, machine)]
     notes += _capacity_notes(settings, fleet_file)
-    if not settings.assign_ip and any(not one.all_subnets for one in specifications):
+    if not settings.assign_ip and any(not own_spec.all_subnets for own_spec in specifications):
         notes.append(
             "The fleet file names no subnet: in the default network machines get public addresses "
             "although ASSIGN_IP is 'False', because they have no other way out there."
@@ -103,8 +103,8 @@ def read_templates(aws: Aws, fleet_file: FleetFile) -> FleetFile:
     if not fleet_file.templates:
         return fleet_file
     contents = [
-        launch_templates.launch_template_data(aws.ec2, one.reference)
-        for one in fleet_file.templates
+        launch_templates.launch_template_data(aws.ec2, template.reference)
+        for template in fleet_file.templates
     ]
     return with_templates(fleet_file, contents)
 
@@ -125,8 +125,8 @@ def _capacity_notes(settings: Settings, fleet_file: FleetFile) -> Iterator[str]:
             f"({why}): they cost the on-demand price, whatever MACHINE_PRICE says."
         )
     if any(
-        one.weight is not None or any("WeightedCapacity" in own for own in one.overrides)
-        for one in fleet_file.specifications
+        spec.weight is not None or any("WeightedCapacity" in own for own in spec.overrides)
+        for spec in fleet_file.specifications
     ):
         yield "With WeightedCapacity, CLUSTER_MACHINES counts units of capacity and not machines."
 

@@ -47,14 +47,18 @@ def quota_limits(aws: Aws, wish: Wish) -> Iterator[str]:
     """More vCPUs than the account may ever have at once, with the number of machines that fits."""
     settings = wish.settings
     names = [
-        name for one in (wish.plan.launches if wish.plan else ()) for name in one.machine_types
+        name
+        for launch in (wish.plan.launches if wish.plan else ())
+        for name in launch.machine_types
     ]
     codes = {quota_of(name) for name in names}
     if settings.on_demand or len(codes) != 1 or "" in codes:
         return  # On-Demand machines, and types of several groups, have other quotas
     (code,) = codes
     limit = spot_quota(aws.quotas, code)
-    smallest = min(machine_types(aws.ec2, names).values(), key=lambda one: one.vcpus)
+    smallest = min(
+        machine_types(aws.ec2, names).values(), key=lambda machine_type: machine_type.vcpus
+    )
     if limit is None or settings.cluster_machines * smallest.vcpus <= limit:
         return
     fit = limit // smallest.vcpus

@@ -123,8 +123,8 @@ def write_down(
 
     A recovered fleet stays; one that was never bought, and is not the order, goes.
     """
-    settled = tuple(one for one in record.fleets if one.fleet_id)
-    settled += tuple(one for one in recovered if one.fleet_id)
+    settled = tuple(fleet_record for fleet_record in record.fleets if fleet_record.fleet_id)
+    settled += tuple(fleet_record for fleet_record in recovered if fleet_record.fleet_id)
     record = replace(record, fleets=settled).with_fleet(order.fleet)
     record = replace(
         record,
@@ -167,7 +167,9 @@ def buy(
 def fleet_of(record: RunRecord, order: Order) -> FleetRecord:
     """The order's fleet as the record has it."""
     token = order.fleet.client_token
-    return next(one for one in record.fleets if one.client_token == token)
+    return next(
+        fleet_record for fleet_record in record.fleets if fleet_record.client_token == token
+    )
 
 
 def undo(aws: Aws, record: RunRecord, order: Order, folder: Path | None) -> list[str]:
@@ -178,7 +180,11 @@ def undo(aws: Aws, record: RunRecord, order: Order, folder: Path | None) -> list
     failures = _attempt("cancel its machines", lambda: _cancel(aws, fleet_of(record, order)))
     if failures:
         return failures
-    others = tuple(one for one in record.fleets if one.client_token != order.fleet.client_token)
+    others = tuple(
+        fleet_record
+        for fleet_record in record.fleets
+        if fleet_record.client_token != order.fleet.client_token
+    )
     left = replace(
         record,
         fleets=others,

@@ -65,25 +65,25 @@ def check_purchase(aws: Aws, wish: Wish) -> tuple[str, ...]:
 
 
 def _key_pairs(aws: Aws, wish: Wish) -> Iterator[str]:
-    for one in wish.fleet_file.specifications:
-        name = one.template.get("KeyName")
+    for spec in wish.fleet_file.specifications:
+        name = spec.template.get("KeyName")
         if name and not images.has_key_pair(aws.ec2, str(name)):
             yield (
-                f"{one.name}.KeyName {name}: there is no key pair of this name in {aws.region}. "
+                f"{spec.name}.KeyName {name}: there is no key pair of this name in {aws.region}. "
                 "Correct it (without .pem), or delete the line: SSH is not needed."
             )
 
 
 def _network(aws: Aws, wish: Wish) -> Iterator[str]:
-    for one in wish.fleet_file.specifications:
+    for spec in wish.fleet_file.specifications:
         subnets = (
-            network.find_subnets(aws.ec2, one.all_subnets)
-            if one.all_subnets
+            network.find_subnets(aws.ec2, spec.all_subnets)
+            if spec.all_subnets
             else network.default_subnets(aws.ec2)
         )
-        yield from _missing_subnets(aws, one, subnets)
-        yield from _groups(aws, one, subnets)
-        yield from _no_way_out(aws, wish.settings, one, subnets)
+        yield from _missing_subnets(aws, spec, subnets)
+        yield from _groups(aws, spec, subnets)
+        yield from _no_way_out(aws, wish.settings, spec, subnets)
     yield from _zones(aws, wish)
 
 
@@ -92,7 +92,7 @@ def _zones(aws: Aws, wish: Wish) -> Iterator[str]:
 
     https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-fleet-configuration-strategies.html
     """
-    named = [one for spec in wish.fleet_file.specifications for one in spec.all_subnets]
+    named = [subnet_id for spec in wish.fleet_file.specifications for subnet_id in spec.all_subnets]
     first: dict[str, str] = {}
     for subnet in network.find_subnets(aws.ec2, list(dict.fromkeys(named))):
         other = first.setdefault(subnet.zone, subnet.subnet_id)
@@ -103,64 +103,66 @@ def _zones(aws: Aws, wish: Wish) -> Iterator[str]:
             )
 
 
-def _missing_subnets(aws: Aws, one: Specification, subnets: list[network.Subnet]) -> Iterator[str]:
-    if not one.all_subnets and not subnets:
+def _missing_subnets(aws: Aws, spec: Specification, subnets: list[network.Subnet]) -> Iterator[str]:
+    if not spec.all_subnets and not subnets:
         yield (
-            f"{one.name} names no SubnetId, and the account has no default network in "
+            f"{spec.name} names no SubnetId, and the account has no default network in "
             f"{aws.region}: name a subnet."
         )
-    for subnet_id in sorted(set(one.all_subnets) - {subnet.subnet_id for subnet in subnets}):
+    for subnet_id in sorted(set(spec.all_subnets) - {subnet.subnet_id for subnet in subnets}):
         yield (
-            f"{one.name}.SubnetId {subnet_id}: there is no such subnet in {aws.region}. Correct "
+            f"{spec.name}.SubnetId {subnet_id}: there is no such subnet in {aws.region}. Correct "
             "it, or delete it to use the default network."
         )
 
 
-def _groups(aws: Aws, one: Specification, subnets: list[network.Subnet]) -> Iterator[str]:
-    found = network.vpcs_of_groups(aws.ec2, one.security_groups)
-    for group in one.security_groups:
+def _groups(aws: Aws, spec: Specification, subnets: list[network.Subnet]) -> Iterator[str]:
+    found = network.vpcs_of_groups(aws.ec2, spec.security_groups)
+    for group in spec.security_groups:
         if group not in found:
-            yield f"{one.name}: there is no security group {group} in {aws.region}. Correct its id."
+            yield (
+                f"{spec.name}: there is no security group {group} in {aws.region}. Correct its id."
+            )
             continue
         for subnet in subnets:
             if subnet.vpc_id != found[group]:
                 yield (
-                    f"{one.name}: the security group {group} is of the network {found[group]}, "
+                    f"{spec.name}: the security group {group} is of the network {found[group]}, "
                     f"the subnet {subnet.subnet_id} of {subnet.vpc_id}. Name a group of the "
                     "subnet's own network."
                 )
 
 
 def _no_way_out(
-    aws: Aws, settings: Settings, one: Specification, subnets: list[network.Subnet]
+    aws: Aws, settings: Settings, spec: Specification, subnets: list[network.Subnet]
 ) -> Iterator[str]:
     leads_to = network.ways_out(aws.ec2, subnets)
     for subnet in subnets:
         target = leads_to[subnet.subnet_id]
         if target.startswith("igw-"):
-            if not gets_public_ip(settings, one, subnet.gives_public_ip):
+            if not gets_public_ip(settings, spec, subnet.gives_public_ip):
                 yield (
-                    f"{one.name}: machines in the subnet {subnet.subnet_id} get no public address "
+                    f"{spec.name}: machines in the subnet {subnet.subnet_id} get no public address "
                     "and would have no way out through its internet gateway. "
-                    f"Set {_address_lines(settings, one)}, or name a subnet whose route leads to a "
-                    "NAT gateway."
+                    f"Set {_address_lines(settings, spec)}, or name a subnet whose route leads to "
+                    "a NAT gateway."
                 )
         elif not target:
             there = network.endpoint_services(aws.ec2, subnet.vpc_id)
             missing = [name for name in _NEEDED_ENDPOINTS if name not in there]
             if missing:
                 yield (
-                    f"{one.name}: machines in the subnet {subnet.subnet_id} have no way out: its "
+                    f"{spec.name}: machines in the subnet {subnet.subnet_id} have no way out: its "
                     "route table leads to no internet gateway and no NAT gateway, and its network "
                     f"has no endpoints for {', '.join(missing)}. Name another subnet, or add one "
                     "of these."
                 )
 
 
-def _address_lines(settings: Settings, one: Specification) -> str:
+def _address_lines(settings: Settings, spec: Specification) -> str:
     """What has to be said for machines to get a public address, where it is not said."""
     lines = [] if settings.assign_ip else ["ASSIGN_IP = 'True' in the config file"]
-    if one.refuses_public_ip:
+    if spec.refuses_public_ip:
         lines.append('"AssociatePublicIpAddress": true in the fleet file')
     return " and ".join(lines)
 
@@ -188,23 +190,23 @@ def _fleet_role(aws: Aws, wish: Wish) -> Iterator[str]:
 
 
 def _profiles(aws: Aws, wish: Wish) -> Iterator[str]:
-    for one in wish.fleet_file.specifications:
-        name = _profile_name(one)
+    for spec in wish.fleet_file.specifications:
+        name = _profile_name(spec)
         if not name:
             continue
         roles = rights.roles_of_profile(aws.iam, name)
         if roles is None:
             yield (
-                f"{one.name}.IamInstanceProfile {name}: there is no such instance profile in this "
+                f"{spec.name}.IamInstanceProfile {name}: there is no such instance profile in this "
                 f"account; a role of that name is not enough ({_SETUP})."
             )
         elif not roles:
-            yield f"{one.name}.IamInstanceProfile {name} has no role: add one ({_SETUP})."
+            yield f"{spec.name}.IamInstanceProfile {name} has no role: add one ({_SETUP})."
         else:
-            yield from _passing(aws, wish, one, roles[0])
+            yield from _passing(aws, wish, spec, roles[0])
 
 
-def _passing(aws: Aws, wish: Wish, one: Specification, role: str) -> Iterator[str]:
+def _passing(aws: Aws, wish: Wish, spec: Specification, role: str) -> Iterator[str]:
     """EC2 takes a fleet whose role may not hand on its machines' role, and then starts none."""
     fleet_role = str(wish.fleet_file.request["IamFleetRole"])
     documents = rights.policies_of(aws.iam, fleet_role.rsplit("/", 1)[-1])
@@ -214,7 +216,7 @@ def _passing(aws: Aws, wish: Wish, one: Specification, role: str) -> Iterator[st
     if not any(allows(document, "iam:PassRole", arn) for document in documents):
         yield (
             f"IamFleetRole {fleet_role.rsplit('/', 1)[-1]} may not hand the role {role} of "
-            f"{one.name}.IamInstanceProfile to machines, so none would start: name the instance "
+            f"{spec.name}.IamInstanceProfile to machines, so none would start: name the instance "
             "profile ecsInstanceRole, or allow it iam:PassRole on that role."
         )
 
@@ -225,7 +227,7 @@ def _worker_rights(aws: Aws, wish: Wish) -> Iterator[str]:
     role = rights.role_of_task(aws.ecs, f"{settings.app_name}Task")
     constant = "TASK_ROLE_ARN"
     if not role:
-        names = [_profile_name(one) for one in wish.fleet_file.specifications]
+        names = [_profile_name(spec) for spec in wish.fleet_file.specifications]
         role = next(iter(rights.roles_of_profile(aws.iam, names[0]) or [""])) if names[0] else ""
         constant = "IamInstanceProfile"
     documents = rights.policies_of(aws.iam, role) if role else None
@@ -290,8 +292,8 @@ def _is_plain(documents: list[dict[str, object]]) -> bool:
     return not any(word in text for word in ("'NotAction'", "'NotResource'", "'Deny'"))
 
 
-def _profile_name(one: Specification) -> str:
-    profile = one.template.get("IamInstanceProfile") or {}
+def _profile_name(spec: Specification) -> str:
+    profile = spec.template.get("IamInstanceProfile") or {}
     return str(profile.get("Name") or profile.get("Arn", "")).rsplit("/", 1)[-1]
 
 

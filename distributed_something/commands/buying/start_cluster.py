@@ -233,8 +233,12 @@ def _purchase(
     last = find_record(aws.s3, settings.aws_bucket, settings.app_name)
     # A fleet that was taken back stays in the record if that could not be written.
     recorded = last.fleet_ids if last is not None and last.is_live else ()
-    already = {one: target for one in recorded if (target := _live_target(aws, one)) is not None}
-    types = [one for launch in plan.launches for one in launch.machine_types]
+    already = {
+        fleet_id: target
+        for fleet_id in recorded
+        if (target := _live_target(aws, fleet_id)) is not None
+    }
+    types = [machine_type for launch in plan.launches for machine_type in launch.machine_types]
     disk = purchase.largest_disk(settings, plan.launches)
     is_public = any(
         may_have_public_address(launch_template(settings, launch, run_id=""))
@@ -262,10 +266,10 @@ def _purchase(
 def _most_per_hour(record: RunRecord | None, targets: Mapping[str, int]) -> float | None:
     """The most that a run's live fleets can cost in an hour, USD; None if one has no cap."""
     fleets = record.fleets if record is not None else ()
-    caps = {one.fleet_id: one.request.get("SpotPrice") for one in fleets}
-    if not all(caps.get(one) for one in targets):
+    caps = {fleet_record.fleet_id: fleet_record.request.get("SpotPrice") for fleet_record in fleets}
+    if not all(caps.get(fleet_id) for fleet_id in targets):
         return None
-    return sum(float(str(caps[one])) * target for one, target in targets.items())
+    return sum(float(str(caps[fleet_id])) * target for fleet_id, target in targets.items())
 
 
 def _live_target(aws: Aws, fleet_id: str) -> int | None:

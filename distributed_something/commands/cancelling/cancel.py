@@ -74,8 +74,8 @@ def cancel(
     """
     record, unread = _find_app_somehow(aws, settings, folder, now)
     found = find_app_resources(aws, record)
-    due = tuple(one for one in found if not one.stays)
-    stays = tuple(one for one in found if one.stays)
+    due = tuple(resource for resource in found if not resource.stays)
+    stays = tuple(resource for resource in found if resource.stays)
     if not due and not unread and not record.is_live:
         if record.run_id:
             export_if_due(aws, record, export_seconds, sleep=sleep, now=now)
@@ -91,7 +91,7 @@ def cancel(
         tell_end(aws, replace(record, ended=now()), now(), cancelled=True)
     elif record.run_id:
         export_if_due(aws, record, export_seconds, sleep=sleep, now=now)
-    removed = tuple(one for one in due if one.name != UNSEEN)
+    removed = tuple(resource for resource in due if resource.name != UNSEEN)
     return Cancelled(removed, stays, unfinished)
 
 
@@ -110,11 +110,11 @@ def remove_unused(
     record = find_app(aws, settings, folder, now)
     if record.is_live:
         return ()
-    due = tuple(one for one in find_app_resources(aws, record) if not one.stays)
+    due = tuple(resource for resource in find_app_resources(aws, record) if not resource.stays)
     if due:
         failures = tear_down_app(aws, record, folder=folder, sleep=sleep, now=now)
         _fail_if_any(failures, record)
-    return tuple(one for one in due if one.name != UNSEEN)
+    return tuple(resource for resource in due if resource.name != UNSEEN)
 
 
 def find_app_resources(aws: Aws, record: RunRecord) -> tuple[Resource, ...]:

@@ -37,7 +37,7 @@ class Checkup:
     findings: tuple[Finding, ...]
 
     def count(self, state: State) -> int:
-        return sum(one.state is state for one in self.findings)
+        return sum(finding.state is state for finding in self.findings)
 
     @property
     def is_ready(self) -> bool:
@@ -67,9 +67,9 @@ def check(
     found: list[Finding] = []
 
     def note(findings: Iterable[Finding]) -> None:
-        for one in findings:
-            found.append(one)
-            on_finding(one)
+        for finding in findings:
+            found.append(finding)
+            on_finding(finding)
 
     note([_config(settings), *_limits(settings)])
     if not is_rehearsal:
@@ -117,17 +117,17 @@ def _of_runs(
     """What a look finds with the settings of each run; what all have in common is told once."""
     told: set[Finding] = set()
     for own in type_settings(settings):
-        for one in look(own):
-            if one not in told:
-                told.add(one)
-                yield one
+        for finding in look(own):
+            if finding not in told:
+                told.add(finding)
+                yield finding
 
 
 def _type_names(settings: Settings, wanted: FleetFile | None) -> list[str]:
     """The machine types that would be asked for."""
     names = list(settings.machine_type)
-    for one in wanted.specifications if wanted else ():
-        names += types_of_overrides(one, settings.machine_type) if one.overrides else ()
+    for spec in wanted.specifications if wanted else ():
+        names += types_of_overrides(spec, settings.machine_type) if spec.overrides else ()
     return list(dict.fromkeys(names))
 
 
@@ -200,7 +200,7 @@ def _machines(
         types = machine_types(aws.ec2, names).values()
     except UsageError as error:
         yield missing("machine types", str(error), "correct MACHINE_TYPE in config.py")
-    known = [one.name for one in types]
+    known = [machine_type.name for machine_type in types]
     yield from machines.containers(settings, types)
     for subject, look in (
         (

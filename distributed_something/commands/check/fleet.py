@@ -89,7 +89,7 @@ def _planned(
     plans.append(plan)
     for note in plan.notes:
         yield warning("machines", note.rstrip("."))
-    yield ok(_IMAGES, ", ".join(dict.fromkeys(one.image.image_id for one in plan.launches)))
+    yield ok(_IMAGES, ", ".join(dict.fromkeys(launch.image.image_id for launch in plan.launches)))
 
 
 def _problems(subject: str, look: Callable[[], Iterator[str]]) -> Iterator[Finding]:
@@ -106,6 +106,8 @@ def _problems(subject: str, look: Callable[[], Iterator[str]]) -> Iterator[Findi
 
 def zones_of_fleet(aws: Aws, wanted: FleetFile | None) -> set[str]:
     """The zones that a fleet may use; those of the default network where it names none."""
-    subnets = [one for spec in wanted.specifications for one in spec.all_subnets] if wanted else []
+    subnets = (
+        [subnet for spec in wanted.specifications for subnet in spec.all_subnets] if wanted else []
+    )
     found = network.find_subnets(aws.ec2, subnets) if subnets else network.default_subnets(aws.ec2)
-    return {one.zone for one in found if one.zone}
+    return {subnet.zone for subnet in found if subnet.zone}

@@ -45,7 +45,11 @@ def image(
 
 
 def _architecture(name: str, facts: ImageFacts, types: Collection[MachineType]) -> Finding:
-    wrong = [one for one in types if one.architecture not in facts.architectures]
+    wrong = [
+        machine_type
+        for machine_type in types
+        if machine_type.architecture not in facts.architectures
+    ]
     if not wrong or not facts.architectures:
         return ok(_SUBJECT, f"{name} contains our worker{_kinds(facts)}")
     machine = wrong[0]

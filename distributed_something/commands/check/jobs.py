@@ -61,7 +61,7 @@ def _programs(found: tuple[NoProgram, ...]) -> list[Finding]:
     """What commands begin with that is no program, the first of each degree of sureness."""
     findings = []
     for is_sure, make in ((True, missing), (False, warning)):
-        words = [one for one in found if one.is_sure is is_sure]
+        words = [item for item in found if item.is_sure is is_sure]
         if words:
             more = f" and {len(words) - 1:,} more like it" if len(words) > 1 else ""
             findings.append(make("programs", f"{words[0].sentence}{more}", FIX))

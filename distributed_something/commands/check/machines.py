@@ -110,7 +110,7 @@ def _quota(
     told_used = f", {used} of them in use" if used else ""
     if settings.run_per_machine_type:
         return _quota_of_runs(settings, subject, members, limit, used, told_used, ask)
-    smallest = min(members, key=lambda one: one.vcpus)
+    smallest = min(members, key=lambda member: member.vcpus)
     wanted = settings.cluster_machines * smallest.vcpus
     told = f"{wanted} vCPUs wanted ({settings.cluster_machines} {smallest.name}), {limit} allowed"
     told += told_used
@@ -136,11 +136,11 @@ def _quota_of_runs(
     ask: str,
 ) -> Finding:
     """The same where each type has a run, and machines, of its own: their vCPUs add up."""
-    wanted = settings.cluster_machines * sum(one.vcpus for one in members)
-    names = " and ".join(sorted(one.name for one in members))
+    wanted = settings.cluster_machines * sum(member.vcpus for member in members)
+    names = " and ".join(sorted(member.name for member in members))
     told = f"{wanted} vCPUs wanted ({settings.cluster_machines} each of {names}), {limit} allowed"
     told += told_used
-    if never := [one.name for one in members if one.vcpus > limit]:
+    if never := [member.name for member in members if member.vcpus > limit]:
         return missing(subject, f"{told}: not one {never[0]} can start", ask)
     if wanted > limit - used:
         fix = f"{ask}, lower CLUSTER_MACHINES, or run the types in sequence"

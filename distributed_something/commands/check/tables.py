@@ -67,7 +67,7 @@ class NamedFiles:
             self._faults.setdefault(str(fault), str(fault))
         else:
             of = self._named.source
-            self.places.update(dict.fromkeys(self._named.find(one, of) for one in found))
+            self.places.update(dict.fromkeys(self._named.find(written, of) for written in found))
 
     def faults(self) -> Iterator[str]:
         """A sentence for each thing that is wrong, without its end."""
@@ -122,7 +122,9 @@ class _Index:
     def places(self, where: Pairs, paths: Pairs) -> list[str]:
         """What the rows with these values name; raises TableFault."""
         columns = tuple(find_column(self._table, name) for name, _ in where)
-        values = [self._fits(one, value) for one, (_, value) in zip(columns, where, strict=True)]
+        values = [
+            self._fits(column, value) for column, (_, value) in zip(columns, where, strict=True)
+        ]
         lookup = self._lookup(columns)
         rows = [number for key in product(*values) for number in lookup.get(key, ())]
         if not rows:
@@ -146,5 +148,5 @@ class _Index:
         if columns not in self._rows:
             rows = self._rows[columns] = defaultdict(list)
             for number, row in enumerate(self._table.rows):
-                rows[tuple(row[one] for one in columns)].append(number)
+                rows[tuple(row[column] for column in columns)].append(number)
         return self._rows[columns]

@@ -89,16 +89,16 @@ def download(
     """
     record = choose_run(aws, settings, run_id)
     jobs, results = find_results(aws, record, only)
-    fetch = _Fetch(aws, on_progress, sum(one.size for one in results), folder)
-    paths = local_paths([(one.bucket, one.key) for one in results], record.bucket)
+    fetch = _Fetch(aws, on_progress, sum(result.size for result in results), folder)
+    paths = local_paths([(result.bucket, result.key) for result in results], record.bucket)
     places = [folder / path for path in paths]
     wanted = list(zip(results, places, strict=True))
     with ThreadPoolExecutor(_THREADS) as pool:
-        whole = list(pool.map(lambda one: is_whole(one[0], one[1]), wanted))
-        missing = [one for one, there in zip(wanted, whole, strict=True) if not there]
+        whole = list(pool.map(lambda pair: is_whole(pair[0], pair[1]), wanted))
+        missing = [pair for pair, there in zip(wanted, whole, strict=True) if not there]
         _check_space(folder, missing)
-        fetch.count(sum(one.size for one, there in zip(results, whole, strict=True) if there))
-        failures = [failure for failure in pool.map(lambda one: fetch(*one), missing) if failure]
+        fetch.count(sum(result.size for result, there in zip(results, whole, strict=True) if there))
+        failures = [failure for failure in pool.map(lambda pair: fetch(*pair), missing) if failure]
     if failures:
         more = len(failures) - _FAILED_SHOWN
         raise DistributedSomethingError(
@@ -116,9 +116,11 @@ def download(
         run_id=record.run_id,
         jobs=jobs,
         files=len(missing),
-        size=sum(one.size for one, _ in missing),
+        size=sum(result.size for result, _ in missing),
         whole=len(wanted) - len(missing),
-        renamed=sum(1 for one, path in zip(results, paths, strict=True) if not _is_own(one, path)),
+        renamed=sum(
+            1 for result, path in zip(results, paths, strict=True) if not _is_own(result, path)
+        ),
     )
 
 
@@ -137,10 +139,10 @@ def find_results(aws: Aws, record: RunRecord, only: str | None) -> tuple[int, li
             outputs.add(attempt.output)
     with ThreadPoolExecutor(_THREADS) as pool:
         found = {
-            (one.bucket, one.key): one
+            (result.bucket, result.key): result
             for some in pool.map(lambda output: list(_list(aws, output)), sorted(outputs))
-            for one in some
-            if only is None or _matches(one.key, only)
+            for result in some
+            if only is None or _matches(result.key, only)
         }
     return jobs, [found[place] for place in sorted(found)]
 
@@ -197,21 +199,23 @@ def _part_md5s(path: Path, size: int) -> list[bytes]:
     sums: list[bytes] = []
     with path.open("rb") as file:
         while True:
-            one = hashlib.md5(usedforsecurity=False)
+            digest_of_part = hashlib.md5(usedforsecurity=False)
             left = size
             while left and (piece := file.read(min(_PIECE, left))):
-                one.update(piece)
+                digest_of_part.update(piece)
                 left -= len(piece)
             if left == size and sums:
                 return sums
-            sums.append(one.digest())
+            sums.append(digest_of_part.digest())
             if left:
                 return sums
 
 
 def _check_space(folder: Path, missing: Iterable[tuple[Result, Path]]) -> None:
-    needed = sum(one.size for one, _ in missing)
-    existing = next(one for one in (folder.absolute(), *folder.absolute().parents) if one.exists())
+    needed = sum(result.size for result, _ in missing)
+    existing = next(
+        parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists()
+    )
     free = shutil.disk_usage(existing).free
     if needed > free:
         raise DistributedSomethingError(

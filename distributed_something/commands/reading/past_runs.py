@@ -56,7 +56,7 @@ def past_runs(
     ids = list_runs(aws.s3, settings.aws_bucket, settings.app_name)[::-1]
     with ThreadPoolExecutor(PARALLEL_REQUESTS // 4) as pool:
         found = list(pool.map(partial(_read, aws, settings, now()), ids[:last]))
-    return PastRuns(tuple(one for one in found if one), max(0, len(ids) - last))
+    return PastRuns(tuple(item for item in found if item), max(0, len(ids) - last))
 
 
 def _read(aws: Aws, settings: Settings, now: float, run_id: str) -> PastRun | None:

@@ -139,7 +139,7 @@ def retry(
 def _reasons(aws: Aws, record: RunRecord) -> tuple[str, ...]:
     """The first few reasons for which jobs were given up, each once."""
     dead = islice(RunLedger.of(aws.s3, record).given_up_jobs(), _LOOKED_AT)
-    return tuple(islice(dict.fromkeys(one.reason for one in dead), _NAMED))
+    return tuple(islice(dict.fromkeys(job.reason for job in dead), _NAMED))
 
 
 def _remove(aws: Aws, letters_url: str, letters: Sequence[Letter]) -> int:
@@ -252,7 +252,7 @@ def _hungry(ledger: RunLedger, survey: Survey, job_ids: Collection[str]) -> froz
     failed = {job_id: last.last_failed for job_id, last in ends.items() if last}
     examples = {key.reason: key for key in failed.values() if key and key.reason}
     read = ledger.explain(islice(examples.values(), _REASONS))
-    hungry = {reason for reason, one in read.items() if _WANTS_MORE.search(one.reason)}
+    hungry = {reason for reason, attempt in read.items() if _WANTS_MORE.search(attempt.reason)}
     return frozenset(vanished) | {
         job_id
         for job_id, key in failed.items()

@@ -181,7 +181,7 @@ def running_jobs(seen: RunSnapshot) -> list[RunningJob]:
     """The jobs that workers say they are at, those that run longest first."""
     running = sorted(seen.running, key=lambda attempt: attempt.started)
     return [
-        RunningJob(one.job_id, one.name, one.instance_id, one.slot, one.started) for one in running
+        RunningJob(job.job_id, job.name, job.instance_id, job.slot, job.started) for job in running
     ]
 
 
@@ -197,16 +197,16 @@ def machine_rows(
         idle = machine.instance_id not in jobs
         return machine.instance_type, machine.zone, idle, machine.launched
 
-    for one in sorted(seen.live_instances, key=order):
+    for instance in sorted(seen.live_instances, key=order):
         yield MachineRow(
-            instance_id=one.instance_id,
-            instance_type=one.instance_type,
-            zone=one.zone,
-            state=_state(seen, one, bool(jobs.get(one.instance_id))),
-            since=one.launched,
-            jobs=tuple(jobs.get(one.instance_id, ())),
-            ssh=_ssh(one, ssh_key),
-            console=seen.consoles.get(one.instance_id, ""),
+            instance_id=instance.instance_id,
+            instance_type=instance.instance_type,
+            zone=instance.zone,
+            state=_state(seen, instance, bool(jobs.get(instance.instance_id))),
+            since=instance.launched,
+            jobs=tuple(jobs.get(instance.instance_id, ())),
+            ssh=_ssh(instance, ssh_key),
+            console=seen.consoles.get(instance.instance_id, ""),
         )
 
 

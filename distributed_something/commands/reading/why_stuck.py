@@ -88,7 +88,7 @@ def _failing(seen: RunSnapshot, reasons: Sequence[str]) -> Trouble | None:
 
 
 def _queue(seen: RunSnapshot, record: RunRecord) -> Trouble | None:
-    if seen.queue is not None or any("the queue" in one for one in seen.unreadable):
+    if seen.queue is not None or any("the queue" in sentence for sentence in seen.unreadable):
         return None
     return Trouble(
         "no queue",
@@ -103,9 +103,9 @@ def _fleets(seen: RunSnapshot, record: RunRecord) -> Trouble | None:
         return None
     if not record.fleet_ids:
         return Trouble("no machines", "No machines were requested", _start())
-    told = [(judge(one.kind, one.text), one) for one in reversed(seen.events)]
+    told = [(judge(happened.kind, happened.text), happened) for happened in reversed(seen.events)]
     # What will not pass says more than what may; of two alike the later does.
-    told.sort(key=lambda one: (not one[0].kind, not one[0].lasting, one[1].kind in _OF_ALL))
+    told.sort(key=lambda pair: (not pair[0].kind, not pair[0].lasting, pair[1].kind in _OF_ALL))
     if told:
         verdict, event = told[0]
         words = (event.text or event.kind).rstrip(".")
@@ -125,7 +125,7 @@ def _fleets(seen: RunSnapshot, record: RunRecord) -> Trouble | None:
 
 def _machines(seen: RunSnapshot, record: RunRecord) -> Trouble | None:
     """Machines run and none is in the cluster."""
-    if any(one.instance_id in seen.joined for one in seen.live_instances):
+    if any(instance.instance_id in seen.joined for instance in seen.live_instances):
         return None
     if not seen.late_instances:
         return Trouble("machines start", "The machines have just started", "wait some minutes")
@@ -197,15 +197,15 @@ def _idle(seen: RunSnapshot) -> Trouble | None:
     if begun > since or survey.done_between(since, survey.looked):
         return None
     working = [
-        one
-        for one in seen.live_instances
-        if one.instance_id in seen.joined
-        and seen.joined[one.instance_id].running_tasks
-        and seen.now - one.launched >= IDLE_SECONDS
+        instance
+        for instance in seen.live_instances
+        if instance.instance_id in seen.joined
+        and seen.joined[instance.instance_id].running_tasks
+        and seen.now - instance.launched >= IDLE_SECONDS
     ]
     if not working:
         return None
-    first = min(working, key=lambda one: one.launched)
+    first = min(working, key=lambda instance: instance.launched)
     return Trouble(
         "no job taken",
         "Containers run and none has taken a job",
@@ -221,7 +221,7 @@ def _unwatched(seen: RunSnapshot, record: RunRecord) -> Iterator[Trouble]:
     silent = None if survey.watched is None else survey.looked - survey.watched
     if silent is not None and silent < UNWATCHED_SECONDS:
         return
-    youngest = min(seen.now - one.launched for one in seen.live_instances)
+    youngest = min(seen.now - instance.launched for instance in seen.live_instances)
     if silent is None and youngest < UNWATCHED_SECONDS:
         return
     since = "" if silent is None else f" for {silent / 60:.0f} min"

@@ -28,12 +28,13 @@ def find_bought(aws: Aws, unsure: FleetRecord) -> FleetRecord | None:
 
 def adopt(aws: Aws, record: RunRecord) -> RunRecord:
     """The record with the ids of all fleets that were bought; nothing is asked if it has them."""
-    unsure = [one for one in record.fleets if not one.fleet_id]
-    for bought in filter(None, (find_bought(aws, one) for one in unsure)):
+    unsure = [fleet_record for fleet_record in record.fleets if not fleet_record.fleet_id]
+    for bought in filter(None, (find_bought(aws, fleet_record) for fleet_record in unsure)):
         record = replace(
             record,
             fleets=tuple(
-                bought if one.client_token == bought.client_token else one for one in record.fleets
+                bought if fleet_record.client_token == bought.client_token else fleet_record
+                for fleet_record in record.fleets
             ),
         )
     return record
@@ -42,14 +43,25 @@ def adopt(aws: Aws, record: RunRecord) -> RunRecord:
 def save_adopted(aws: Aws, record: RunRecord) -> None:
     """Write the ids that `adopt` found to the run's record, as the bucket has it by now."""
     latest = refresh(aws, record)
-    known = {one.client_token: one for one in record.fleets if one.fleet_id}
+    known = {
+        fleet_record.client_token: fleet_record
+        for fleet_record in record.fleets
+        if fleet_record.fleet_id
+    }
     fleets = tuple(
-        one if one.fleet_id else known.get(one.client_token, one) for one in latest.fleets
+        fleet_record
+        if fleet_record.fleet_id
+        else known.get(fleet_record.client_token, fleet_record)
+        for fleet_record in latest.fleets
     )
     if latest.is_live and fleets != latest.fleets:
         save_record(aws.s3, replace(latest, fleets=fleets), None)
         logger.warning(
             "A startCluster ended before it could record its purchase: the machines of %s "
             "belong to this run and are watched.",
-            ", ".join(one.fleet_id for one in fleets if one not in latest.fleets),
+            ", ".join(
+                fleet_record.fleet_id
+                for fleet_record in fleets
+                if fleet_record not in latest.fleets
+            ),
         )

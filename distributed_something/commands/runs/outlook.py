@@ -98,7 +98,7 @@ def outlook_of(settings: Settings, jobs: int, times: JobTimes, prices: MachinePr
         files=jobs,
         lease_seconds=settings.sqs_message_visibility,
     ).dollars
-    return Outlook(tuple(_row(settings, one, prices, requests) for one in found), requests)
+    return Outlook(tuple(_row(settings, choice, prices, requests) for choice in found), requests)
 
 
 def job_times(

@@ -130,8 +130,8 @@ def _holds_token(path: Path) -> bool:
 
 
 def _json(value: Any) -> str:
-    def plain(one: Any) -> str:
-        return one.isoformat() if isinstance(one, datetime) else str(one)
+    def plain(value: Any) -> str:
+        return value.isoformat() if isinstance(value, datetime) else str(value)
 
     return json.dumps(value, indent=2, default=plain) + "\n"
 

@@ -46,7 +46,7 @@ def ensure_run(
     record = _new_record(aws, settings, last, now())
     if live is not None:
         # Upstream wrote no run id; its fleet becomes this run's, so that one teardown ends both.
-        record = replace(record, fleets=tuple(with_target(aws, one) for one in live.fleets))
+        record = replace(record, fleets=tuple(with_target(aws, fleet) for fleet in live.fleets))
     save_record(aws.s3, record, folder)
     logger.info("Started run %s of %s.", record.run_id, record.app_name)
     return record

@@ -66,9 +66,9 @@ def prices_of(aws: Aws, record: RunRecord, machines: Iterable[MachineLife]) -> P
     """
     ran = list(machines)
     since = min((machine.launched for machine in ran), default=0.0)
-    spot = spot_prices(aws.ec2, {one.instance_type for one in ran if one.spot}, since)
+    spot = spot_prices(aws.ec2, {life.instance_type for life in ran if life.spot}, since)
     prices = Prices(spot=spot, cap=price_cap(record))
-    unknown = {one.instance_type for one in ran if not prices.is_known(one)}
+    unknown = {life.instance_type for life in ran if not prices.is_known(life)}
     return replace(prices, on_demand=_on_demand(aws, unknown))
 
 
@@ -85,7 +85,7 @@ def prices_or_caps(
         return prices_of(aws, record, ran), ""
     except (ClientError, BotoCoreError) as error:
         cap = price_cap(record)
-        uncapped = {one.instance_type for one in ran if cap is None or not one.spot}
+        uncapped = {life.instance_type for life in ran if cap is None or not life.spot}
         return Prices(on_demand=_on_demand(aws, uncapped), cap=cap), str(error)
 
 
@@ -101,7 +101,7 @@ def _on_demand(aws: Aws, machine_types: Collection[str]) -> dict[str, float]:
 
 def price_cap(record: RunRecord) -> float | None:
     """The most that any fleet of the run pays for a machine-hour, USD; None: on-demand's price."""
-    caps = [one.request.get("SpotPrice") for one in record.fleets]
+    caps = [fleet.request.get("SpotPrice") for fleet in record.fleets]
     return max((float(cap) for cap in caps if cap), default=None) if all(caps) else None
 
 

@@ -35,7 +35,9 @@ def complete(aws: Aws, record: RunRecord, clean_dashboard: bool = False) -> RunR
         record = replace(record, clean_dashboard=clean_dashboard)
     if not record.dashboard and dashboards.dashboard_exists(aws.cloudwatch, record.app_name):
         record = replace(record, dashboard=record.app_name)
-    record = replace(record, fleets=tuple(with_target(aws, one) for one in record.fleets))
+    record = replace(
+        record, fleets=tuple(with_target(aws, fleet_record) for fleet_record in record.fleets)
+    )
     if record.ledger:
         return record
     try:

@@ -107,4 +107,4 @@ def job_notes(
 
 def _is_weighted(wanted: FleetFile) -> bool:
     """Whether CLUSTER_MACHINES counts something else than machines."""
-    return any(one.weight is not None for one in wanted.specifications)
+    return any(spec.weight is not None for spec in wanted.specifications)

@@ -68,7 +68,7 @@ def scope_of_account(
         settings.destination_bucket,
         *buckets,
     )
-    wanted = tuple(dict.fromkeys(one for one in named if one and one != PLACEHOLDER))
+    wanted = tuple(dict.fromkeys(bucket for bucket in named if bucket and bucket != PLACEHOLDER))
     if not wanted and otherwise is None:
         raise UsageError(
             "Roles are created for specific buckets: set AWS_BUCKET in the config file, or pass "
@@ -148,7 +148,7 @@ def _removals(
 ) -> list[tuple[str, Callable[[], object]]]:
     """What goes, that which uses another first."""
     earlier = _earlier(aws)
-    regions = tuple(one for one in (earlier.regions if earlier else ()) if one not in scope.regions)
+    regions = tuple(r for r in (earlier.regions if earlier else ()) if r not in scope.regions)
     removals: list[tuple[str, Callable[[], object]]] = [
         (
             f"the group of schedules {SCHEDULE_GROUP}",
@@ -164,7 +164,8 @@ def _removals(
         ),
     ]
     removals += [
-        (f"the export of logs to {one}", partial(_close_bucket, aws, scope, one)) for one in buckets
+        (f"the export of logs to {bucket}", partial(_close_bucket, aws, scope, bucket))
+        for bucket in buckets
     ]
     if earlier and regions:
         logger.info("The roles stay: %s uses them too.", " and ".join(regions))

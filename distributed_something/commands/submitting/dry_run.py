@@ -130,7 +130,7 @@ def dry_run(
     return DryRun(
         count=count,
         message=messages[0].body,
-        jobs=tuple(_planned(settings, Job.from_message(one.body)) for one in messages),
+        jobs=tuple(_planned(settings, Job.from_message(message.body)) for message in messages),
         estimate=estimate,
         order=find_order(
             seen, maker, _last(seen, settings), rehearsal, settings if by_size else None
@@ -151,7 +151,7 @@ def _last(aws: Aws | None, settings: Settings) -> RunRecord | None:
 
 def _lacks_queue(aws: Aws, settings: Settings) -> bool:
     """Whether there is surely no queue to send the jobs to."""
-    names = [one.sqs_queue_name for one in type_settings(settings)]
+    names = [settings_of_type.sqs_queue_name for settings_of_type in type_settings(settings)]
     try:
         for name in names:
             find_queue(aws.sqs, name)
@@ -188,7 +188,7 @@ def _planned(settings: Settings, job: Job) -> PlannedJob:
     return PlannedJob(
         name=job.name,
         command=shlex.join(job.argv(_FOLDERS)) if job.keys.command else "",
-        inputs=tuple(address(place_of(one), named.source) for one in job.inputs),
+        inputs=tuple(address(place_of(source), named.source) for source in job.inputs),
         output=address(output, named.destination),
     )
 

@@ -36,10 +36,10 @@ def shared_limits(file: JobFile, keys: JobKeys) -> list[str]:
     Other constants of config.py are warned of.
     """
     found = list(_misplaced({*file.shared, *file.dropped}, keys))
-    for one in found:
-        if not one.is_guard:
-            logger.warning("%s: %s", file.path, one.sentence)
-    return [one.sentence for one in found if one.is_guard]
+    for status_of_run in found:
+        if not status_of_run.is_guard:
+            logger.warning("%s: %s", file.path, status_of_run.sentence)
+    return [slip.sentence for slip in found if slip.is_guard]
 
 
 def _misplaced(names: set[str], keys: JobKeys) -> Iterator[Misplaced]:
@@ -63,11 +63,11 @@ class OddValues:
         is_row = self._file.noun in ("Row", "Line")
         if not is_row and self._maker.family is SOMETHING:
             self._idle |= set(idle_keys(values, self._maker.keys))
-        for one in _misplaced(set(values), self._maker.keys):
-            if one.is_guard:
-                yield one.sentence
+        for slip in _misplaced(set(values), self._maker.keys):
+            if slip.is_guard:
+                yield slip.sentence
             elif is_row:
-                self._misplaced.add(one)
+                self._misplaced.add(slip)
 
     def look_at_command(self, own: Mapping[str, object] | None) -> None:
         """Remember the first word of a job's command, if it is no program."""
@@ -77,7 +77,7 @@ class OddValues:
 
     @property
     def no_programs(self) -> tuple[NoProgram, ...]:
-        return tuple(one for one in self._words.values() if one)
+        return tuple(word for word in self._words.values() if word)
 
     def look_at_values(self, number: int, values: Mapping[str, object]) -> None:
         """Only a product multiplies ranges; elsewhere one is a value like any other."""
@@ -99,6 +99,6 @@ class OddValues:
                 self._file.path,
                 ", ".join(f"`{key}`" for key in sorted(self._idle)),
             )
-        for sentence in (*sorted(one.sentence for one in self._misplaced), self._range):
+        for sentence in (*sorted(slip.sentence for slip in self._misplaced), self._range):
             if sentence:
                 logger.warning("%s: %s", self._file.path, sentence)

@@ -158,6 +158,6 @@ def _of_rehearsal(report: Path | None) -> dict[int, float]:
     """Seconds by the name's fingerprint, of the slowest jobs, which in a rehearsal are all."""
     try:
         values = json.loads(report.read_text()) if report else {}
-        return {fingerprint_of(one["name"]): float(one["seconds"]) for one in values["slowest"]}
+        return {fingerprint_of(job["name"]): float(job["seconds"]) for job in values["slowest"]}
     except (OSError, ValueError, KeyError, TypeError):
         return {}

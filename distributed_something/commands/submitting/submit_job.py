@@ -291,9 +291,9 @@ class _Check:
         for sentence in refused:
             self._add(sentence, f"{self._file.noun} {number}: {sentence}")
         self._plain_names |= {
-            one
-            for one in values
-            if one == "name" or not (one in RESERVED_KEYS or slip_of_column(one))
+            value
+            for value in values
+            if value == "name" or not (value in RESERVED_KEYS or slip_of_column(value))
         }
 
     def _compare_names(self, number: int, group: Group, fingerprint: int) -> None:

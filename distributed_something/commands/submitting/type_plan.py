@@ -47,7 +47,11 @@ def runs_of_jobs(
     check_groups(whole, make_maker(whole))
     if aws is not None:
         _refuse_taken_tags(aws, settings, file, tag_offset)
-    return tuple(one for one in type_settings(settings) if one.machine_type[0] in types)
+    return tuple(
+        settings_of_type
+        for settings_of_type in type_settings(settings)
+        if settings_of_type.machine_type[0] in types
+    )
 
 
 def machines_of_type(aws: Aws, settings: Settings) -> Settings:

@@ -76,7 +76,11 @@ def types_of_jobs(file: JobFile, settings: Settings) -> tuple[str, ...]:
                 ]
             )
         )
-    return tuple(one for one in dict.fromkeys(settings.machine_type) if one in named)
+    return tuple(
+        machine_type
+        for machine_type in dict.fromkeys(settings.machine_type)
+        if machine_type in named
+    )
 
 
 def _refuse_types_unasked(file: JobFile) -> None:

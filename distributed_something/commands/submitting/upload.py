@@ -74,7 +74,7 @@ def plan_upload(
     _refuse_keys(files)
     objects = {item["Key"]: item for item in list_objects(aws.s3, named, prefix)} if files else {}
     with ThreadPoolExecutor(_THREADS) as pool:
-        there = list(pool.map(lambda one: _is_there(one[0], objects.get(one[1])), files))
+        there = list(pool.map(lambda file: _is_there(file[0], objects.get(file[1])), files))
     missing = tuple(
         (path, key, path.stat().st_size)
         for (path, key), is_there in zip(files, there, strict=True)
@@ -97,8 +97,8 @@ def upload(
             done[0] += size
             on_progress(done[0], plan.size)
 
-    def send(one: tuple[Path, str, int]) -> str:
-        path, key, _ = one
+    def send(item: tuple[Path, str, int]) -> str:
+        path, key, _ = item
         try:
             upload_file(aws.s3, path, plan.bucket, key, count)
         except (ClientError, BotoCoreError, OSError) as error:
@@ -124,9 +124,9 @@ class _Found:
     def files(self, only: str | None) -> Iterator[Path]:
         root = self._folder.resolve()
         for name, folders, files in os.walk(self._folder):
-            self.hidden += sum(one.startswith(".") for one in [*folders, *files])
-            folders[:] = sorted(one for one in folders if not one.startswith("."))
-            for path in (Path(name, one) for one in sorted(files) if not one.startswith(".")):
+            self.hidden += sum(item.startswith(".") for item in [*folders, *files])
+            folders[:] = sorted(folder for folder in folders if not folder.startswith("."))
+            for path in (Path(name, file) for file in sorted(files) if not file.startswith(".")):
                 if not path.resolve().is_relative_to(root):
                     self.outside += 1
                 elif path.is_file() and (only is None or self._matches(path, only)):

@@ -104,7 +104,7 @@ def _leave_alone(aws: Aws, record: RunRecord) -> bool:
     if (
         latest
         and latest.is_live
-        and (latest.fleets != record.fleets or not all(one.fleet_id for one in latest.fleets))
+        and (latest.fleets != record.fleets or not all(fleet.fleet_id for fleet in latest.fleets))
     ):
         return False
     name = schedule_name(record.app_name, record.run_id)

@@ -37,8 +37,8 @@ def carry_out(aws: Aws, record: RunRecord, plan: Plan) -> None:
 
 def lower_targets(aws: Aws, fleets: Sequence[Fleet]) -> None:
     """Let fleets keep fewer machines; none of those that run is ended by it."""
-    for one in fleets:
-        lower_target(aws.ec2, one.fleet_id, one.target)
+    for fleet in fleets:
+        lower_target(aws.ec2, fleet.fleet_id, fleet.target)
 
 
 def balance_service(
@@ -67,12 +67,12 @@ def _wanted(record: RunRecord, seen: RunSnapshot, joined: int, desired: int) -> 
     Where nothing says how many a machine takes, they are left as they are: only where there are
     none is one asked for each machine.
     """
-    live = {one.fleet_id: one.target for one in seen.fleets}
+    live = {fleet.fleet_id: fleet.target for fleet in seen.fleets}
     tasks = record.tasks_per_machine
     if tasks is None:
         return desired or (sum(live.values()) if seen.counts.total else 0)
     asked = sum(
-        live.get(one.fleet_id, 0) if one.target_capacity is None else one.target_capacity
-        for one in record.fleets
+        live.get(fleet.fleet_id, 0) if fleet.target_capacity is None else fleet.target_capacity
+        for fleet in record.fleets
     )
     return wanted_containers(joined, asked * tasks, tasks)

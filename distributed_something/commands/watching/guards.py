@@ -51,7 +51,9 @@ def hold_to(aws: Aws, record: RunRecord, limit: Limit) -> None:
 
 def ends_by(record: RunRecord) -> float | None:
     """When the last fleet of a run ends by itself, seconds since 1970; None if none says so."""
-    texts = [str(one.request["ValidUntil"]) for one in record.fleets if "ValidUntil" in one.request]
+    texts = [
+        str(fleet.request["ValidUntil"]) for fleet in record.fleets if "ValidUntil" in fleet.request
+    ]
     moments = [datetime.fromisoformat(text.replace("Z", "+00:00")) for text in texts]
     return max((moment.timestamp() for moment in moments), default=None)
 
@@ -79,7 +81,7 @@ def _too_dear(record: RunRecord, cost: Cost) -> str:
 def _time_limit(record: RunRecord, book: MachineBook, now: float) -> Limit | None:
     """Only while the machines last: later there is nothing to stop."""
     until = ends_by(record)
-    launches = [one.launched for one in book.machines.values()]
+    launches = [machine.launched for machine in book.machines.values()]
     if until is None or not launches or now >= until:
         return None
     last = min(LAST_SECONDS, (until - min(launches)) * LAST_SHARE)

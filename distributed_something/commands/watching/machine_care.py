@@ -63,8 +63,8 @@ def end_hopeless(
     than REFILLS are replaced, those that workers reported as broken among them; where nothing else
     is left the run is stopped, for the next one would not join either.
     """
-    hopeless = [one for one in late if one.machine.age >= hopeless_seconds]
-    if not hopeless or not record.run_id or any(one.is_changing for one in seen.fleets):
+    hopeless = [found for found in late if found.machine.age >= hopeless_seconds]
+    if not hopeless or not record.run_id or any(fleet.is_changing for fleet in seen.fleets):
         return seen
     if cluster.cluster_tags(aws.ecs, record.cluster) is None:
         logger.warning("The cluster %s does not exist, so no machine can join it.", record.cluster)
@@ -131,14 +131,14 @@ def _shrink(aws: Aws, seen: RunSnapshot, not_replaced: set[str]) -> RunSnapshot:
     """Ask each fleet for as many machines fewer as it has of these."""
     fewer = Counter(m.fleet_id for m in seen.machines if m.instance_id in not_replaced)
     lowered = lower_by(seen.fleets, fewer)
-    for one in lowered:
-        lower_target(aws.ec2, one.fleet_id, one.target)
+    for lowered_fleet in lowered:
+        lower_target(aws.ec2, lowered_fleet.fleet_id, lowered_fleet.target)
         logger.warning(
             "Machines that cannot work are replaced at most %d times: the target of the spot "
             "fleet %s is now %d.",
             REFILLS,
-            one.fleet_id,
-            one.target,
+            lowered_fleet.fleet_id,
+            lowered_fleet.target,
         )
     return seen.with_targets(lowered)
 

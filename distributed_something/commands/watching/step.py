@@ -103,7 +103,7 @@ def step(
     has_machines = not record.fleet_ids or not seen.has_no_machines
     state = count_stranded(seen.load, has_machines, state, pace, now())
     state = replace(state, is_over=state.is_over or is_spent)
-    causes = tuple(dict.fromkeys(one.cause for one in late))
+    causes = tuple(dict.fromkeys(machine.cause for machine in late))
     progress = _progress(seen, state, holder, (len(late), causes), now())
     return _notify_if_stalled(aws, record, state, progress, pace), progress
 
@@ -158,7 +158,7 @@ def _adopt(
 
 def _cap(aws: Aws, seen: RunSnapshot, total: int) -> RunSnapshot:
     """Let all fleets ask for `total` machines at most; what is planned next knows of it."""
-    if any(one.is_changing for one in seen.fleets):
+    if any(fleet.is_changing for fleet in seen.fleets):
         return seen
     capped = cap_targets(seen.fleets, total)
     lower_targets(aws, capped)
@@ -214,14 +214,14 @@ def _plan(
     slots = 0 if _is_weighted(record) else record.slots_per_machine
     policy = Policy(slots, record.finish == "cheap", packs=bool(record.has_checkpoints))
     state, plan = plan_machines(seen.load, seen.fleets, seen.machines, policy, state, pace, now)
-    if any(one.is_changing for one in seen.fleets):  # its target is not to be trusted
+    if any(fleet.is_changing for fleet in seen.fleets):  # its target is not to be trusted
         plan = replace(plan, targets=(), terminate=())
     return state, plan
 
 
 def _is_weighted(record: RunRecord) -> bool:
     """Whether a fleet counts something else than machines, which targets here do not speak of."""
-    return any("WeightedCapacity" in json.dumps(dict(one.request)) for one in record.fleets)
+    return any("WeightedCapacity" in json.dumps(dict(fleet.request)) for fleet in record.fleets)
 
 
 def _lease_holder(aws: Aws, record: RunRecord, seen: RunSnapshot) -> Holder | None:

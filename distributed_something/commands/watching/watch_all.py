@@ -34,7 +34,7 @@ def watch_all(watches: Sequence[Callable[[Sleep], T]]) -> list[T | Exception]:
         except KeyboardInterrupt:
             stop.set()
             raise
-    return [_outcome(one) for one in running]
+    return [_outcome(future) for future in running]
 
 
 def _outcome(ended: Future[Any]) -> Any:

@@ -11,10 +11,12 @@ from .statements import Document
 def allows(policy: Document, action: str, resource: str) -> bool:
     """Whether a document allows an action on a resource, as far as names tell."""
     return any(
-        one["Effect"] == "Allow"
-        and any(fnmatchcase(action.lower(), p.lower()) for p in as_list(one.get("Action", [])))
-        and any(fnmatchcase(resource, p) for p in as_list(one.get("Resource", [])))
-        for one in as_list(policy.get("Statement", []))
+        statement["Effect"] == "Allow"
+        and any(
+            fnmatchcase(action.lower(), p.lower()) for p in as_list(statement.get("Action", []))
+        )
+        and any(fnmatchcase(resource, p) for p in as_list(statement.get("Resource", [])))
+        for statement in as_list(policy.get("Statement", []))
     )
 
 
@@ -22,8 +24,8 @@ def allows_below(policy: Document, action: str, start: str) -> bool:
     """Whether a document may allow an action on some resource whose ARN begins so."""
     return any(
         _may_begin(pattern, start) and allows(policy, action, pattern)
-        for one in as_list(policy.get("Statement", []))
-        for pattern in as_list(one.get("Resource", []))
+        for statement in as_list(policy.get("Statement", []))
+        for pattern in as_list(statement.get("Resource", []))
     )
 
 

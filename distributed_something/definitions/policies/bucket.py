@@ -22,7 +22,10 @@ def log_export_policy(scope: Scope, bucket: str) -> Document:
     look = allow(f"{EXPORT_SID}Look", ["s3:GetBucketAcl"], arn)
     write = allow(f"{EXPORT_SID}Write", ["s3:PutObject"], f"{arn}/exportedlogs/*")
     return document(
-        *({**one, "Principal": principal, "Condition": condition} for one in (look, write))
+        *(
+            {**statement, "Principal": principal, "Condition": condition}
+            for statement in (look, write)
+        )
     )
 
 
@@ -34,8 +37,10 @@ def with_statements(policy: Document | None, added: Document) -> Document:
 
 def without_statements(policy: Document | None, removed: Document) -> Document | None:
     """A bucket's policy without the statements of these names; None if nothing is left."""
-    names = {one["Sid"] for one in removed["Statement"]}
+    names = {statement["Sid"] for statement in removed["Statement"]}
     kept = [
-        one for one in as_list((policy or {}).get("Statement", [])) if one.get("Sid") not in names
+        statement
+        for statement in as_list((policy or {}).get("Statement", []))
+        if statement.get("Sid") not in names
     ]
     return {**(policy or {}), "Statement": kept} if kept else None

@@ -98,7 +98,7 @@ def instance_policy(scope: Scope) -> Document:
     agent += ["SubmitAttachmentStateChanges", "UpdateContainerInstancesState"]
     places = scope.arns("ecs", "cluster/*", "container-instance/*", "task/*")
     return document(
-        allow("Agent", [f"ecs:{one}" for one in agent], places),
+        allow("Agent", [f"ecs:{action}" for action in agent], places),
         allow("AgentEndpoint", ["ecs:DiscoverPollEndpoint", "ecr:GetAuthorizationToken"], "*"),
         *_container_statements(scope),
     )
@@ -108,7 +108,7 @@ def _container_statements(scope: Scope) -> tuple[Statement, ...]:
     """To fetch a container's image and to write its lines."""
     groups = scope.arns("logs", *scope.of_apps("log-group:{}_perInstance:*"))
     return (
-        allow("Images", [f"ecr:{one}" for one in PULLING], "*"),
+        allow("Images", [f"ecr:{action}" for action in PULLING], "*"),
         allow("Logs", _LOGGING, groups),
     )
 

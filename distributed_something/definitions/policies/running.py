@@ -55,10 +55,14 @@ def _submitting_statements(scope: Scope) -> tuple[Statement, ...]:
             ["s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"],
             scope.written_objects("*"),
         ),
-        allow("Queues", [f"sqs:{one}" for one in _QUEUEING], scope.arns("sqs", *scope.queue_names)),
+        allow(
+            "Queues",
+            [f"sqs:{action}" for action in _QUEUEING],
+            scope.arns("sqs", *scope.queue_names),
+        ),
         *_container_statements(scope),
         # The labels of an image in a registry of one's own are read before it is used.
-        allow("Registry", [f"ecr:{one}" for one in ("GetAuthorizationToken", *PULLING)], "*"),
+        allow("Registry", [f"ecr:{action}" for action in ("GetAuthorizationToken", *PULLING)], "*"),
     )
 
 
@@ -86,7 +90,7 @@ def _buying_statements(scope: Scope) -> tuple[Statement, ...]:
         for region in scope.regions
     ]
     return (
-        allow("Buying", [f"ec2:{one}" for one in _BUYING], "*"),
+        allow("Buying", [f"ec2:{action}" for action in _BUYING], "*"),
         _tagging(scope),
         allow("Quota", ["servicequotas:GetServiceQuota"], "*"),
         allow("Images", ["ssm:GetParameter"], images),
@@ -110,7 +114,7 @@ def _showing_statements(scope: Scope) -> tuple[Statement, ...]:
             scope.arns("logs", *scope.of_apps("log-group:{}", "log-group:{}:*")),
         ),
         allow("Dashboard", ["cloudwatch:PutDashboard"], dashboard_arns(scope)),
-        allow("Topic", [f"sns:{one}" for one in _TELLING], topic_arns(scope)),
+        allow("Topic", [f"sns:{action}" for action in _TELLING], topic_arns(scope)),
     )
 
 
@@ -137,7 +141,7 @@ def _role_statements(scope: Scope, roles: Sequence[str]) -> tuple[Statement, ...
     kinds = ("role", "instance-profile")
     names = [f"{iam}{scope.account}:{kind}/{name}" for name in roles for kind in kinds]
     return (
-        allow("Roles", [f"iam:{one}" for one in _ROLES], names),
+        allow("Roles", [f"iam:{action}" for action in _ROLES], names),
         allow(
             "RolePolicies",
             ["iam:GetPolicy", "iam:GetPolicyVersion"],
@@ -152,7 +156,7 @@ def pushing_policy(scope: Scope) -> Document:
         allow("LogIn", ["ecr:GetAuthorizationToken"], "*"),
         allow(
             "Push",
-            [f"ecr:{one}" for one in (*PULLING, *_PUSHING)],
+            [f"ecr:{action}" for action in (*PULLING, *_PUSHING)],
             scope.arns("ecr", "repository/*"),
         ),
     )

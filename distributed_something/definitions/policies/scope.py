@@ -69,7 +69,7 @@ class Scope:
     def queues_beyond(self, names: Iterable[str]) -> tuple[str, ...]:
         """Those of these queue names that the patterns do not take in."""
         known = self.queue_names
-        return _union(one for one in names if not any(fnmatchcase(one, p) for p in known))
+        return _union(name for name in names if not any(fnmatchcase(name, p) for p in known))
 
     def objects(self, *patterns: str) -> list[str]:
         """Objects in all buckets."""
@@ -94,7 +94,11 @@ class Scope:
 
 def scope_of(task: dict[str, Any]) -> Scope | None:
     """The scope that a task policy was made for; None for a document that is none of ours."""
-    arns = [arn for one in task.get("Statement", []) for arn in as_list(one.get("Resource", []))]
+    arns = [
+        arn
+        for statement in task.get("Statement", [])
+        for arn in as_list(statement.get("Resource", []))
+    ]
     parts = [arn.split(":", 5) for arn in arns if arn.count(":") >= 5]
     queues = [part for part in parts if part[2] == "sqs"]
     if not queues:
@@ -119,7 +123,7 @@ def scope_of(task: dict[str, Any]) -> Scope | None:
 
 def secrets_of(execution: dict[str, Any]) -> tuple[str, ...]:
     """The secrets that an execution role's policy was made for."""
-    arns = (arn for one in execution.get("Statement", []) for arn in as_list(one["Resource"]))
+    arns = (arn for item in execution.get("Statement", []) for arn in as_list(item["Resource"]))
     return _union(arn for arn in arns if arn.count(":") >= 5 and arn.split(":")[2] in _SECRETS)
 
 
@@ -134,7 +138,7 @@ def as_list(value: Any) -> list[Any]:
 
 
 def _union(*names: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(one for some in names for one in some))
+    return tuple(dict.fromkeys(name for some in names for name in some))
 
 
 def _apps(apps: tuple[str, ...]) -> tuple[str, ...]:

@@ -47,7 +47,7 @@ def pass_roles(scope: Scope, service: str, *roles: str) -> Statement:
 def machine_alarms(scope: Scope, *actions: str) -> Statement:
     """Our machines' alarms, which workers make, with a tag, and watchers delete."""
     names = scope.arns("cloudwatch", *scope.of_apps("alarm:{}_i-*"))
-    return allow("Alarms", [f"cloudwatch:{one}" for one in actions], names)
+    return allow("Alarms", [f"cloudwatch:{action}" for action in actions], names)
 
 
 def dashboard_arns(scope: Scope) -> list[str]:

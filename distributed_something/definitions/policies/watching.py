@@ -44,7 +44,7 @@ def watching_policy(scope: Scope, schedule_group: str) -> Document:
         allow("Results", ["s3:GetObject"], scope.objects("*")),
         allow("Ledger", ["s3:PutObject"], scope.written_objects(*LEDGER_PREFIXES)),
         allow("Policies", ["s3:GetBucketPolicy"], scope.bucket_arns),
-        allow("Logs", [f"logs:{one}" for one in _LOG_READING], groups),
+        allow("Logs", [f"logs:{action}" for action in _LOG_READING], groups),
         allow("LogLists", ["logs:DescribeLogGroups", "logs:DescribeExportTasks"], "*"),
     )
 
@@ -64,7 +64,7 @@ def watching_statements(scope: Scope, schedule_group: str) -> tuple[Statement, .
     lists = ["ecs:ListServices", "ecs:ListTaskDefinitions", "ecs:DeregisterTaskDefinition"]
     lists += ["cloudwatch:DescribeAlarms", "cloudwatch:ListDashboards", "pricing:GetProducts"]
     return (
-        allow("Look", [*(f"ec2:{one}" for one in _LOOKING), *lists], "*"),
+        allow("Look", [*(f"ec2:{action}" for action in _LOOKING), *lists], "*"),
         allow("Listings", ["s3:ListBucket"], scope.bucket_arns),
         *_queue_statements(scope),
         *_cluster_statements(scope),
@@ -118,5 +118,5 @@ def _list_tasks(scope: Scope) -> Statement:
 
 def _queue_alarms(scope: Scope) -> list[str]:
     """The alarms that upstream's `startCluster` puts on an app's queue."""
-    names = (f"alarm:{one}_{{}}" for one in UPSTREAMS_QUEUE_ALARMS)
+    names = (f"alarm:{purpose}_{{}}" for purpose in UPSTREAMS_QUEUE_ALARMS)
     return scope.arns("cloudwatch", *scope.of_apps(*names))

@@ -74,7 +74,9 @@ class Specification:
     @property
     def all_subnets(self) -> tuple[str, ...]:
         """Its own subnets and those of its overrides."""
-        others = [subnet for one in self.overrides for subnet in comma_list(one.get("SubnetId"))]
+        others = [
+            subnet for override in self.overrides for subnet in comma_list(override.get("SubnetId"))
+        ]
         return tuple(dict.fromkeys([*self.subnets, *others]))
 
 
@@ -114,8 +116,8 @@ def read_fleet_file(text: str, source: str) -> FleetFile:
     elif templates:
         pass  # what they hold is in the account
     elif isinstance(raw, list) and raw:
-        for number, one in enumerate(raw):
-            specifications.append(_launch_specification(number, one, problems))
+        for number, part in enumerate(raw):
+            specifications.append(_launch_specification(number, part, problems))
     elif raw:
         problems.append("LaunchSpecifications must be a list of objects.")
     else:
@@ -132,7 +134,7 @@ def read_fleet_file(text: str, source: str) -> FleetFile:
 def _spot_price(values: Mapping[str, Any]) -> float | None:
     """The lowest price that the file names, of the whole fleet or of a specification."""
     raw = values.get("LaunchSpecifications")
-    places = [values, *(one for one in raw or () if isinstance(one, dict))]
+    places = [values, *(part for part in raw or () if isinstance(part, dict))]
     prices = []
     for place in places:
         try:
@@ -241,7 +243,7 @@ def make_specification(
             f"{name} has no IamInstanceProfile: without one its machines cannot join the cluster."
         )
     interfaces = _objects(raw, "NetworkInterfaces", name, problems)
-    first, *more = sorted(interfaces, key=lambda one: one.get("DeviceIndex", 0)) or [{}]
+    first, *more = sorted(interfaces, key=lambda interface: interface.get("DeviceIndex", 0)) or [{}]
     placement = raw.get("Placement") or {}
     rest = {key: value for key, value in placement.items() if key != "AvailabilityZone"}
     template = {_TEMPLATE_KEYS[key]: raw[key] for key in _TEMPLATE_KEYS if raw.get(key)}
@@ -271,7 +273,7 @@ def _objects(
     raw: Mapping[str, Any], key: str, owner: str, problems: list[str]
 ) -> list[dict[str, Any]]:
     value = raw.get(key) or []
-    if isinstance(value, list) and all(isinstance(one, dict) for one in value):
+    if isinstance(value, list) and all(isinstance(part, dict) for part in value):
         return value
     problems.append(f"{owner}.{key} must be a list of objects.")
     return []
@@ -286,6 +288,6 @@ def _group_ids(groups: list[dict[str, Any]], owner: str, problems: list[str]) ->
 def _tags_without_keys(fitted: Mapping[str, Any], owner: str) -> list[str]:
     return [
         f"{owner}TagSpecifications[{number}].Tags needs a Key and a Value in each entry."
-        for number, one in enumerate(fitted.get("TagSpecifications", []))
-        if any(not tag.get("Key") for tag in one.get("Tags", []))
+        for number, tags in enumerate(fitted.get("TagSpecifications", []))
+        if any(not tag.get("Key") for tag in tags.get("Tags", []))
     ]

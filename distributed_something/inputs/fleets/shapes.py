@@ -153,10 +153,10 @@ def _fit(value: Any, shape: Any, path: str, problems: list[str]) -> Any:
             value = list(comma_list(value))
         if isinstance(value, list):
             members = [
-                _fit(one, shape[0], f"{path}[{number}]", problems)
-                for number, one in enumerate(value)
+                _fit(part, shape[0], f"{path}[{number}]", problems)
+                for number, part in enumerate(value)
             ]
-            return [one for one in members if one is not None]
+            return [member for member in members if member is not None]
     else:
         fitted = _scalar(value, shape)
     if fitted is None:

@@ -41,7 +41,7 @@ def _specification(
     config: TemplateConfig, data: Mapping[str, Any], problems: list[str]
 ) -> Specification:
     raw = {key: data[key] for key in _SHARED if key in data}
-    raw["SecurityGroups"] = [{"GroupId": one} for one in data.get("SecurityGroupIds", [])]
+    raw["SecurityGroups"] = [{"GroupId": group} for group in data.get("SecurityGroupIds", [])]
     made = make_specification(config.number, raw, problems, SECTION)
     extra = {key: data[key] for key in _TAKEN_OVER if key in data}
     return replace(made, overrides=config.overrides, template={**made.template, **extra})

@@ -57,7 +57,7 @@ def _may_have_stars(file: JobFile) -> bool:
 
 
 def _stars(inputs: object) -> bool:
-    return any(isinstance(one, str) and has_star(one) for one in _as_list(inputs))
+    return any(isinstance(source, str) and has_star(source) for source in _as_list(inputs))
 
 
 def _as_list(value: object) -> list[object]:
@@ -95,13 +95,13 @@ def _with_inputs(
     elif not _stars(given):
         return group
     inputs: list[object] = []
-    for one in _as_list(given):
-        if one == LIST and file.pattern:
+    for source in _as_list(given):
+        if source == LIST and file.pattern:
             inputs += files
-        elif isinstance(one, str) and has_star(one):
-            inputs += _matching(file, number, group, one, known)
+        elif isinstance(source, str) and has_star(source):
+            inputs += _matching(file, number, group, source, known)
         else:
-            inputs.append(one)
+            inputs.append(source)
     return Group(group.value, {**own, "inputs": inputs})
 
 

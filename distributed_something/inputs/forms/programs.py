@@ -35,7 +35,7 @@ def first_word(command: object) -> str:
     if isinstance(command, list):
         return command[0] if command and isinstance(command[0], str) else ""
     found = _WORD.match(command) if isinstance(command, str) else None
-    return next((one for one in found.groups() if one), "") if found else ""
+    return next((group for group in found.groups() if group), "") if found else ""
 
 
 def why_no_program(word: str) -> NoProgram | None:

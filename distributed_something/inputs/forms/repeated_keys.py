@@ -68,12 +68,12 @@ def refuse_repeated(
     meant = {*RESERVED_KEYS, *family.required, *(family.sent or ()), *family.objects}
     meant |= {family.list_key, family.item_key}
     refused = []
-    for one in repeated_keys(lines):
-        if ours or (one.within[0] if one.within else one.key) in meant:
-            cure = "put them into one list" if one.key == family.list_key else "keep one of them"
-            refused.append(f"{one}; {cure}.")
+    for key in repeated_keys(lines):
+        if ours or (key.within[0] if key.within else key.key) in meant:
+            cure = "put them into one list" if key.key == family.list_key else "keep one of them"
+            refused.append(f"{key}; {cure}.")
         else:
-            logger.warning("%s, %s: the last one counts.", path, one)
+            logger.warning("%s, %s: the last one counts.", path, key)
     if refused:
         more = [f"and {len(refused) - _SHOWN} more"] if len(refused) > _SHOWN else []
         raise UsageError("\n  ".join([f"{path}:", *refused[:_SHOWN], *more]))
@@ -81,8 +81,8 @@ def refuse_repeated(
 
 def warn_of_repeated(source: str, text: str) -> None:
     """Log a warning for each repeated key of a text, of which only the last is read."""
-    for one in repeated_keys(enumerate(text.splitlines(), start=1)):
-        logger.warning("%s, %s: the last one counts.", source, one)
+    for key in repeated_keys(enumerate(text.splitlines(), start=1)):
+        logger.warning("%s, %s: the last one counts.", source, key)
 
 
 def repeated_keys(lines: Iterable[tuple[int, str]]) -> Iterator[Repeated]:

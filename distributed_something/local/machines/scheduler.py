@@ -96,7 +96,7 @@ class Scheduler:
         fitting = [room for room in rooms.values() if room.holds(need, constraints)]
         if not fitting:
             return False
-        room = min(fitting, key=lambda one: (one.tasks, -one.memory))
+        room = min(fitting, key=lambda room_left: (room_left.tasks, -room_left.memory))
         self.aws.ecs.start_task(
             cluster=cluster,
             taskDefinition=service["taskDefinition"],
@@ -144,13 +144,19 @@ class Scheduler:
 
 
 def _room(machine: Mapping[str, Any]) -> Room:
-    left = {one["name"]: one.get("integerValue", 0) for one in machine["remainingResources"]}
+    left = {
+        resource["name"]: resource.get("integerValue", 0)
+        for resource in machine["remainingResources"]
+    }
     return Room(
         arn=machine["containerInstanceArn"],
         active=machine["status"] == "ACTIVE",
         cpu=left["CPU"],
         memory=left["MEMORY"],
-        attributes={one["name"]: one.get("value", "") for one in machine.get("attributes", [])},
+        attributes={
+            attribute["name"]: attribute.get("value", "")
+            for attribute in machine.get("attributes", [])
+        },
     )
 
 

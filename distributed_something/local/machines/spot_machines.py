@@ -196,7 +196,7 @@ class Machines:
         found = self._aws.ecs.describe_container_instances(
             cluster=machine.cluster, containerInstances=[machine.container_instance]
         )["containerInstances"]
-        return not any(one["runningTasksCount"] for one in found)
+        return not any(member["runningTasksCount"] for member in found)
 
 
 def read_ecs_config(user_data: str) -> dict[str, str]:

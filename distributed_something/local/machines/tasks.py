@@ -118,20 +118,22 @@ class Tasks:
             memory=described["memory"],
             log=self._logs / f"{name}.log",
             user=described.get("user", ""),
-            devices=tuple(one["hostPath"] for one in linux.get("devices", ())),
+            devices=tuple(mapping["hostPath"] for mapping in linux.get("devices", ())),
             capabilities=tuple(linux.get("capabilities", {}).get("add", ())),
             shared_memory=linux.get("sharedMemorySize", 0),
             ulimits=tuple(
-                (one["name"], one["softLimit"], one["hardLimit"])
-                for one in described.get("ulimits", ())
+                (limit["name"], limit["softLimit"], limit["hardLimit"])
+                for limit in described.get("ulimits", ())
             ),
         )
         worker = self._runtime.start(container)
         self._running[arn] = _Running(worker, machine.cluster, machine, container.log, self._now())
 
     def _variables(self, described: Mapping[str, Any], machine: Machine) -> dict[str, str]:
-        given = {one["name"]: one["value"] for one in described.get("environment", [])}
-        named = [one["name"] for one in described.get("secrets", [])]
+        given = {
+            variable["name"]: variable["value"] for variable in described.get("environment", [])
+        }
+        named = [item["name"] for item in described.get("secrets", [])]
         if lacking := sorted(set(named) - set(self._secrets)):
             raise DistributedSomethingError(
                 f"The task definition refers to {', '.join(lacking)}, for which this rehearsal has "

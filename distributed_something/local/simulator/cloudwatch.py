@@ -67,11 +67,11 @@ class SimulatedCloudWatch(CloudWatchBackend):
         now = rules.current().clock()
         if len(metric_data) > MOST_POINTS:
             raise ValidationError(f"The collection MetricData must not have over {MOST_POINTS}.")
-        points = [(_series(namespace, one), _time_of(one, now), one) for one in metric_data]
+        points = [(_series(namespace, datum), _time_of(datum, now), datum) for datum in metric_data]
         visible = now + rules.current().ingestion_seconds
         with self._lock:
-            for series, moment, one in points:
-                self._points[series].append(Point(moment, float(one.get("Value", 0)), visible))
+            for series, moment, point in points:
+                self._points[series].append(Point(moment, float(point.get("Value", 0)), visible))
         super().put_metric_data(namespace, metric_data)
 
     def put_metric_alarm(self, name: str, *args: Any, **kwargs: Any) -> Alarm:
@@ -126,16 +126,20 @@ class SimulatedCloudWatch(CloudWatchBackend):
                 self._act(alarm, action, minute)
 
     def _visible(self, alarm: Alarm, minute: float) -> list[Point]:
-        dimensions = tuple(sorted((one.name or "", one.value or "") for one in alarm.dimensions))
+        dimensions = tuple(
+            sorted((dimension.name or "", dimension.value or "") for dimension in alarm.dimensions)
+        )
         series = self._points.get((alarm.namespace, alarm.metric_name, dimensions), [])
         return [point for point in series if point.visible <= minute]
 
     def _act(self, alarm: Alarm, action: str, minute: float) -> None:
-        machines = [str(one.value) for one in alarm.dimensions if one.name == "InstanceId"]
+        machines = [
+            str(dimension.value) for dimension in alarm.dimensions if dimension.name == "InstanceId"
+        ]
         if not _TERMINATE.fullmatch(action) or len(machines) != 1:
             return
         ec2 = ec2_backends[self.account_id][self.region_name]
-        live = [one.id for one in ec2.all_instances() if one.id == machines[0]]
+        live = [instance.id for instance in ec2.all_instances() if instance.id == machines[0]]
         if live:
             ec2.terminate_instances(live)
             self.ended.append((minute, machines[0], alarm.name))
@@ -149,7 +153,7 @@ class SimulatedCloudWatchResponse(CloudWatchResponse):
         result = super().describe_alarms()
         alarms = result.result["MetricAlarms"]  # type: ignore[index]
         prefix = self._get_param("AlarmNamePrefix")
-        chosen = [one for one in alarms if not prefix or one.name.startswith(prefix)]
+        chosen = [alarm for alarm in alarms if not prefix or alarm.name.startswith(prefix)]
         start = int(self._get_param("NextToken") or 0)
         size = int(self._get_param("MaxRecords") or MOST_NAMES)
         page: dict[str, Any] = {**result.result, "MetricAlarms": chosen[start : start + size]}  # type: ignore[dict-item]
@@ -192,7 +196,9 @@ def _state(alarm: Alarm, points: Sequence[Point], minute: float) -> str:
 
 
 def _series(namespace: str, datum: Mapping[str, Any]) -> Series:
-    dimensions = sorted((one["Name"], one["Value"]) for one in datum.get("Dimensions") or [])
+    dimensions = sorted(
+        (dimension["Name"], dimension["Value"]) for dimension in datum.get("Dimensions") or []
+    )
     return namespace, datum["MetricName"], tuple(dimensions)
 
 

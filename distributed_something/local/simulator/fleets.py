@@ -27,7 +27,7 @@ class Pool:
         """The subnets that it names; '' for the default network's."""
         interface = (self.data.get("NetworkInterfaces") or [{}])[0]
         named = str(self.data.get("SubnetId") or interface.get("SubnetId") or "")
-        return tuple(one.strip() for one in named.split(","))
+        return tuple(word.strip() for word in named.split(","))
 
     @property
     def weight(self) -> float:

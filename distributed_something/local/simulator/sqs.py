@@ -54,9 +54,9 @@ def _check_size(queue: Any, body: str, attributes: dict[str, Any]) -> None:
         )
     most = queue.maximum_message_size
     size = len(body.encode()) + sum(
-        len(f"{name}{one['DataType']}{one.get('StringValue', '')}".encode())
-        + len(one.get("BinaryValue", ""))
-        for name, one in attributes.items()
+        len(f"{name}{attribute['DataType']}{attribute.get('StringValue', '')}".encode())
+        + len(attribute.get("BinaryValue", ""))
+        for name, attribute in attributes.items()
     )
     if size > most:
         raise InvalidParameterValue(

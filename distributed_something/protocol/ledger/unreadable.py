@@ -101,15 +101,15 @@ def check_value(value: object, kind: str, name: str) -> None:
         return
     if isinstance(value, tuple):
         member = kind.removeprefix("tuple[").removesuffix(", ...]")
-        for one in value:
-            check_value(one, member, name)
+        for inner in value:
+            check_value(inner, member, name)
         return
     parts = kind.split(" | ")
     if not all(part in _KINDS for part in parts):
         if kind.startswith("Mapping"):
             _check_mapping(value, kind, name)
         return
-    kinds = tuple(one for part in parts for one in _KINDS[part])
+    kinds = tuple(accepted for part in parts for accepted in _KINDS[part])
     if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
         raise Unreadable(f"{name} is {str(value)[:60]!r}")
     if isinstance(value, (int, float)) and not abs(value) < _MOST:
@@ -120,8 +120,8 @@ def _check_mapping(value: object, kind: str, name: str) -> None:
     if not isinstance(value, Mapping):
         raise Unreadable(f"{name} is {str(value)[:60]!r}")
     member = kind.removeprefix("Mapping[str, ").removesuffix("]")
-    for one in value.values():
-        check_value(one, member, name)
+    for part in value.values():
+        check_value(part, member, name)
 
 
 def _whole(value: Any) -> Any:

@@ -56,4 +56,4 @@ def _separator(header: str, usual: str) -> str:
     bare = _QUOTED.sub("", header)
     if usual in bare:
         return usual
-    return next((one for one in _SEPARATORS if one in bare), usual)
+    return next((separator for separator in _SEPARATORS if separator in bare), usual)

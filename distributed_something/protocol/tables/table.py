@@ -134,4 +134,4 @@ def parse_list(text: str, name: str) -> list[str]:
 
 def places_of_list(listed: Iterable[str], paths: Pairs, name: str) -> Iterator[str]:
     """Every object that the paths of a list mean; raises TableFault."""
-    return (place_of_path(one, paths, name) for one in listed if not is_elsewhere(one))
+    return (place_of_path(path, paths, name) for path in listed if not is_elsewhere(path))

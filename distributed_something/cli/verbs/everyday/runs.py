@@ -41,8 +41,8 @@ def runs(settings: Settings, last: int, as_json: bool) -> None:
 
     found = past_runs(connect(settings), settings, last)
     if as_json:
-        for one in found.runs:
-            click.echo(json.dumps({**asdict(one), "state": one.state}))
+        for run in found.runs:
+            click.echo(json.dumps({**asdict(run), "state": run.state}))
         return
     if not found.runs:
         say(f"{settings.app_name} has no runs in s3://{settings.aws_bucket} yet.")
@@ -61,16 +61,16 @@ def _show(settings: Settings, found: tuple[PastRun, ...]) -> None:
         table.add_column(name, no_wrap=True)
     for name in ("jobs", "done", "given up", "cost"):
         table.add_column(name, justify="right", no_wrap=True)
-    for one in found:
+    for status_of_run in found:
         table.add_row(
-            one.run_id,
-            time.strftime("%Y-%m-%d %H:%M %Z", time.localtime(one.started)),
-            _span(one.seconds),
-            one.state,
-            f"{one.jobs:,}",
-            f"{one.done:,}",
-            f"{one.given_up:,}",
-            "not known" if one.cost is None else usd(one.cost),
+            status_of_run.run_id,
+            time.strftime("%Y-%m-%d %H:%M %Z", time.localtime(status_of_run.started)),
+            _span(status_of_run.seconds),
+            status_of_run.state,
+            f"{status_of_run.jobs:,}",
+            f"{status_of_run.done:,}",
+            f"{status_of_run.given_up:,}",
+            "not known" if status_of_run.cost is None else usd(status_of_run.cost),
         )
     draw(table)
 

@@ -63,12 +63,16 @@ class Pictures:
         for attempt in ledger.read_attempts(new if is_last else new[:_NEW_JOBS]):
             self._of_jobs[attempt.job_id] = self._first(attempt)
         self._forget(keys)
-        return [one for key in keys if (one := self._of_jobs.get(key.job_id))]
+        return [picture for key in keys if (picture := self._of_jobs.get(key.job_id))]
 
     def read(self, number: int) -> tuple[str, bytes] | None:
         """The type and the bytes of one of the pictures; None for what is no picture."""
         if number not in self._bodies:
-            shown = (one for one in [*self._of_jobs.values()] if one and one.number == number)
+            shown = (
+                candidate
+                for candidate in [*self._of_jobs.values()]
+                if candidate and candidate.number == number
+            )
             picture = next(shown, None)
             if picture is None:
                 return None
@@ -78,8 +82,8 @@ class Pictures:
     def _forget(self, shown: Sequence[AttemptKey]) -> None:
         """Let the bodies go of what is shown no longer."""
         ids = {key.job_id for key in shown}
-        there = {one.number for job, one in self._of_jobs.items() if one and job in ids}
-        for number in [one for one in self._bodies if one not in there]:
+        there = {picture.number for job, picture in self._of_jobs.items() if picture and job in ids}
+        for number in [body for body in self._bodies if body not in there]:
             del self._bodies[number]
 
     def _first(self, attempt: Attempt) -> Picture | None:

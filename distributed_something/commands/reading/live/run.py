@@ -123,7 +123,7 @@ class _Known:
 
     def _prices_of(self, seen: RunSnapshot, machines: Sequence[MachineLife]) -> Prices:
         """Read again after a while, and when there is a machine of another type."""
-        types = frozenset(one.instance_type for one in machines)
+        types = frozenset(machine.instance_type for machine in machines)
         is_old = seen.now - self._asked >= _PRICES_HOLD
         if types and (self._priced is None or not types <= self._priced or is_old):
             self._prices = prices_or_caps(self._aws, seen.record, machines)[0]

@@ -186,7 +186,7 @@ class Collector:
         if len(self._outputs) < 2:
             return "".join(self._outputs)
         ends = zip(min(self._outputs).split("/"), max(self._outputs).split("/"), strict=False)
-        shared = [one for one, _ in takewhile(lambda pair: pair[0] == pair[1], ends)]
+        shared = [end for end, _ in takewhile(lambda pair: pair[0] == pair[1], ends)]
         return "/".join([*shared, ""]) if len(shared) > 2 else ""  # of one bucket
 
     @property
@@ -211,7 +211,11 @@ class Collector:
             )
             for reason, group in self._groups.items()
         ]
-        return tuple(sorted(groups, key=lambda one: (-one.attempts, one.reason)))
+        return tuple(
+            sorted(
+                groups, key=lambda failures_alike: (-failures_alike.attempts, failures_alike.reason)
+            )
+        )
 
     def slowest(self) -> tuple[SlowJob, ...]:
         slowest = sorted(self._slow, key=lambda entry: entry[:2], reverse=True)
@@ -264,7 +268,7 @@ class Collector:
                 self._name(self._drawn[place].job_id) if draws else "",
             )
             in_order[number].add(work, draws, began, width)
-        lanes = [one.lane(began, ended, width) for one in in_order]
+        lanes = [machine_work.lane(began, ended, width) for machine_work in in_order]
         return sorted(lanes, key=lambda lane: (lane.began, lane.instance_id))
 
 

@@ -87,7 +87,7 @@ def _over_time(report: RunReport) -> Figure | None:
     if report.counts.interrupted:
         traces.append(trace("interrupted", line.interrupted, "interrupted", "dashdot"))
     filled = {"fill": "tozeroy", "fillcolor": "rgba(153,153,153,0.25)", "yaxis": "y2"}
-    running = [round(one, 1) for one in line.running]
+    running = [round(count, 1) for count in line.running]
     traces.append(trace("running in parallel", running, "started", "dot", **filled))
     return _figure(
         traces,

@@ -46,13 +46,13 @@ def read_not_done(ledger: RunLedger, survey: Survey, *, is_over: bool) -> NotDon
 
 def _listed(failed: Iterator[Attempt], survey: Survey, jobs: list[JobNotDone]) -> Iterator[Attempt]:
     """The same attempts, the first of which are listed as they pass."""
-    for one in failed:
+    for job in failed:
         if len(jobs) < MOST_LISTED:
-            last = survey.dead.get(one.job_id) or survey.open.get(one.job_id)
-            state = _STATES.get(one.state, "failed")
+            last = survey.dead.get(job.job_id) or survey.open.get(job.job_id)
+            state = _STATES.get(job.state, "failed")
             attempts = last.attempts if last else 0
-            jobs.append(JobNotDone(one.name, state, attempts, one.reason, last_line(one.log_tail)))
-        yield one
+            jobs.append(JobNotDone(job.name, state, attempts, job.reason, last_line(job.log_tail)))
+        yield job
 
 
 def _left(ledger: RunLedger, survey: Survey) -> Iterator[JobNotDone]:
