@@ -90,6 +90,7 @@ class RunSnapshot:
     live_seconds: float = HEARTBEAT_LIVE_SECONDS
     keeps_attempts: bool = False  # in the survey: the names of all
     unreadable: list[str] = field(default_factory=list)  # a sentence for each part that is missing
+    foreign: set[str] = field(default_factory=set)  # recorded fleets that are another's
 
     @property
     def ledger(self) -> RunLedger:
@@ -168,12 +169,26 @@ class RunSnapshot:
 
     @cached_property
     def fleet_states(self) -> dict[str, FleetStatus]:
-        """The recorded fleets by id, without those that EC2 has forgotten."""
+        """The recorded fleets by id, without those that EC2 has forgotten or that are another's.
+
+        A record is text, which anyone may have written.
+        """
         found = {}
-        for fleet_id in self.record.fleet_ids:
+        record = self.record
+        for fleet_id in record.fleet_ids:
             with suppress(NotFound):
-                found[fleet_id] = fleet.describe_fleet(self.aws.ec2, fleet_id)
+                state = fleet.describe_fleet(self.aws.ec2, fleet_id)
+                if state.origin.is_of(record.app_name, record.bucket, record.cluster):
+                    found[fleet_id] = state
+                else:
+                    self.foreign.add(fleet_id)
         return found
+
+    @property
+    def fleet_ids(self) -> list[str]:
+        """The recorded fleets but for those that are seen to be another's."""
+        known = self.fleet_states
+        return [name for name in self.record.fleet_ids if name in known or name not in self.foreign]
 
     @cached_property
     def fleets(self) -> tuple[Fleet, ...]:
@@ -220,7 +235,7 @@ class RunSnapshot:
 
     def _machines(self) -> Iterator[Machine]:
         busy = Counter(beat.instance_id for beat in self.beats)
-        for fleet_id in self.record.fleet_ids:
+        for fleet_id in self.fleet_ids:
             for name in fleet.fleet_members(self.aws.ec2, fleet_id):
                 known = self.joined.get(name)
                 yield Machine(
@@ -248,7 +263,7 @@ class RunSnapshot:
             return tuple(instances.find_machines(self.aws.ec2, tags, ended=True))
         members = [
             name
-            for fleet_id in self.record.fleet_ids
+            for fleet_id in self.fleet_ids
             for name in fleet.fleet_members(self.aws.ec2, fleet_id)
         ]
         return tuple(instances.describe_machines(self.aws.ec2, members))

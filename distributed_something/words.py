@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import signal
+from datetime import datetime, timezone
 from decimal import Decimal
+from typing import Any
 
 # C0 and C1 controls, of which ESC and CSI steer terminals; what turns the direction of writing; and
 # halves of characters, which no encoding has. Tabs and line ends stay.
@@ -51,6 +53,29 @@ def usd(amount: float, places: int = 2) -> str:
     if 0 < amount < smallest / 2:
         return f"< ${smallest:.{places}f}"
     return f"${amount:,.{places if amount else 2}f}"
+
+
+# The names of what are times wherever a value is printed as JSON or CSV.
+TIMES = frozenset(
+    ["began", "ended", "ends", "ends_by", "launched", "made", "now", "since", "started", "time"]
+)
+
+
+def iso_time(seconds: float) -> str:
+    """A time in seconds since 1970 as ISO 8601 has it, in UTC and to the millisecond."""
+    moment = datetime.fromtimestamp(seconds, timezone.utc)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def with_iso_times(value: Any, *, is_time: bool = False) -> Any:
+    """Values for a program's JSON, in which what is a time by its name is ISO 8601."""
+    if isinstance(value, dict):
+        return {k: with_iso_times(v, is_time=k in TIMES) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [with_iso_times(one, is_time=is_time) for one in value]
+    if is_time and isinstance(value, (int, float)):
+        return iso_time(value)
+    return value
 
 
 def exit_words(code: int | None) -> str:

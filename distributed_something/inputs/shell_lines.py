@@ -19,6 +19,8 @@ def variables_in_templates(message: Mapping[str, object], keys: JobKeys) -> Iter
 
     A command without a shell refuses every variable when it is read.
     """
+    if not has_variables(keys):
+        return
     known = {*job_values(message), *DIRECTORY_FIELDS, *JOB_FIELDS}
     command = () if keys.shell else keys.command
     for template in dict.fromkeys(text for text, _ in keys.templates() if text not in command):

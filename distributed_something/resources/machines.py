@@ -40,12 +40,7 @@ def _is_our_fleet(aws: Aws, record: RunRecord, fleet_id: str) -> bool:
     origin = fleet.fleet_origin(aws.ec2, fleet_id)
     if origin is None:
         return False
-    owner = origin.tags.get(APP_TAG)
-    if owner is not None:
-        is_ours = owner == record.app_name
-    else:
-        named = (f"s3://{record.bucket}/", f"ECS_CLUSTER={record.cluster}")
-        is_ours = any(name in origin.user_data for name in named)
+    is_ours = origin.is_of(record.app_name, record.bucket, record.cluster)
     if not is_ours:
         logger.warning("The fleet %s is left alone: it is none of %s.", fleet_id, record.app_name)
     return is_ours

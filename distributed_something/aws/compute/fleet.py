@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from botocore.exceptions import ClientError
 
 from ...command_lines import run_line
+from ...definitions.tags import APP_TAG
 from ...errors import DistributedSomethingError, NotFound
 from ...words import count_of
 from ..faults import error_code
@@ -30,6 +31,22 @@ _FLEET_NOT_FOUND = ("InvalidSpotFleetRequestId.NotFound", "InvalidSpotFleetReque
 
 
 @dataclass(frozen=True)
+class FleetOrigin:
+    """The tags of a fleet request, and the user data of its launch specifications as text."""
+
+    tags: Mapping[str, str]
+    user_data: str
+
+    def is_of(self, app_name: str, bucket: str, cluster: str) -> bool:
+        """Whether its tag names the app or, without one, its machines join it, as upstream's do."""
+        owner = self.tags.get(APP_TAG)
+        if owner is not None:
+            return owner == app_name
+        named = (f"s3://{bucket}/", f"ECS_CLUSTER={cluster}")
+        return any(name in self.user_data for name in named)
+
+
+@dataclass(frozen=True)
 class FleetStatus:
     """A spot fleet request as EC2 tells it; `target` and `fulfilled` count machines."""
 
@@ -38,6 +55,7 @@ class FleetStatus:
     fulfilled: float
     created: float = 0.0  # seconds since 1970
     refills: bool = True  # whether it replaces machines, and its target can be changed
+    origin: FleetOrigin = FleetOrigin({}, "")
 
     @property
     def is_changing(self) -> bool:
@@ -47,14 +65,6 @@ class FleetStatus:
     @property
     def is_live(self) -> bool:
         return self.state not in (*_ENDED_STATES, "failed")
-
-
-@dataclass(frozen=True)
-class FleetOrigin:
-    """The tags of a fleet request, and the user data of its launch specifications as text."""
-
-    tags: Mapping[str, str]
-    user_data: str
 
 
 @dataclass(frozen=True)
@@ -136,6 +146,7 @@ def describe_fleet(ec2: EC2Client, fleet_id: str) -> FleetStatus:
             float(config.get("FulfilledCapacity", 0.0)),
             fleet["CreateTime"].timestamp(),
             config.get("Type", "maintain") == "maintain",
+            _origin_of(fleet),
         )
     raise NotFound(_no_fleet(fleet_id))
 
@@ -148,13 +159,15 @@ def fleet_origin(ec2: EC2Client, fleet_id: str) -> FleetOrigin | None:
         if error_code(error) not in _FLEET_NOT_FOUND:
             raise
         return None
-    for found in fleets["SpotFleetRequestConfigs"]:
-        launches = found["SpotFleetRequestConfig"].get("LaunchSpecifications", [])
-        data = (str(launch.get("UserData", "")) for launch in launches)
-        texts = (base64.b64decode(one, validate=False).decode(errors="replace") for one in data)
-        tags = {tag.get("Key", ""): tag.get("Value", "") for tag in found.get("Tags", [])}
-        return FleetOrigin(tags, "\n".join(texts))
-    return None
+    return next(map(_origin_of, fleets["SpotFleetRequestConfigs"]), None)
+
+
+def _origin_of(fleet: Any) -> FleetOrigin:
+    launches = fleet["SpotFleetRequestConfig"].get("LaunchSpecifications", [])
+    data = (str(launch.get("UserData", "")) for launch in launches)
+    texts = (base64.b64decode(one, validate=False).decode(errors="replace") for one in data)
+    tags = {tag.get("Key", ""): tag.get("Value", "") for tag in fleet.get("Tags", [])}
+    return FleetOrigin(tags, "\n".join(texts))
 
 
 def list_fleets(ec2: EC2Client) -> Iterator[str]:

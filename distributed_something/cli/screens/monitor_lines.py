@@ -5,19 +5,22 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 
 import click
+from rich.live import Live
+from rich.text import Text
 
 from ...commands.watching.failing import Failing
 from ...commands.watching.monitor import MonitorOutcome, RunProgress
 from ...protocol.ledger.record import RunRecord
 from ...resources.table import staying_kinds
-from ...words import count_of, of_target, sentence
+from ...words import count_of, of_target, sentence, with_iso_times
 from ..advice import show_unfinished, try_again
-from ..people import next_steps, say
+from ..people import next_steps, people, say
 from .failure_lines import say_failures
 
 
@@ -90,6 +93,45 @@ def _stays(record: RunRecord) -> str:
     return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
+def _clock(seconds: float) -> str:
+    """The time of day with its zone."""
+    return time.strftime("%H:%M:%S %Z", time.localtime(seconds))
+
+
+class _LiveLine:
+    """How the run stood at the last look, and how long ago that was, as it is drawn."""
+
+    def __init__(self, now: Callable[[], float] = time.time) -> None:
+        self._now = now
+        self._began = now()
+        self._look: RunProgress | None = None
+
+    def __call__(self, look: RunProgress) -> None:
+        self._look = look
+
+    def __rich__(self) -> Text:
+        look = self._look
+        if look is None:
+            words = f"First look at the run: {self._now() - self._began:.0f} s ..."
+        else:
+            words = (
+                f"{look.finished:,} of {look.submitted:,} ended, {look.in_flight:,} running, "
+                f"seen {max(0.0, self._now() - look.time):.0f} s ago. Ctrl-C: the run goes on."
+            )
+        return Text(words, style="dim", no_wrap=True, overflow="ellipsis")
+
+
+@contextmanager
+def live_line() -> Iterator[Callable[[RunProgress], None]]:
+    """A line below all others that lives between two looks; on a terminal only."""
+    line = _LiveLine()
+    if not people().is_terminal:
+        yield line
+        return
+    with Live(line, console=people(), transient=True, refresh_per_second=2):
+        yield line
+
+
 def show_capacity(machines: int, target: int) -> None:
     """How many machines are there of how many."""
     say(f"{machines} of {count_of(target, 'machine')} {'is' if target == 1 else 'are'} up.")
@@ -109,7 +151,7 @@ class _ChangePrinter:
         if seen != self._last:
             self._say(look, numbers)
         if look.failing and look.failing != self._failing:
-            moment = time.strftime("%H:%M:%S", time.localtime(look.time))
+            moment = _clock(look.time)
             say(f"{moment}  {self._app}{look.failing.sentence()}", style="yellow")
         self._last, self._failing = seen, look.failing
 
@@ -117,7 +159,7 @@ class _ChangePrinter:
         waiting, running, finished = numbers
         given_up = f" ({look.given_up:,} given up)" if look.given_up else ""
         line = (
-            f"{time.strftime('%H:%M:%S', time.localtime(look.time))}  {self._app}"
+            f"{_clock(look.time)}  {self._app}"
             f"waiting {waiting:,}  running {running:,}  ended {finished:,} of "
             f"{look.submitted:,}{given_up}  machines {of_target(look.machines, look.target)}"
         )
@@ -126,6 +168,6 @@ class _ChangePrinter:
 
 def _print_json(app_name: str, look: RunProgress) -> None:
     whose = {"app_name": app_name} if app_name else {}
-    line = {**whose, **asdict(look), "finished": look.finished}
+    line = {**whose, **with_iso_times(asdict(look)), "finished": look.finished}
     sys.stdout.write(json.dumps(line) + "\n")  # one write: other runs are watched beside this one
     sys.stdout.flush()

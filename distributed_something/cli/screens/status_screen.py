@@ -17,7 +17,7 @@ from rich.text import Text
 
 from ...commands.reading.status import JobCounts, MachineRow, Money, RunningJob, Status
 from ...protocol.ledger.attempts import Attempt
-from ...words import count_of, exit_words, of_target, usd
+from ...words import count_of, exit_words, of_target, usd, with_iso_times
 from .failure_lines import failure_lines
 from .tables import indented, plain_table
 
@@ -59,7 +59,8 @@ def _above_machines(status: Status) -> list[RenderableType]:
 
 def status_json(status: Status) -> str:
     """The status as one line of JSON."""
-    return json.dumps({**asdict(status), "why": [_trouble(one) for one in asdict(status)["why"]]})
+    values = asdict(status)
+    return json.dumps(with_iso_times({**values, "why": [_trouble(one) for one in values["why"]]}))
 
 
 def running_screen(running: Sequence[RunningJob], now: float) -> RenderableType:

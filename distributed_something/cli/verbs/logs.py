@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ...errors import NotFound
+from ...words import with_iso_times
 from ..options import run_option
 from ..people import next_steps, put, say
 from ..type_runs import for_each_run, refuse_to_wait
@@ -84,7 +85,7 @@ def _print_failed(aws: Aws, record: RunRecord, as_json: bool) -> None:
     count = 0
     for count, one in enumerate(found, start=1):  # noqa: B007
         if as_json:
-            click.echo(json.dumps(asdict(one)))
+            click.echo(json.dumps(with_iso_times(asdict(one))))
             continue
         say(f"{one.name}: {one.reason}", style="bold")
         put(one.log_tail)
@@ -114,7 +115,7 @@ def _print_job(aws: Aws, record: RunRecord, name: str, follow: bool, as_json: bo
         say(f"{history.name} has printed nothing, or has had no attempt yet.")
         return
     say("CloudWatch has no output of it; these are its last lines from the ledger:")
-    put(json.dumps(asdict(last)) if as_json else last.log_tail)
+    put(json.dumps(with_iso_times(asdict(last))) if as_json else last.log_tail)
 
 
 def _print_machine(aws: Aws, record: RunRecord, machine: str, follow: bool, as_json: bool) -> None:
@@ -139,7 +140,7 @@ def _print_lines(lines: Iterable[LogLine], as_json: bool, streams: bool = False)
     count = 0
     for count, line in enumerate(lines, start=1):  # noqa: B007
         if as_json:
-            click.echo(json.dumps(asdict(line)))
+            click.echo(json.dumps(with_iso_times(asdict(line))))
         else:
             put(f"{line.stream}: {line.text}" if streams else line.text)
     return count

@@ -62,7 +62,7 @@ def _watch(settings: Settings, record_file: Path | None, *, cheapest: bool, as_j
     from ...commands.watching.monitor import monitor as watch_run
     from ...protocol.ledger.record import read_record_file
     from ..connection import connect, monitor_pace
-    from ..screens.monitor_lines import progress_printer
+    from ..screens.monitor_lines import live_line, progress_printer
 
     aws = connect(settings)
     again = partial(connect, settings)
@@ -72,14 +72,17 @@ def _watch(settings: Settings, record_file: Path | None, *, cheapest: bool, as_j
     show_progress = progress_printer(as_json)
     looks: list[RunProgress] = []
 
-    def show(look: RunProgress) -> None:
-        looks[:] = [look]
-        show_progress(look)
-
     def has_machines() -> bool:
         return not looks or bool(looks[0].machines or looks[0].target)
 
-    with told_if_stopped(words, bool(record.schedule), has_machines=has_machines):
+    stopping = told_if_stopped(words, bool(record.schedule), has_machines=has_machines)
+    with stopping, live_line() as show_line:
+
+        def show(look: RunProgress) -> None:
+            looks[:] = [look]
+            show_progress(look)
+            show_line(look)
+
         outcome = watch_run(
             aws,
             record,

@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,13 +15,14 @@ import click
 
 from ...command_lines import run_line
 from ...words import count_of
-from ..context import EXIT_FAILED, Program, pass_program
-from ..options import PATH, family_option
+from ..context import EXIT_FAILED, EXIT_STOPPED, Program, pass_program
+from ..options import PATH, REHEARSALS, family_option
 from ..people import draw, say
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from ...commands.watching.monitor import RunProgress
     from ...inputs.settings import Settings
     from ...local.report import RehearsalReport, Suggestion
     from ...local.serving import Served
@@ -124,13 +125,34 @@ def _rehearse(
     reports = []
     keys = keys_of_folders(settings, options["data"])
     for own in runs_of_jobs(None, settings, job_file, family, list_keys=keys):
-        with job_progress() as bar:
-            report = rehearse(
-                own, job_file, family=family, listener=rehearsal_listener(bar), **options
-            )
+        logs = REHEARSALS / own.app_name / "worker_logs"
+        with job_progress() as bar, _told_if_stopped(rehearsal_listener(bar), logs) as listener:
+            report = rehearse(own, job_file, family=family, listener=listener, **options)
         show(report)
         reports.append(report)
     return all(report.succeeded for report in reports)
+
+
+@contextmanager
+def _told_if_stopped(listener: Listener, logs: Path) -> Iterator[Listener]:
+    """A listener that knows how far the rehearsal was when Ctrl-C ends it, which is then said."""
+    looks: list[RunProgress] = []
+
+    def on_progress(look: RunProgress) -> None:
+        looks[:] = [look]
+        listener.on_progress(look)
+
+    try:
+        yield replace(listener, on_progress=on_progress)
+    except KeyboardInterrupt:
+        say("Stopped. The simulated account and its machines are removed.", "yellow")
+        for look in looks:
+            ended = f"{look.finished:,} of {count_of(look.submitted, 'job')} had ended"
+            given_up = f", {look.given_up:,} of them given up" if look.given_up else ""
+            say(f"{ended}{given_up}; {look.in_flight:,} were running.")
+        if looks:
+            say(f"The workers' logs are in {logs}/. Results of a stopped rehearsal are not kept.")
+        raise click.exceptions.Exit(EXIT_STOPPED) from None
 
 
 def _folders(data: Sequence[str]) -> dict[str, Path] | None:

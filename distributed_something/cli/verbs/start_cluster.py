@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ...words import dollars, usd
+from ...words import dollars, usd, with_iso_times
 from ..options import FILES, PATH, REHEARSALS
 from ..people import draw, next_step, say
 from ..stopping import told_if_stopped
@@ -175,7 +175,7 @@ def _print_bought(purchase: Purchase, record: RunRecord) -> None:
         "price_cap_per_hour": purchase.price_cap_per_hour,
         "price_cap_in_all": purchase.price_cap_in_all,
     }
-    click.echo(json.dumps(told))
+    click.echo(json.dumps(with_iso_times(told)))
 
 
 def _moment(seconds: float) -> str:

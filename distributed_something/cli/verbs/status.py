@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ...words import with_iso_times
 from ..options import FILES, run_option
 from ..people import draw, next_step, next_steps, people, say
 from ..type_runs import for_each_run, refuse_to_wait
@@ -121,7 +122,7 @@ def _show_running(seen: Status, as_json: bool) -> None:
 
     if as_json:
         for job in seen.running:
-            click.echo(json.dumps(asdict(job)))
+            click.echo(json.dumps(with_iso_times(asdict(job))))
         return
     draw(running_screen(seen.running, seen.now))
 
@@ -136,7 +137,7 @@ def _show_failed(aws: Aws, record: RunRecord, as_json: bool) -> None:
     found = failed_jobs(ledger, survey)
     if as_json:
         for one in found:
-            click.echo(json.dumps(asdict(one)))
+            click.echo(json.dumps(with_iso_times(asdict(one))))
         return
     shown = list(islice(found, MOST_FAILED))
     draw(failed_screen(shown))
@@ -152,7 +153,7 @@ def _show_job(aws: Aws, record: RunRecord, name: str, as_json: bool) -> None:
 
     history = job_history(aws, record, name)
     if as_json:
-        click.echo(json.dumps(asdict(history)))
+        click.echo(json.dumps(with_iso_times(asdict(history))))
         return
     if history.dead:
         say(f"{history.name} was given up: {history.dead}", style="red")

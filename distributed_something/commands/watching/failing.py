@@ -71,8 +71,9 @@ def stop_if_all_fail_alike(ledger: RunLedger, survey: Survey, pace: Pace, machin
     if not job_id:
         return False
     reason = "".join(job.reason for job in ledger.given_up_jobs([job_id]))
+    alike = f"{count_of(len(survey.dead), 'job')} failed alike: {reason.rstrip('.')}"
     ledger.stop(
-        f"none of its jobs is done, and {count_of(len(survey.dead), 'job')} failed alike: {reason} "
+        f"none of its jobs is done, and {alike}. "
         f"Fix the cause, then `{run_line('retry')}` continues it."
     )
     return True

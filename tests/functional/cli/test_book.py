@@ -99,17 +99,6 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
         serving.wait(timeout=60)
 
 
-def put_inputs(reader: Reader) -> None:
-    """What `aws s3 cp` does on the page."""
-    script = (
-        "import boto3, pathlib, sys\n"
-        "for path in pathlib.Path('sorting/data').rglob('*.txt'):\n"
-        "    key = str(path.relative_to('sorting/data'))\n"
-        "    boto3.client('s3').upload_file(str(path), 'your-bucket-name', key)\n"
-    )
-    reader.run(f'python -c "{script}"')
-
-
 def needs_engine(block: Block) -> bool:
     return any(" build " in line or "--runtime docker" in line for line in block.commands)
 
@@ -142,9 +131,6 @@ def test_the_page_on_wrapping_a_tool_goes_from_nothing_to_results(reader: Reader
     for block in (one for one in blocks(WRAPPING) if not needs_engine(one)):
         if block.language == "text":
             assert printed.endswith(block.text)
-        elif any(" setup" in line for line in block.commands) and not block.file:
-            put_inputs(reader)
-            printed = reader.follow(block)
         else:
             printed = reader.follow(block)
     results = reader.run(
@@ -185,7 +171,7 @@ def test_what_the_page_on_watching_shows_besides_is_for_when_something_went_wron
     # Tested in test_cancel.py, test_retry.py and test_download.py; a new one needs its own.
     aside = [line for block in blocks(WATCHING) if not block.language for line in block.commands]
     verbs = {line.removeprefix("python run.py ").split()[0] for line in aside}
-    assert verbs == {"cancel", "retry", "download", "setup", "startCluster"}
+    assert verbs == {"cancel", "retry", "download", "startCluster"}
     assert {block.language for block in blocks(WATCHING)} == {"", "bash"}
 
 

@@ -244,6 +244,18 @@ def test_a_folder_without_its_slash_is_named_with_it_before_anything_is_bought(
     assert "m1/P1/ is a folder: write it with the slash" in missing(account, tmp_path, content)
 
 
+def test_jobs_that_name_no_inputs_are_fine_only_if_nothing_else_can_read_any(
+    account: Aws, tmp_path: Path
+) -> None:
+    for content, state in (
+        ({"command": "x", "groups": [{"n": 1}]}, State.OK),
+        ({"groups": [{"n": 1}]}, State.UNSEEN),
+        ({"output_file_location": "out", "groups": [{"n": 1}]}, State.UNSEEN),
+    ):
+        (one,) = (one for one in found(account, tmp_path, content) if one.subject == "inputs")
+        assert one.state is state, one
+
+
 def test_scripts_that_the_config_names_are_looked_for(account: Aws) -> None:
     def told(constant: str, value: str) -> list[tuple[str, str]]:
         findings = check(account, settings(**{constant: value})).findings

@@ -11,6 +11,7 @@ import pytest
 
 from distributed_something.commands.cancelling.cancel import cancel
 from distributed_something.commands.removing.tear_down import tear_down
+from distributed_something.commands.watching.monitor import monitor
 from distributed_something.definitions.policies.roles import task_policy
 from distributed_something.definitions.policies.scope import Scope
 from distributed_something.protocol.ledger.keys import record_key
@@ -88,6 +89,34 @@ def test_a_tampered_record_has_nothing_foreign_removed(
     assert foreign - take_inventory(life.world) == set()
     gone = mine - take_inventory(life.world)
     assert any("spot fleet" in one for one in gone)
+
+
+def test_a_monitor_leaves_a_foreign_fleet_in_a_tampered_record_as_it_is(life: Life) -> None:
+    life.submit("a", "b")
+    record = life.buy()
+    mine = take_inventory(life.world)
+    changes = make_foreign(life, record)
+    foreign = take_inventory(life.world) - mine
+    fleet_id = changes["fleets"][-1]["fleet_id"]
+    held = [life.take(record, name) for name in life.instances()[:2]]
+    looks = 0
+
+    def happen() -> None:
+        nonlocal looks
+        looks += 1
+        if looks == 1:
+            tamper(life, record, changes)
+        if looks == 4:
+            life.finish(record, *held)
+        life.tick()
+
+    life.clock.during = happen
+    monitor(life.aws, record, folder=life.folder, **life.times)
+    assert foreign - take_inventory(life.world) == set()
+    ask = life.world.ec2.describe_spot_fleet_requests
+    (left,) = ask(SpotFleetRequestIds=[fleet_id])["SpotFleetRequestConfigs"]
+    assert left["SpotFleetRequestState"] == "active"
+    assert left["SpotFleetRequestConfig"]["TargetCapacity"] == 1
 
 
 def test_a_record_of_another_app_under_this_ones_key_is_not_believed(life: Life) -> None:

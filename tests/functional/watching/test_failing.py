@@ -90,8 +90,8 @@ def test_monitor_tells_of_jobs_that_fail_before_they_are_given_up(
     ]
     assert not any(told[5:])
     said = capsys.readouterr().err
-    looks = re.findall(r"(?m)^\d\d:\d\d:\d\d(.*)$", said)
-    check_golden("monitor", "\n".join(f"03:04:05{look}" for look in looks))
+    looks = re.findall(r"(?m)^\d\d:\d\d:\d\d \w+(.*)$", said)
+    check_golden("monitor", "\n".join(f"03:04:05 UTC{look}" for look in looks))
     assert said.count("2 jobs have failed, up to 2 times so far: exit code 4\n") == 1
     progress_printer(as_json=True)(seen[3])
     line = json.loads(capsys.readouterr().out)
@@ -122,7 +122,7 @@ def test_a_run_whose_first_jobs_all_fail_alike_on_two_machines_is_stopped(life: 
         give_up_next(0)
     assert look() == ""  # the machine may be to blame
     give_up_next(1)
-    assert "21 jobs failed alike: exit code 3" in look()
+    assert "21 jobs failed alike: exit code 3. Fix the cause" in look()
     assert "`python run.py retry` continues it" in look()
 
 

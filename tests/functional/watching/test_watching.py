@@ -12,7 +12,7 @@ from distributed_something.commands.runs.runs import ensure_run
 from distributed_something.commands.setting_up.setup import setup
 from distributed_something.local.simulator import Simulator
 from tests.account import new_account, simulated_ec2, write_fleet_file
-from tests.builders import settings, write_config
+from tests.builders import settings, write_config, write_json
 from tests.terminals import CTRL_C, on_terminal
 
 
@@ -40,6 +40,33 @@ def test_who_stops_watching_hears_that_there_are_no_machines_and_what_ends_the_r
     assert re.search(r"End the run now: +python run.py cancel\b", said)
     assert "Lambda" not in said
     assert "Traceback" not in said
+
+
+def test_a_live_line_says_how_long_ago_the_run_was_looked_at(
+    simulator: Simulator, tmp_path: Path
+) -> None:
+    write_config(tmp_path)
+    with on_terminal(["monitor"], tmp_path, simulator.environment) as terminal:
+        terminal.wait_for(lambda shown: bool(re.search(r"seen [2-9] s ago", shown)))
+        terminal.type(CTRL_C)
+        assert terminal.end() == 130
+    assert "Ctrl-C: the run goes on" in terminal.shown
+
+
+def test_who_stops_a_rehearsal_hears_what_was_done_and_where_the_logs_are(tmp_path: Path) -> None:
+    write_config(tmp_path)
+    groups = [{"wait": 0}, {"wait": 0.1}, {"wait": 600}]
+    content = {"command": "sleep {wait}", "name": "{job_id}", "groups": groups}
+    jobs = write_json(tmp_path / "jobs.json", content).name
+    words = ["rehearse", jobs, "--runtime", "process"]
+    with on_terminal(words, tmp_path, {}) as terminal:
+        terminal.wait_for(lambda shown: "ended 2 of 3" in shown)
+        terminal.type(CTRL_C)
+        assert terminal.end() == 130
+    said = " ".join(re.sub(r"\x1b\[[\d;]*m", "", terminal.shown).split())
+    assert "2 of 3 jobs had ended; 1 were running" in said
+    assert (tmp_path / "rehearsal" / "Counting" / "worker_logs").is_dir()
+    assert "rehearsal/Counting/worker_logs/" in said
 
 
 def test_so_does_who_stops_waiting_for_machines_that_were_bought(

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from distributed_something.words import count_of, dollars, exit_words, of_target, usd
+from distributed_something.words import (
+    count_of,
+    dollars,
+    exit_words,
+    of_target,
+    usd,
+    with_iso_times,
+)
 
 
 def test_one_thing_is_not_several() -> None:
@@ -36,3 +43,13 @@ def test_an_end_by_a_signal_has_its_name() -> None:
     assert [exit_words(code) for code in (None, 0, 3)] == ["", "0", "3"]
     assert [exit_words(code) for code in (-9, -15, -64)] == ["SIGKILL", "SIGTERM", "SIGRTMAX"]
     assert exit_words(-99) == "signal 99"
+
+
+def test_what_is_a_time_by_its_name_is_written_as_programs_read_it() -> None:
+    values = {"now": 1.7e9, "ended": None, "rows": [{"since": 0, "seconds": 5.0}], "ends": [1.5]}
+    assert with_iso_times(values) == {
+        "now": "2023-11-14T22:13:20.000Z",
+        "ended": None,
+        "rows": [{"since": "1970-01-01T00:00:00.000Z", "seconds": 5.0}],
+        "ends": ["1970-01-01T00:00:01.500Z"],
+    }

@@ -6,7 +6,7 @@ import csv
 import json
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from ....protocol.ledger.facts import LedgerSummary
 from ....protocol.ledger.run_ledger import RunLedger
 from ....run.money import MachineLife, Prices, cost_of, is_free
 from ....run.requests import requests_of
+from ....words import TIMES, iso_time, with_iso_times
 from ...runs.failed_jobs import given_up_reasons
 from ...runs.spending import is_unwatched, lives
 from .collect import MOST_LANES, Collector
@@ -154,7 +155,7 @@ def write_page(report: RunReport, path: Path) -> Path:
 
 def to_json(report: RunReport, *, in_one_line: bool = False) -> str:
     """The report as one JSON object."""
-    return json.dumps(asdict(report), indent=None if in_one_line else 2)
+    return json.dumps(with_iso_times(asdict(report)), indent=None if in_one_line else 2)
 
 
 def write_rows(aws: Aws, record: RunRecord, file: IO[str], *, with_head: bool = True) -> int:
@@ -166,9 +167,18 @@ def write_rows(aws: Aws, record: RunRecord, file: IO[str], *, with_head: bool = 
     count = 0
     ledger = RunLedger.of(aws.s3, record)
     for attempt in ledger.read_attempts(ledger.attempts()):
-        writer.writerow([_cell(getattr(attempt, name)) for name in names])
+        writer.writerow(
+            [_cell(with_iso_times(getattr(attempt, name), is_time=name in TIMES)) for name in names]
+        )
         count += 1
     return count
+
+
+def _texts(attempt: Attempt, names: Iterable[str]) -> Iterator[Any]:
+    """The values of an attempt, its times as ISO 8601."""
+    for name in names:
+        value = getattr(attempt, name)
+        yield iso_time(value) if name in TIMES and value is not None else value
 
 
 def _cell(value: Any) -> Any:
