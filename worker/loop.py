@@ -192,7 +192,7 @@ class Loop:
         self._blame_the_machine(attempt.cannot_start, outcome)
 
     def _complete(self, lease: Lease, ledger: RunLedger, job: Job, done: AttemptKey) -> None:
-        """Mark per job done whose worker ended when its results were there and it had said so."""
+        """Mark a job done whose worker ended when its results were there and it had said so."""
         logger.info(
             "Job %s was done by a worker that then ended; it is recorded as done.", job.name
         )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 ARCHIVES = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 # Of these some may be in an archive tier, which only the object itself says.
 MAYBE_ARCHIVED = frozenset({"INTELLIGENT_TIERING"})
-ABSENT = "is not there"
+ABSENT = "does not exist"
 _PARALLEL = 8
 
 

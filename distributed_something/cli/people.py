@@ -48,7 +48,7 @@ def put(text: str) -> None:
 
 @contextmanager
 def without_next_steps() -> Iterator[None]:
-    """Say no next verb meanwhile: the program goes on with it by itself."""
+    """Say no next verb meanwhile: the program continues it by itself."""
     global _goes_on
     _goes_on = True
     try:

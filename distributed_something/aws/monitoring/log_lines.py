@@ -46,7 +46,7 @@ def iterate_lines(
     """The lines of a group in the order of their times, of some streams if these are named.
 
     Tokens of known forms are hidden in them. `since` and `until` are in seconds since 1970. None
-    for a group or a stream that is not there.
+    for a group or a stream that does not exist.
     """
     request: dict[str, Any] = {"logGroupName": group, "startTime": int(since * 1000)}
     if until is not None:

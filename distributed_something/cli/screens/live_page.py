@@ -43,7 +43,7 @@ def _look(run: LiveRun, last: Look) -> Look:
     try:
         return run.look()
     except (ClientError, BotoCoreError) as error:
-        say(f"Could not look at the run, and will again: {error}", "yellow")
+        say(f"Could not read the run; retrying: {error}", "yellow")
         return last
 
 

@@ -157,7 +157,7 @@ def _of_family(aws: Aws, jobs: RightJobs, places: dict[Place, None]) -> Iterator
 def _presence(
     aws: Aws, places: dict[Place, None], subject: str, scope: str, fix: str
 ) -> Iterator[Finding]:
-    """What is not there, and what is and cannot be read."""
+    """What does not exist, and what is and cannot be read."""
     if not places:
         return
     archived: list[tuple[Place, str]] = []
@@ -166,7 +166,7 @@ def _presence(
     except ClientError as error:
         if not is_forbidden(error):
             raise
-        yield unseen(subject, "could not see: needs the right s3:ListBucket on their bucket")
+        yield unseen(subject, "not seen: needs the right s3:ListBucket on their bucket")
         absent = []
     if absent:
         text = f"nothing at {_shown(absent)} ({len(absent):,} of {scope})"

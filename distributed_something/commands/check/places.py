@@ -80,7 +80,7 @@ def scripts(aws: Aws, settings: Settings) -> Iterator[Finding]:
         else:
             yield ok(constant, f"{where} is there")
     if url.startswith(_EXAMPLE_URL):
-        text = f"SCRIPT_DOWNLOAD_URL = {url!r} is still a placeholder"
+        text = f"SCRIPT_DOWNLOAD_URL = {url!r} is a placeholder"
         yield missing("SCRIPT_DOWNLOAD_URL", text, "set it to your script's address")
     elif url and not url.startswith("s3://"):
         yield unseen("SCRIPT_DOWNLOAD_URL", f"{url} is not in a bucket, and not checked")

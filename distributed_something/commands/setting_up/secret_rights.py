@@ -27,7 +27,7 @@ def find_execution_role(aws: Aws, settings: Settings) -> str:
     if lacking := secrets_out_of_reach(aws, settings):
         raise UsageError(
             f"ECS may not fetch {', '.join(lacking)} for the workers: the role {EXECUTION_ROLE} "
-            "does not name it, or is not there. Run `python setup_AWS.py` with this config file, "
+            "does not name it, or does not exist. Run `python setup_AWS.py` with this config file, "
             "then setup again."
         )
     return EXECUTION_ROLE

@@ -266,7 +266,7 @@ def test_scripts_that_the_config_names_are_looked_for(account: Aws) -> None:
         ("SCRIPT_DOWNLOAD_URL", "s3://AWS_BUCKET/setup/a.sh"),
     ):
         account.s3.delete_object(Bucket="lab-data", Key="setup/a.sh")
-        assert told(constant, value) == [("missing", "s3://lab-data/setup/a.sh is not there")]
+        assert told(constant, value) == [("missing", "s3://lab-data/setup/a.sh does not exist")]
         put(account, "setup/a.sh")
         assert told(constant, value) == [("ok", "s3://lab-data/setup/a.sh is there")]
     ((state, text),) = told("SCRIPT_DOWNLOAD_URL", "https://some/url/with/a/script.y")
