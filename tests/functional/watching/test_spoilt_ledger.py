@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import html
 import inspect
 import json
 import logging
@@ -23,6 +24,7 @@ from distributed_something.protocol.ledger.attempts import AttemptKey, AttemptSt
 from distributed_something.protocol.ledger.keys import RunKeys, record_key, upload_mark
 from distributed_something.protocol.ledger.record import RunRecord
 from distributed_something.protocol.ledger.run_ledger import RunLedger
+from distributed_something.words import visible
 from tests.lives import Held, Life, open_life
 
 HOSTILE = {
@@ -129,6 +131,11 @@ def active_fleets(life: Life) -> list[str]:
     return [one["SpotFleetRequestId"] for one in found if one["SpotFleetRequestState"] == "active"]
 
 
+def shown(key: str) -> str:
+    """A key as the page has it: no escape sequence, and HTML's own signs escaped."""
+    return html.escape(visible(key))
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_a_run_ends_whatever_a_job_writes_under_its_keys(
     life: Life, way: str, caplog: pytest.LogCaptureFixture
@@ -161,6 +168,9 @@ def test_a_run_ends_whatever_a_job_writes_under_its_keys(
     assert len(told) == len(set(told))
     if way != "absent":
         assert any(record.keys.prefix in one for one in told)
+        assert report.unreadable and all(
+            key in page(report) for key in map(shown, report.unreadable)
+        )
 
 
 @pytest.mark.parametrize("way", [way for way in WAYS if way != "absent"])

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ....protocol.ledger.record import RunRecord
 
 _LEASE = 60.0  # seconds: SQS_MESSAGE_VISIBILITY as shipped, which no record keeps
+_UNREADABLE = 20  # keys that the page lists
 _TOLD_EVERY = 500  # attempts between two words on progress
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how texts begin that spreadsheets run
@@ -60,6 +61,7 @@ def make_report(
     lanes = _lanes(record, found, machines, began, ended)
     not_done = read_not_done(ledger, survey, is_over=record.ended is not None)
     prices = Prices() if is_rehearsal else sources.prices(machines)
+    unreadable = sorted({*survey.left_out.keys, *ledger.left_out.keys, *sources.left_out.keys})
     return replace(
         _report_of_jobs(record, survey.summary, found, set(survey.dead), began, ended),
         made=now(),
@@ -76,6 +78,8 @@ def make_report(
         requests=_requests(survey.summary.attempts, found.output_files, lanes),
         kept_seconds=sum(lane.kept for lane in lanes) if record.has_checkpoints else 0.0,
         taken_free=tuple(machine.instance_id for machine in machines if is_free(machine, until)),
+        unreadable=tuple(unreadable[:_UNREADABLE]),
+        more_unreadable=max(0, len(unreadable) - _UNREADABLE),
         provenance=sources.provenance,
     )
 

@@ -166,6 +166,8 @@ class RunReport:
     requests: float = 0.0  # USD, of what S3, SQS and CloudWatch were asked; in no sum
     kept_seconds: float = 0.0  # that interrupted attempts worked and checkpoints kept
     taken_free: tuple[str, ...] = ()  # ids of machines that were taken in their first hour
+    unreadable: tuple[str, ...] = ()  # keys of the first objects that could not be read
+    more_unreadable: int = 0
     provenance: Mapping[str, str] = field(
         default_factory=dict
     )  # what ran: name and value, of the files beside the ledger

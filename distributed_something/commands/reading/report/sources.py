@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -11,6 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ....protocol.ledger.attempts import AttemptKey
 from ....protocol.ledger.run_ledger import RunLedger
 from ....protocol.ledger.survey import Survey
+from ....protocol.ledger.unreadable import LeftOut
 from ....run.machine_book import MachineBook, read_machine_book
 from ....run.money import MachineLife, Prices
 from ...runs.provenance import read_provenance
@@ -32,6 +33,7 @@ class Sources:
     names: Callable[[Collection[str]], Mapping[str, str]]  # of jobs, by id
     prices: Callable[[Sequence[MachineLife]], Prices]
     provenance: Mapping[str, str]
+    left_out: LeftOut = field(default_factory=LeftOut)  # what of it could not be read
 
 
 def read_sources(aws: Aws, record: RunRecord, until: float) -> Sources:
@@ -46,6 +48,7 @@ def read_sources(aws: Aws, record: RunRecord, until: float) -> Sources:
         names=ledger.names,
         prices=lambda machines: prices_or_caps(aws, record, machines)[0],
         provenance=read_provenance(ledger),
+        left_out=ledger.left_out,
     )
 
 
