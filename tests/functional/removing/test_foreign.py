@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ from distributed_something.definitions.policies.roles import task_policy
 from distributed_something.definitions.policies.scope import Scope
 from distributed_something.protocol.ledger.keys import record_key
 from distributed_something.protocol.ledger.record import RunRecord, find_record
+from distributed_something.protocol.ledger.run_ledger import RunLedger
 from distributed_something.resources.table import take_inventory
+from distributed_something.run.machine_book import read_machine_book, write_machine_book
 from tests.lives import Life, open_life
 
 FOREIGN = {"distributed-something:app": "Other"}
@@ -117,6 +120,45 @@ def test_a_monitor_leaves_a_foreign_fleet_in_a_tampered_record_as_it_is(life: Li
     (left,) = ask(SpotFleetRequestIds=[fleet_id])["SpotFleetRequestConfigs"]
     assert left["SpotFleetRequestState"] == "active"
     assert left["SpotFleetRequestConfig"]["TargetCapacity"] == 1
+
+
+def test_a_tampered_ledger_has_nothing_foreign_ended_or_lowered(life: Life) -> None:
+    """Each object that names machines names another app's: broken, closed, idle, in the book."""
+    life.submit("a", "b")
+    record = life.buy()
+    mine = take_inventory(life.world)
+    make_foreign(life, record)
+    (machine,) = life.world.ec2.run_instances(ImageId="ami-12c6146b", MinCount=1, MaxCount=1)[
+        "Instances"
+    ]
+    theirs, ledger = machine["InstanceId"], RunLedger.of(life.aws.s3, record)
+    foreign = take_inventory(life.world) - mine
+    assert f"machine {theirs}" in foreign
+    held = [life.take(record, name) for name in life.instances()[:2]]
+    looks = 0
+
+    def happen() -> None:
+        nonlocal looks
+        looks += 1
+        if looks in (1, 3):
+            ledger.machines.write_broken_machine(theirs, "odd", life.clock.now())
+            ledger.machines.write_closed_machines([theirs])
+            ledger.machines.write_heartbeat(theirs, "0", None)
+            book = read_machine_book(ledger)
+            life_of_one = next(iter(book.machines.values()), None)
+            if life_of_one is not None:
+                named = replace(life_of_one, instance_id=theirs)
+                write_machine_book(ledger, replace(book, machines={**book.machines, theirs: named}))
+        if looks == 5:
+            assert theirs in read_machine_book(ledger).machines
+            life.finish(record, *held)
+        life.tick()
+
+    life.clock.during = happen
+    monitor(life.aws, record, folder=life.folder, **life.times)
+    assert foreign - take_inventory(life.world) == set()
+    (left,) = life.world.ec2.describe_instances(InstanceIds=[theirs])["Reservations"]
+    assert left["Instances"][0]["State"]["Name"] == "running"
 
 
 def test_a_record_of_another_app_under_this_ones_key_is_not_believed(life: Life) -> None:
