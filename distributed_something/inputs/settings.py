@@ -157,6 +157,14 @@ class Settings(BaseModel):
         return self.requester_pays or UploadFlags.read(self.upload_flags).requester_pays
 
     @property
+    def scripts(self) -> dict[str, str]:
+        """Keys or s3:// addresses of what the config itself has jobs read, by their constants."""
+        named = {"INSTALL_SCRIPT": self.install_script} if self.install_script else {}
+        return named | {
+            name: value for name, value in self.extra.items() if value.startswith("s3://")
+        }
+
+    @property
     def container_count(self) -> int:
         return self.cluster_machines * self.tasks_per_machine
 

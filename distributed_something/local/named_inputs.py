@@ -41,22 +41,26 @@ def all_files(folder: Path) -> Iterator[Path]:
 def find_named_inputs(
     settings: Settings, file: JobFile, maker: JobMaker, limit: int | None = None
 ) -> NamedInputs | None:
-    """What the first `limit` jobs name; None where only a run can show what jobs read.
+    """What the first `limit` jobs and the config name; None where only a run can show it.
 
-    That is so for lists and tables, for jobs without a command or without inputs, for a mounted
-    bucket, and where results of earlier runs count.
+    That is so for lists and tables, for jobs without a command or without inputs, for a command
+    with an address of its own, for a mounted bucket, and where results of earlier runs count.
     """
     if settings.mounts or settings.check_if_done_bool:
         return None
     buckets = Buckets.of(settings)
     named = NamedInputs()
+    for place in settings.scripts.values():
+        bucket, key = buckets.find(place, buckets.source)
+        named.keys[bucket].add(key)
     for group in islice(file.groups(), limit):
         try:
             job = maker.job(group)
         except ValueError:  # a job that is wrong itself: submitJob says why
             continue
         places = [source for source in job.inputs if isinstance(source, str)]
-        if not places or len(places) < len(job.inputs) or not job.keys.command:
+        command = str(job.keys.command or "s3://")
+        if not places or len(places) < len(job.inputs) or "s3://" in command:
             return None
         for place in places:
             bucket, key = buckets.find(place, buckets.source)

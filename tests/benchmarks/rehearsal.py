@@ -32,11 +32,11 @@ class Rate:
         if progress.finished > self.last[1]:
             self.last = moment
 
-    def jobs_per_second(self) -> float:
+    def jobs_per_second(self, whole: float) -> float:
+        """Of jobs that were all done between two looks, over the `whole` seconds of the run."""
         assert self.first is not None
         seconds = self.last[0] - self.first[0]
-        assert seconds, "Too few jobs: all were done between two looks."
-        return (self.last[1] - self.first[1]) / seconds
+        return (self.last[1] - self.first[1]) / seconds if seconds else self.last[1] / whole
 
 
 def measure(count: int) -> float:
@@ -52,8 +52,9 @@ def measure(count: int) -> float:
             listener=Listener(on_progress=rate.look),
         )
     assert report.succeeded, report.summary
-    print(f"{count:6} jobs: {rate.jobs_per_second():6.1f} jobs/s, {report.seconds:6.1f} s in all")
-    return rate.jobs_per_second()
+    speed = rate.jobs_per_second(report.seconds)
+    print(f"{count:6} jobs: {speed:6.1f} jobs/s, {report.seconds:6.1f} s in total")
+    return speed
 
 
 def main(sizes: list[int]) -> None:

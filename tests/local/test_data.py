@@ -122,6 +122,18 @@ def test_of_a_thousand_jobs_files_those_of_the_chosen_jobs_alone_are_put_there(
     assert len(snapshot(bucket.s3, BUCKET)) == 1000
 
 
+def test_what_the_config_has_jobs_read_is_put_there_too(tmp_path: Path) -> None:
+    named = named_by(
+        tmp_path,
+        inputs=["{n}"],
+        INSTALL_SCRIPT="setup/install.sh",
+        REFERENCE="s3://refs/genome/v1.fa",
+    )
+    assert named is not None
+    assert "setup/install.sh" in named.keys[BUCKET]
+    assert named.keys["refs"] == {"genome/v1.fa"}
+
+
 @pytest.mark.parametrize(
     "keys",
     [
@@ -129,6 +141,7 @@ def test_of_a_thousand_jobs_files_those_of_the_chosen_jobs_alone_are_put_there(
         {"inputs": ["{n}", {"list": "files.txt"}]},
         {},
         {"inputs": ["{n}"], "command": None},
+        {"inputs": ["{n}"], "command": "aws s3 cp s3://refs/genome.fa {output_dir}"},
         {"inputs": ["{n}"], "CHECK_IF_DONE_BOOL": "True"},
         {"inputs": ["{n}"], "MOUNT_DRIVER": "mount-s3", "DOWNLOAD_FILES": "False"},
     ],

@@ -66,11 +66,8 @@ def scripts(aws: Aws, settings: Settings) -> Iterator[Finding]:
     """Whether the scripts that the config names are in their buckets."""
     named = Buckets.of(settings)
     url = settings.extra.get("SCRIPT_DOWNLOAD_URL", "")
-    wanted = {
-        "INSTALL_SCRIPT": settings.install_script,
-        "SCRIPT_DOWNLOAD_URL": url if url.startswith("s3://") else "",
-    }
-    for constant, script in wanted.items():
+    for constant in ("INSTALL_SCRIPT", "SCRIPT_DOWNLOAD_URL"):
+        script = settings.scripts.get(constant, "")
         if not script:
             continue
         place = named.find(script, named.source)
