@@ -14,10 +14,10 @@ Before
   check [JOBS] [FLEET]     what is missing, and the fix  [--offline]
   upload DIR               your files to the bucket      [--dry-run]
 During and after
-  status                   progress, money, why stalled    [--watch]
+  status                   progress, money, why stalled  [--watch]
   logs [JOB]               what a job printed            [--failed]
   retry [NAMES]            queue unfinished jobs again   [--reason TEXT]
-  download [DIR]           download the results            [--only GLOB]
+  download [DIR]           download the results          [--only GLOB]
   report                   one HTML page: times, failures, cost
   cancel                   stop, remove everything       [--list]
 More: runs, completion, VERB --help           exit: 0 done, 1 failed, 2 wrong usage
