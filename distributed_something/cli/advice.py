@@ -22,7 +22,7 @@ from ..protocol.ledger.record import find_record
 from ..snapshot import RunSnapshot
 from .connection import is_simulated
 from .options import FILES
-from .people import besides, next_steps, say
+from .people import next_steps, offer, say
 
 if TYPE_CHECKING:
     from ..aws.session import Aws
@@ -188,9 +188,9 @@ def show_unfinished(unfinished: Unfinished, region: str, *, is_told: bool = Fals
     say(f"Not done: {names}.", style="yellow")
     if not unfinished.may_retry:
         if unfinished.path:
-            besides("To run them", f"submitJob {unfinished.path}")
+            offer("To run them", f"submitJob {unfinished.path}")
         return
     if not is_told:
         next_steps(*try_again(region))
     if unfinished.path:
-        besides("In a new run, in place of retry", f"submitJob {shlex.quote(str(unfinished.path))}")
+        offer("In a new run, in place of retry", f"submitJob {shlex.quote(str(unfinished.path))}")

@@ -23,7 +23,7 @@ _PROFILE_VARIABLES = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE")
 _PAGE = re.compile(r"<\s*(!doctype|html)\b", re.IGNORECASE)
 _NO_ADDRESS = "Invalid endpoint: "  # botocore has no class for it
 
-# Answers of AWS that a person can mend without reading ours.
+# Answers of AWS that a person can fix without reading ours.
 _REFUSALS = {
     "ExpiredToken": f"The credentials have expired: {_CREDENTIALS}.",
     "ExpiredTokenException": f"The credentials have expired: {_CREDENTIALS}.",
@@ -91,11 +91,11 @@ def _no_profile(name: str) -> str:
     """Which profile is missing, and who named it: the config's is asked for in its own name."""
     setters = [variable for variable in _PROFILE_VARIABLES if os.environ.get(variable) == name]
     if setters:
-        mend = f"correct or unset {setters[0]} in the environment"
+        fix = f"correct or unset {setters[0]} in the environment"
     else:
-        mend = "correct AWS_PROFILE in config.py"
+        fix = "correct AWS_PROFILE in config.py"
     return (
-        f"No profile named {name} in the AWS configuration: {mend}, or run "
+        f"No profile named {name} in the AWS configuration: {fix}, or run "
         f"`aws configure --profile {name}`."
     )
 

@@ -68,6 +68,6 @@ def next_steps(*verbs: str) -> None:
         say(f"{'Then' if number else 'Next'}: {run_line(words)}", style="bold")
 
 
-def besides(what: str, words: str) -> None:
+def offer(what: str, words: str) -> None:
     """A verb that can be run at any time, where others are to follow."""
     say(f"{what}: {run_line(words)}")

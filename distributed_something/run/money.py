@@ -157,7 +157,7 @@ def cost_per_hour(machines: Iterable[MachineLife], prices: Prices, now: float) -
     )
 
 
-def besides_per_hour(disk_gib: float, public_address: bool) -> float:
+def extras_per_hour(disk_gib: float, public_address: bool) -> float:
     """What a machine-hour costs besides the machine: its gp3 disk and its address."""
     disk = GP3_GIB_MONTH * disk_gib * HOUR / MONTH
     return disk + (ADDRESS_HOUR if public_address else 0.0)

@@ -119,7 +119,7 @@ def try_every_call(
         if not mine:
             return ""
         meeting = Meeting(mine[0], tuple(wire.calls[: mine[0].place]), error, states)
-        wire.mend()
+        wire.restore()
         if mine[0].fault in (Fault.THROTTLED, Fault.UNHEARD) and error:
             meeting.wrong.append("the SDK's retries did not help")
         try:
@@ -128,7 +128,7 @@ def try_every_call(
             assert meeting.ends_as
         return meeting.to_json()
 
-    wire.mend()
+    wire.restore()
     wire.before_each(meet)
     with in_one_thread():
         said = copies.follow(live)

@@ -70,7 +70,7 @@ class Wire:
         """Let the call that is about to be made fail."""
         self._fault, self._position = fault, len(self.calls)
 
-    def mend(self) -> None:
+    def restore(self) -> None:
         """Let all calls go well from now on; a killed process is started again."""
         self.calls.clear()
         self._fault, self._denied, self._is_dead = None, "", False

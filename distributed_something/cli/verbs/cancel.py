@@ -13,7 +13,7 @@ import click
 
 from ...words import count_of
 from ..options import FILES
-from ..people import besides, draw, next_step, people, say
+from ..people import draw, next_step, offer, people, say
 from ..type_runs import for_each_run
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def cancel(settings: Settings, yes: bool, only_list: bool, as_json: bool) -> Non
     cancelled = end_run(aws, settings, folder=FILES, confirm=_show_due if yes else _ask)
     show_cancelled(settings.app_name, settings.aws_region, cancelled)
     if cancelled.unfinished.path:
-        besides("What ran", "report")
+        offer("What ran", "report")
     else:
         next_step("report")
 

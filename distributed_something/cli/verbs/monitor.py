@@ -16,7 +16,7 @@ from ...errors import NotFound
 from ...words import count_of
 from ..context import EXIT_FAILED, Program, pass_program
 from ..options import FILES, PATH
-from ..people import besides, next_step, say
+from ..people import next_step, offer, say
 from ..stopping import told_if_stopped
 from ..type_runs import code_of, end_with, show_fault
 from .report import leave_report
@@ -189,7 +189,7 @@ def _show_end(settings: Settings, outcome: MonitorOutcome, as_json: bool) -> int
     leave_report(connect(settings), outcome.record)
     if outcome.record.run_id and outcome.summary.done:  # upstream's workers list no results
         if outcome.summary.dead or outcome.unfinished.count:
-            besides("Results of the jobs that are done", "download")
+            offer("Results of the jobs that are done", "download")
         else:
             next_step("download")
     return 0 if outcome.is_complete else EXIT_FAILED

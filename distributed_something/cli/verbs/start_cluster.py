@@ -102,7 +102,7 @@ def show_purchase(purchase: Purchase) -> bool:
         ("total at most", _most(purchase)),
         ("disk", f"{purchase.disk_gib} GiB each"),
         ("ends by itself", _moment(purchase.ends_by)),
-        ("besides", _besides(purchase)),
+        ("already running", _already_running(purchase)),
     ]
     draw(facts_table(f"Machines for {purchase.app_name}", [row for row in rows if row[1]]))
     show_outlook(purchase.outlook)
@@ -140,8 +140,8 @@ def _most(purchase: Purchase) -> str:
     if most is None:
         told = f"not known without MACHINE_PRICE, for {hours}"
     else:
-        besides = purchase.besides_per_hour * purchase.max_hours
-        told = f"{usd(most)} for {hours}, disks and addresses about {usd(besides)} more"
+        extras = purchase.extras_per_hour * purchase.max_hours
+        told = f"{usd(most)} for {hours}, disks and addresses about {usd(extras)} more"
     if not purchase.max_cost:
         return f"{told}; no MAX_COST"
     if most is not None and most <= purchase.max_cost:
@@ -149,7 +149,7 @@ def _most(purchase: Purchase) -> str:
     return f"{told}; while monitor watches, the run ends at {usd(purchase.max_cost)} (MAX_COST)"
 
 
-def _besides(purchase: Purchase) -> str:
+def _already_running(purchase: Purchase) -> str:
     """The fleets that are there already, and what all can cost an hour with them; may be empty."""
     fleets = ", ".join(purchase.fleets_already)
     own, others = purchase.price_cap_per_hour, purchase.already_per_hour

@@ -26,7 +26,7 @@ from ...inputs.fleets.fleet_file import read_fleet_file
 from ...inputs.text import read_text
 from ...protocol.ledger.record import RunRecord, find_record, save_record
 from ...run.fleet_troubles import judge
-from ...run.money import besides_per_hour
+from ...run.money import extras_per_hour
 from ..runs.outlook import (
     NO_OUTLOOK,
     NO_TIMES,
@@ -72,7 +72,7 @@ class Purchase:
     account: str = ""  # whose bill it is, in words; '' if nobody could say
     max_hours: float = 168.0
     max_cost: float = 0.0  # USD of the run; 0: no limit
-    besides_per_hour: float = 0.0  # USD, of all these machines' disks and addresses
+    extras_per_hour: float = 0.0  # USD, of all these machines' disks and addresses
     already_per_hour: float | None = None  # USD, the most the fleets already there can cost
     outlook: Outlook = NO_OUTLOOK
 
@@ -258,7 +258,7 @@ def _purchase(
         notes=(*stopped_notes(aws, last), *of_jobs, *plan.notes),
         max_hours=settings.max_hours,
         max_cost=settings.max_cost,
-        besides_per_hour=settings.cluster_machines * besides_per_hour(disk, is_public),
+        extras_per_hour=settings.cluster_machines * extras_per_hour(disk, is_public),
         already_per_hour=_most_per_hour(last, already),
     )
 

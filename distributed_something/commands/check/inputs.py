@@ -215,12 +215,20 @@ def _absent(
     for bucket, key in places:
         keys[bucket].append(key)
     for bucket, wanted in keys.items():
-        seen: dict[str, str] = {}
-        absent = find_absent(aws.s3, bucket, wanted, lambda page: seen.update(archived_of(page)))  # noqa: B023
+        absent, seen = _absent_and_archived(aws, bucket, wanted)
         yield from ((bucket, key) for key in absent)
         for prefix in [key for key in wanted if key.endswith("/") or not key][:MOST_BELOW]:
             seen.update(archived_of(storage.list_objects(aws.s3, bucket, prefix, _BELOW)))
         archived += [((bucket, key), name) for key, name in _meant(seen, sorted(set(wanted)))]
+
+
+def _absent_and_archived(
+    aws: Aws, bucket: str, wanted: list[str]
+) -> tuple[list[str], dict[str, str]]:
+    """The absent ones of wanted keys, and the archived objects of the listings that showed it."""
+    seen: dict[str, str] = {}
+    absent = find_absent(aws.s3, bucket, wanted, lambda page: seen.update(archived_of(page)))
+    return absent, seen
 
 
 def _meant(seen: dict[str, str], wanted: list[str]) -> Iterator[tuple[str, str]]:

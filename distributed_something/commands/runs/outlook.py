@@ -18,7 +18,7 @@ from ...protocol.ledger.attempts import AttemptState
 from ...protocol.ledger.record import find_record
 from ...protocol.ledger.run_ledger import RunLedger
 from ...run.forecast import Forecast, curve
-from ...run.money import besides_per_hour
+from ...run.money import extras_per_hour
 from ...run.requests import requests_of
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def machine_prices(aws: Aws | None, settings: Settings, now: float) -> MachinePr
 
 
 def _row(settings: Settings, found: Forecast, prices: MachinePrices, requests: float) -> OutlookRow:
-    extras = besides_per_hour(settings.ebs_vol_size, settings.assign_ip)
+    extras = extras_per_hour(settings.ebs_vol_size, settings.assign_ip)
 
     def dollars(price: float | None) -> float | None:
         return None if price is None else found.machine_hours * (price + extras) + requests

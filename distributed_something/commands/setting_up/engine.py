@@ -167,13 +167,13 @@ def _build_failed(tag: str, step: str, said: str, lines: Iterable[str]) -> str:
             ". The image is for other processors than this computer's: install an emulator with "
             "`docker run --privileged --rm tonistiigi/binfmt --install all`"
         )
-    mend = "Fix it, then build again."
+    fix = "Fix it, then build again."
     if "PYTHON_IMAGE" in step:
-        mend = (
+        fix = (
             "The worker's own Python could not be copied from there: `--python IMAGE` "
             "sets another source, any image with Python 3.10 or newer and its module venv."
         )
-    return f"{tag} could not be built{at}: {said}.{shown}\n{mend}"
+    return f"{tag} could not be built{at}: {said}.{shown}\n{fix}"
 
 
 def _how_to_log_in(image: str) -> str:

@@ -23,7 +23,7 @@ from ...protocol.jobs import DIRECTORY_FIELDS, Job
 from ...protocol.ledger.record import find_record
 from ...protocol.sources import place_of
 from ...run.forecast import STARTING_MINUTES
-from ...run.money import LEFT_OUT, besides_per_hour
+from ...run.money import LEFT_OUT, extras_per_hour
 from ...words import usd
 from ..runs.outlook import (
     NO_OUTLOOK,
@@ -200,15 +200,15 @@ def _estimate(settings: Settings, count: int, times: JobTimes, prices: MachinePr
     used = min(settings.cluster_machines, math.ceil(count * settings.cluster_machines / slots))
     low, high = prices.low, prices.high
     paid = hours + STARTING_MINUTES / 60
-    besides = besides_per_hour(settings.ebs_vol_size, settings.assign_ip)
+    extras = extras_per_hour(settings.ebs_vol_size, settings.assign_ip)
     estimate = Estimate(
         minutes=minutes,
         source=times.source,
         machines=settings.cluster_machines,
         side_by_side=slots,
         hours=hours,
-        low=None if low is None else used * paid * (low + besides),
-        high=None if high is None else settings.cluster_machines * paid * (high + besides),
+        low=None if low is None else used * paid * (low + extras),
+        high=None if high is None else settings.cluster_machines * paid * (high + extras),
         prices=prices.source,
         outlook=outlook_of(settings, count, times, prices),
     )

@@ -51,7 +51,7 @@ def warn_of_no_command(file: JobFile, lacking: int, groups: int) -> None:
     if not lacking or not is_as_shipped():
         return
     whose = "No job" if lacking == groups else f"{lacking:,} of the {groups:,} jobs"
-    own, mend = _OF_FAMILY.get(file.family.word, _OF_ANY)
+    own, fix = _OF_FAMILY.get(file.family.word, _OF_ANY)
     logger.warning(
         "%s of %s %s `command`, and the unchanged worker/something.py makes none: each "
         "would fail, unless the workers' image was built with %s. %s",
@@ -59,5 +59,5 @@ def warn_of_no_command(file: JobFile, lacking: int, groups: int) -> None:
         file.path,
         "has a" if lacking == groups else "have no",
         own,
-        mend,
+        fix,
     )

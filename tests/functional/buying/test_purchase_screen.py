@@ -31,14 +31,17 @@ def test_prices_are_shown_to_the_last_digit(
             {"price_cap": None},
             "not known without MACHINE_PRICE, for 168 h (MAX_HOURS); no MAX_COST",
         ),
-        ({"max_hours": 0.5, "besides_per_hour": 0.0}, "$0.15 for 0.5 h"),
-        ({"already_per_hour": 0.2}, "besides sfr-1; with these at most $0.50 an hour for all"),
+        ({"max_hours": 0.5, "extras_per_hour": 0.0}, "$0.15 for 0.5 h"),
+        (
+            {"already_per_hour": 0.2},
+            "already running sfr-1; with these at most $0.50 an hour for all",
+        ),
     ],
 )
 def test_the_most_that_a_purchase_can_cost_is_said(
     capsys: pytest.CaptureFixture[str], changes: dict[str, Any], told: str
 ) -> None:
     purchase = Purchase("Counting", "us-east-1", 3, ("m5.large",), 0.1, 0.0, 30, ("sfr-1",), ())
-    show_purchase(replace(purchase, **{"besides_per_hour": 0.025, **changes}))
+    show_purchase(replace(purchase, **{"extras_per_hour": 0.025, **changes}))
     said = " ".join(capsys.readouterr().err.replace("│", " ").split())
     assert told in said

@@ -197,7 +197,7 @@ def test_the_person_sees_what_is_to_be_bought(aws: Aws, tmp_path: Path, clock: C
     assert purchase.disk_gib == 30
     assert purchase.fleets_already == ()
     assert (purchase.max_hours, purchase.max_cost, purchase.already_per_hour) == (3, 0, 0)
-    assert purchase.besides_per_hour == pytest.approx(2 * (0.08 * 30 / 720 + 0.005))
+    assert purchase.extras_per_hour == pytest.approx(2 * (0.08 * 30 / 720 + 0.005))
 
     def decline(purchase: Purchase) -> bool:
         shown.append(purchase)

@@ -175,10 +175,10 @@ def test_the_price_range_is_what_a_hand_works_out(account: Aws, tmp_path: Path) 
     )
     told = planned(account, jobs(tmp_path), minutes=60, EBS_VOL_SIZE=36).estimate
     hours = 3 + 5 / 60
-    besides = 0.08 * 36 / 720 + 0.005  # USD an hour for the disk and the address
+    extras = 0.08 * 36 / 720 + 0.005  # USD an hour for the disk and the address
     assert (told.machines, told.side_by_side, told.hours) == (2, 2, 3)
-    assert told.low == pytest.approx(2 * hours * (0.04 + besides))
-    assert told.high == pytest.approx(2 * hours * (0.06 + besides))
+    assert told.low == pytest.approx(2 * hours * (0.04 + extras))
+    assert told.high == pytest.approx(2 * hours * (0.06 + extras))
 
 
 def test_a_machine_without_a_job_is_in_the_high_figure_alone(account: Aws, tmp_path: Path) -> None:

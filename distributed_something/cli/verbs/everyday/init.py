@@ -11,7 +11,7 @@ import click
 
 from ....command_lines import use_config
 from ...options import PATH
-from ...people import besides, next_step, say
+from ...people import next_step, offer, say
 
 _EXAMPLE = "sort -u -o {output_dir}/{list}.txt {input_dir}/{list}.txt"
 
@@ -61,7 +61,7 @@ def init(
     say(f"Wrote {config} and {jobs}.", style="green")
     use_config(config)
     next_step(f"rehearse {shlex.quote(str(jobs))} --data DIR --jobs 5")
-    besides("Your tool as an image", "build --base your/tool:TAG")
+    offer("Your tool as an image", "build --base your/tool:TAG")
 
 
 def _refuse_to_guess(given: dict[str, str | None]) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ....words import count_of, usd
-from ...people import besides, draw, say
+from ...people import draw, offer, say
 from ...type_runs import for_each_run
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def runs(settings: Settings, last: int, as_json: bool) -> None:
     _show(settings, found.runs)
     if found.older:
         say(f"And {count_of(found.older, 'older run')}: --last N shows more.")
-    besides("More about a run", f"status --run {found.runs[0].run_id}")
+    offer("More about a run", f"status --run {found.runs[0].run_id}")
 
 
 def _show(settings: Settings, found: tuple[PastRun, ...]) -> None:
