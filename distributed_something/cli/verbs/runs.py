@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ....words import count_of, usd
-from ...people import draw, offer, say
-from ...type_runs import for_each_run
+from ...words import count_of, usd
+from ..people import draw, offer, say
+from ..type_runs import for_each_run
 
 if TYPE_CHECKING:
-    from ....commands.reading.past_runs import PastRun
-    from ....inputs.settings import Settings
+    from ...commands.reading.past_runs import PastRun
+    from ...inputs.settings import Settings
 
 
 @click.command()
@@ -36,8 +36,8 @@ def runs(settings: Settings, last: int, as_json: bool) -> None:
 
     Example: python run.py runs
     """
-    from ....commands.reading.past_runs import past_runs
-    from ...connection import connect
+    from ...commands.reading.past_runs import past_runs
+    from ..connection import connect
 
     found = past_runs(connect(settings), settings, last)
     if as_json:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ....words import count_of
-from ...context import Program, pass_program
-from ...options import PATH
-from ...people import next_step, put, say
+from ...words import count_of
+from ..context import Program, pass_program
+from ..options import PATH
+from ..people import next_step, put, say
 
 if TYPE_CHECKING:
-    from ....commands.submitting.upload import Upload
+    from ...commands.submitting.upload import Upload
 
 _SHOWN = 20  # files of a dry run
 
@@ -43,10 +43,10 @@ def upload(
 
     Example: python run.py upload data --dry-run
     """
-    from ....commands.submitting.upload import plan_upload
-    from ....commands.submitting.upload import upload as send
-    from ...connection import connect
-    from ...screens.progress import byte_progress
+    from ...commands.submitting.upload import plan_upload
+    from ...commands.submitting.upload import upload as send
+    from ..connection import connect
+    from ..screens.progress import byte_progress
 
     settings = program.load_settings()
     aws = connect(settings)

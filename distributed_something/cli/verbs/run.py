@@ -8,12 +8,12 @@ from pathlib import Path
 
 import click
 
-from ...options import PATH, family_option
-from ...people import say, without_next_steps
-from ..monitor import monitor
-from ..setup import setup
-from ..start_cluster import start_cluster
-from ..submit_job import submit_job
+from ..options import PATH, family_option
+from ..people import say, without_next_steps
+from .monitor import monitor
+from .setup import setup
+from .start_cluster import start_cluster
+from .submit_job import submit_job
 
 
 @click.command()

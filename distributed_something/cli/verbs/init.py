@@ -9,9 +9,9 @@ from pathlib import Path
 
 import click
 
-from ....command_lines import use_config
-from ...options import PATH
-from ...people import next_step, offer, say
+from ...command_lines import use_config
+from ..options import PATH
+from ..people import next_step, offer, say
 
 _EXAMPLE = "sort -u -o {output_dir}/{list}.txt {input_dir}/{list}.txt"
 
@@ -44,7 +44,7 @@ def init(
 
     Example: python run.py init sorting
     """
-    from ....commands.submitting.first_files import Answers, write_first_files
+    from ...commands.submitting.first_files import Answers, write_first_files
 
     word = re.sub(r"[^A-Za-z0-9]", "", folder.resolve().name.title()) or "MyApp"
     tool = re.sub(r"[^a-z0-9]", "", word.lower())

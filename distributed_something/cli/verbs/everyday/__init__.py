@@ -1,1 +1,0 @@
-"""Verbs around the four of a run: begin a project, upload files, run all, list runs."""
