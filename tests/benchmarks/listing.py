@@ -1,4 +1,4 @@
-"""What a page of 1,000 keys costs to read, with our reading of times and with botocore's own.
+"""What a page of 1,000 keys costs to read, with our reading of listings and with botocore's own.
 
 python -m tests.benchmarks.listing [--keys 1000] [--runs 9]
 """
@@ -57,7 +57,7 @@ def reader(quick: bool) -> Callable[[bytes], Any]:
 
 
 def measure(keys: int, runs: int) -> Measured:
-    """Read a page in turns with and without our times."""
+    """Read a page in turns with our reading and with botocore's."""
     body = page_of(keys)
     readers = [reader(False), reader(True)]
     checksums = {"ChecksumAlgorithm", "ChecksumType"}
